@@ -1,0 +1,162 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+func environment(values map[string]string) func(string) string {
+	return func(name string) string { return values[name] }
+}
+
+func newApp(t *testing.T, values map[string]string) *app {
+	t.Helper()
+	s, err := readSettings(environment(values))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &app{settings: s}
+}
+
+func get(a *app, path string) *httptest.ResponseRecorder {
+	answer := httptest.NewRecorder()
+	a.handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, path, nil))
+	return answer
+}
+
+func TestPingSaysVersionAndColor(t *testing.T) {
+	answer := get(newApp(t, map[string]string{"VERSION": "2.0", "COLOR": "green"}), "/ping")
+	if answer.Body.String() != "Hi, this is version 2.0\n" || answer.Header().Get("X-Served-By") != "green" {
+		t.Errorf("got %q, headers %v", answer.Body, answer.Header())
+	}
+}
+
+func TestReadyIsFalseWhileDrainingAndWhenNeverReady(t *testing.T) {
+	draining := newApp(t, nil)
+	draining.draining.Store(true)
+	cases := map[string]struct {
+		app    *app
+		status int
+		body   string
+	}{
+		"ready":       {newApp(t, nil), 200, `{"ready":true}`},
+		"draining":    {draining, 503, `{"ready":false}`},
+		"never ready": {newApp(t, map[string]string{"FAULT": "never-ready"}), 503, `{"ready":false}`},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			answer := get(c.app, "/ready")
+			if answer.Code != c.status || strings.TrimSpace(answer.Body.String()) != c.body {
+				t.Errorf("got %d %s", answer.Code, answer.Body)
+			}
+		})
+	}
+}
+
+func TestInfoShowsNamesOfSecretsAndNeverTheirValues(t *testing.T) {
+	t.Setenv("DB_HOST", "db.example")
+	t.Setenv("DB_PASSWORD", "hunter2")
+	answer := get(newApp(t, nil), "/info")
+	var info struct {
+		Env      map[string]string
+		EnvNames []string
+	}
+	if err := json.Unmarshal(answer.Body.Bytes(), &info); err != nil {
+		t.Fatal(err)
+	}
+	if info.Env["DB_HOST"] != "db.example" || strings.Join(info.EnvNames, " ") != "DB_HOST DB_PASSWORD" {
+		t.Errorf("got %+v", info)
+	}
+	if strings.Contains(answer.Body.String(), "hunter2") {
+		t.Error("the value of DB_PASSWORD is shown")
+	}
+}
+
+func TestFaults(t *testing.T) {
+	cases := map[string]struct {
+		values  map[string]string
+		status  int
+		atLeast time.Duration
+	}{
+		"no fault":    {nil, 200, 0},
+		"always 500":  {map[string]string{"FAULT": "errors", "FAULT_RATE": "1"}, 500, 0},
+		"never 500":   {map[string]string{"FAULT": "errors", "FAULT_RATE": "0"}, 200, 0},
+		"slow answer": {map[string]string{"FAULT": "slow", "FAULT_DELAY": "60ms"}, 200, 60 * time.Millisecond},
+	}
+	for name, c := range cases {
+		for _, path := range []string{"/", "/ping"} {
+			t.Run(name+path, func(t *testing.T) {
+				began := time.Now()
+				answer := get(newApp(t, c.values), path)
+				if answer.Code != c.status || time.Since(began) < c.atLeast {
+					t.Errorf("got %d after %s", answer.Code, time.Since(began))
+				}
+			})
+		}
+	}
+}
+
+func TestUnusableSettingsAreAllNamed(t *testing.T) {
+	_, err := readSettings(environment(map[string]string{"FAULT": "nap", "FAULT_RATE": "NaN", "DRAIN_DELAY": "soon"}))
+	for _, name := range []string{`FAULT="nap"`, `FAULT_RATE="NaN"`, `DRAIN_DELAY="soon"`} {
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s is not named in: %v", name, err)
+		}
+	}
+}
+
+func TestSlowRefusesWhatIsNotABoundedNumber(t *testing.T) {
+	for _, query := range []string{"", "?seconds=31", "?seconds=-1", "?seconds=NaN", "?seconds=soon"} {
+		if answer := get(newApp(t, nil), "/slow"+query); answer.Code != http.StatusBadRequest {
+			t.Errorf("/slow%s answered %d", query, answer.Code)
+		}
+	}
+}
+
+func TestDrainFinishesWhatIsInFlightAndServesLateRequests(t *testing.T) {
+	a := newApp(t, map[string]string{"DRAIN_DELAY": "200ms", "DRAIN_TIMEOUT": "5s"})
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := "http://" + listener.Addr().String()
+	stop, served := make(chan struct{}), make(chan error, 1)
+	go func() { served <- a.serve(listener, stop) }()
+	inFlight := make(chan string, 1)
+	go func() { inFlight <- fetch(url + "/slow?seconds=0.5") }()
+	time.Sleep(100 * time.Millisecond) // the slow request is in flight now
+
+	close(stop)
+	for !a.draining.Load() {
+		time.Sleep(time.Millisecond)
+	}
+	if late := fetch(url + "/ping"); late != "200 close" {
+		t.Errorf("a request during the drain got %q", late)
+	}
+	if answer := <-inFlight; answer != "200 close" && answer != "200" {
+		t.Errorf("the request in flight got %q", answer)
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
+// fetch answers "<status>", and "<status> close" when the connection is not to be used again.
+func fetch(url string) string {
+	answer, err := http.Get(url)
+	if err != nil {
+		return err.Error()
+	}
+	defer answer.Body.Close()
+	_, _ = io.Copy(io.Discard, answer.Body)
+	if answer.Close {
+		return strings.Fields(answer.Status)[0] + " close"
+	}
+	return strings.Fields(answer.Status)[0]
+}
