@@ -1,0 +1,256 @@
+"""The config of one environment, typed and checked: the only reader of raw config.
+
+It must never touch Pulumi or a cluster: config comes in as a plain mapping, settings or a list of everything that is
+wrong go out. All errors are collected first, because a person who mends a file wants to mend it once.
+
+A key that shapes pods may stand in `bluegreen:`, for both colors, or in `blue:` or `green:`, for that color alone; the
+color's own value wins, and the objects of variables are merged name by name.
+"""
+
+import difflib
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from release import values
+from release.values import InvalidValueError, Parser
+
+COLORS = ("blue", "green")
+PROJECT = "bluegreen"
+
+_NAMESPACES = (PROJECT, *COLORS)
+
+
+def other(color: str) -> str:
+    """The color that `color` is not."""
+    return COLORS[1 - COLORS.index(color)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColorSettings:
+    """What the pods of one deployed color are. Times are in seconds."""
+
+    name: str
+    image: str
+    replicas: int = 1
+    max_replicas: int = 0
+    strategy: str = "Recreate"
+    port: int = 3000
+    readiness_path: str = "/ready"
+    drain_seconds: int = 5
+    shutdown_seconds: int = 30
+    env: Mapping[str, str] = field(default_factory=dict)
+    secret_env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    resources: Mapping[str, Any] = field(default_factory=dict)
+    image_pull_secret: str = ""
+    run_as_user: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceSettings:
+    """One service that is released blue-green: its name, the port its clients use, and its deployed colors by name."""
+
+    name: str = "myapp"
+    port: int = 3000
+    colors: Mapping[str, ColorSettings]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One environment: a service, who serves its users and its testers, and the edge they come in by.
+
+    `test_color` is empty when there is no test route. `context` is empty for the current context of the kubeconfig.
+    """
+
+    service: ServiceSettings
+    active_color: str
+    test_color: str = ""
+    test_cookie: str = "test=true"
+    routing: str = "istio"
+    namespace: str = "default"
+    context: str = ""
+    host: str = "*"
+    tls_secret: str = ""
+    url: str = ""
+    node_port: int = 0
+    test_node_port: int = 0
+    ready_timeout_seconds: int = 180
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong in the config: the full key, the value as text, what it must be, and what to do."""
+
+    key: str
+    value: str
+    allowed: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.value}\n    It must be {self.allowed}.\n    {self.fix}"
+
+
+class SettingsError(Exception):
+    """The config cannot be used. `problems` lists everything that is wrong with it; the message shows them all."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        count = "1 error" if len(problems) == 1 else f"{len(problems)} errors"
+        super().__init__(f"The config has {count}. Nothing was changed.\n\n" + "\n\n".join(map(str, problems)))
+
+
+_optional_label = values.optional(values.object_name)
+
+# Key in `bluegreen:` -> parser. The defaults are those of the dataclasses above; Pulumi.yaml shows them to people.
+_ENVIRONMENT: dict[str, Parser] = {
+    "app": values.app_name,
+    "image": values.image_repository,
+    "namespace": values.namespace_name,
+    "context": values.optional(values.context_name),
+    "routing": values.one_of("istio", "selector"),
+    "activeColor": values.one_of(*COLORS),
+    "testColor": values.optional(values.one_of(*COLORS)),
+    "testCookie": values.cookie,
+    "host": values.host,
+    "tlsSecret": _optional_label,
+    "url": values.optional(values.url),
+    "nodePort": values.integer(0, 65535),
+    "testNodePort": values.integer(0, 65535),
+    "readyTimeoutSeconds": values.integer(1, 3600),
+}
+
+# Key in `bluegreen:`, `blue:` or `green:` -> parser.
+_COLOR: dict[str, Parser] = {
+    "replicas": values.integer(1, 1000),
+    "maxReplicas": values.integer(0, 1000),
+    "strategy": values.one_of("Recreate", "RollingUpdate"),
+    "port": values.integer(1, 65535),
+    "readinessPath": values.http_path,
+    "drainSeconds": values.integer(1, 3600),
+    "shutdownSeconds": values.integer(1, 3600),
+    "env": values.environment,
+    "secretEnv": values.environment,
+    "resources": values.resources,
+    "imagePullSecret": _optional_label,
+    "runAsUser": values.integer(0, 2**31 - 1),
+}
+
+# Key in `blue:` or `green:` alone: an image that both colors share would make every release a change of the live color.
+_ONE_COLOR: dict[str, Parser] = {"imageTag": values.optional(values.image_tag)}
+
+
+def read_settings(
+    config: Mapping[str, str], secret_keys: Collection[str] = (), misread: Mapping[str, tuple[str, str]] | None = None
+) -> Settings:
+    """The settings that `config` describes.
+
+    `config` maps full keys such as `bluegreen:activeColor` to texts, as the engine hands them over (an object is JSON).
+    The values of `secret_keys` are never shown. `misread` maps each key whose value YAML has changed to the name of the
+    file and the text that it holds.
+    Raises `SettingsError` with every problem found.
+    """
+    return _Reader(config, secret_keys, misread or {}).settings()
+
+
+class _Reader:
+    """One pass over one config; collects what it cannot use in `problems`."""
+
+    def __init__(
+        self, config: Mapping[str, str], secret_keys: Collection[str], misread: Mapping[str, tuple[str, str]]
+    ) -> None:
+        self._config = config
+        self._secret_keys = secret_keys
+        self._misread = misread
+        self._problems: list[Problem] = []
+        self._values: dict[str, Any] = {}
+
+    def settings(self) -> Settings:
+        for key, text in self._config.items():
+            self._read(key, text)
+        for key, (file, written) in self._misread.items():
+            fix = f'Write it in quotes: {key}: "{written}"'
+            self._refuse(key, self._config[key], f"quoted: {file} says {written}, which YAML reads as a number", fix)
+        self._require("activeColor", "Name the color that serves the users: pulumi config set activeColor blue")
+        self._require("image", "Name the image without its tag: pulumi config set image docker.io/me/shop")
+        self._check_roles()
+        colors = {name: self._color(name) for name in COLORS if self._is_deployed(name)}
+        if self._problems:
+            raise SettingsError(self._problems)
+        service = ServiceSettings(**self._fields({"app": "name", "port": "port"}), colors=colors)
+        environment = {key: _snake(key) for key in _ENVIRONMENT if key not in ("app", "image")}
+        return Settings(service=service, **self._fields(environment))
+
+    def _read(self, key: str, text: str) -> None:
+        namespace, _, name = key.rpartition(":")
+        if namespace not in _NAMESPACES:
+            if name in _ONE_COLOR:
+                self._refuse(key, text, "in blue: or green:, the only two colors", "Rename it, or remove it.")
+            return
+        known = _ENVIRONMENT | _COLOR if namespace == PROJECT else _COLOR | _ONE_COLOR
+        if name not in known:
+            self._refuse(key, text, f"a key that exists in {namespace}:", _suggest(name, namespace))
+            return
+        try:
+            self._values[key] = known[name](text)
+        except InvalidValueError as invalid:
+            fix = invalid.fix or f"Mend it in the stack's config file, or: pulumi config set {key} <value>"
+            self._refuse(key, text, invalid.allowed, fix)
+
+    def _require(self, name: str, fix: str) -> None:
+        if not self._config.get(f"{PROJECT}:{name}"):
+            self._refuse(f"{PROJECT}:{name}", "", "set", fix)
+
+    def _check_roles(self) -> None:
+        active, test = self._values.get("bluegreen:activeColor"), self._values.get("bluegreen:testColor")
+        if test and test == active:
+            fix = (
+                f"Test {other(test)} (pulumi config set testColor {other(test)}), or none (pulumi config rm testColor)."
+            )
+            self._refuse("bluegreen:testColor", test, "another color than activeColor", fix)
+        for role, color in (("activeColor", active), ("testColor", test)):
+            if color and not self._is_deployed(color):
+                fix = f"Deploy it first, in an update of its own: pulumi config set {color}:imageTag <tag>"
+                self._refuse(f"{PROJECT}:{role}", color, f"a deployed color, and {color}:imageTag is not set", fix)
+
+    def _is_deployed(self, color: str) -> bool:
+        return bool(self._config.get(f"{color}:imageTag"))
+
+    def _color(self, name: str) -> ColorSettings:
+        fields = self._fields({key: _snake(key) for key in _COLOR}, PROJECT) | self._fields(
+            {key: _snake(key) for key in _COLOR}, name
+        )
+        for key in ("env", "secretEnv"):
+            both = self._values.get(f"{PROJECT}:{key}", {}) | self._values.get(f"{name}:{key}", {})
+            fields[_snake(key)] = both
+        for variable in sorted(fields["env"].keys() & fields["secret_env"].keys()):
+            fix = f"Remove {variable} from one of them."
+            self._refuse(f"{name}:env", variable, "in env or in secretEnv, and it is in both", fix)
+        if 0 < fields.get("max_replicas", 0) < fields.get("replicas", 1):
+            fix = "Raise it, or set it to 0 for a fixed number of replicas."
+            self._refuse(f"{name}:maxReplicas", str(fields["max_replicas"]), "at least replicas", fix)
+        tag = self._values.get(f"{name}:imageTag", "")
+        separator = "@" if tag.startswith("sha256:") else ":"
+        return ColorSettings(name=name, image=f"{self._values.get('bluegreen:image')}{separator}{tag}", **fields)
+
+    def _fields(self, names: Mapping[str, str], namespace: str = PROJECT) -> dict[str, Any]:
+        given = {field: self._values.get(f"{namespace}:{key}") for key, field in names.items()}
+        return {field: value for field, value in given.items() if value is not None}
+
+    def _refuse(self, key: str, text: str, allowed: str, fix: str) -> None:
+        name = key.rpartition(":")[2]
+        shown = "[secret]" if key in self._secret_keys or name == "secretEnv" else text or "(not set)"
+        self._problems.append(Problem(key, shown, allowed, fix))
+
+
+def _snake(key: str) -> str:
+    return re.sub(r"[A-Z]", lambda letter: f"_{letter.group().lower()}", key)
+
+
+def _suggest(name: str, namespace: str) -> str:
+    homes = dict.fromkeys(_ENVIRONMENT, PROJECT) | dict.fromkeys(_COLOR, namespace)
+    homes |= dict.fromkeys(_ONE_COLOR, "<color>" if namespace == PROJECT else namespace)
+    near = difflib.get_close_matches(name, homes, n=1)
+    if not near:
+        return "Remove it: pulumi config rm " + f"{namespace}:{name}. Pulumi.yaml lists every key."
+    return f"Did you mean {homes[near[0]]}:{near[0]}?"
