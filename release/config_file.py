@@ -1,8 +1,8 @@
 """What a config file says, before YAML and the engine have changed it.
 
-An image tag such as 1.10 that is not quoted is a number to YAML: the engine hands over "1.1", and another image would be
-deployed than the file shows. Only the file itself can tell, so the program looks at it. Nothing else is read from here:
-config comes from the engine.
+An image tag such as 1.10 that is not quoted is a number to YAML: the engine hands over "1.1", and another image would
+be deployed than the file shows. Only the file itself can tell, so the program looks at it. Nothing else is read from
+here: config comes from the engine.
 """
 
 import re
@@ -16,9 +16,9 @@ _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]*[1-9])?(e[-+][0-9]+)?")
 def misread_numbers(config: Mapping[str, str], directory: Path) -> dict[str, tuple[str, str]]:
     """The image tags that YAML read as numbers and thereby changed: full key -> name of the file, text that it holds.
 
-    `config` is what the engine handed over. Looked at is the file that the command named with `--config-file`, where the
-    system shows the command (Linux), otherwise every `Pulumi.*.yaml` in `directory`. A file that cannot be read is skipped:
-    the engine has read the one that counts and reports it itself.
+    `config` is what the engine handed over. Looked at is the file that the command named with `--config-file`, where
+    the system shows the command (Linux), otherwise every `Pulumi.*.yaml` in `directory`. A file that cannot be read is
+    skipped: the engine has read the one that counts and reports it itself.
     """
     tags = {key: text for key, text in config.items() if key.endswith(":imageTag") and _NUMBER.fullmatch(text)}
     if not tags:

@@ -29,8 +29,9 @@ def other(color: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ColorSettings:
-    """What the pods of one deployed color are. Times are in seconds."""
+    """What the pods of one deployed color are. Zero means: no autoscaling, the image's own user."""
 
+    app: str
     name: str
     image: str
     replicas: int = 1
@@ -45,6 +46,7 @@ class ColorSettings:
     resources: Mapping[str, Any] = field(default_factory=dict)
     image_pull_secret: str = ""
     run_as_user: int = 0
+    ready_timeout_seconds: int = 180
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,8 @@ class ServiceSettings:
 class Settings:
     """One environment: a service, who serves its users and its testers, and the edge they come in by.
 
-    `test_color` is empty when there is no test route. `context` is empty for the current context of the kubeconfig.
+    Empty or zero means: no test route, the current context of the kubeconfig, no TLS, an address that is not known, a
+    node port that the cluster chooses.
     """
 
     service: ServiceSettings
@@ -75,7 +78,6 @@ class Settings:
     url: str = ""
     node_port: int = 0
     test_node_port: int = 0
-    ready_timeout_seconds: int = 180
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,6 @@ _ENVIRONMENT: dict[str, Parser] = {
     "url": values.optional(values.url),
     "nodePort": values.integer(0, 65535),
     "testNodePort": values.integer(0, 65535),
-    "readyTimeoutSeconds": values.integer(1, 3600),
 }
 
 # Key in `bluegreen:`, `blue:` or `green:` -> parser.
@@ -134,6 +135,7 @@ _COLOR: dict[str, Parser] = {
     "resources": values.resources,
     "imagePullSecret": _optional_label,
     "runAsUser": values.integer(0, 2**31 - 1),
+    "readyTimeoutSeconds": values.integer(1, 3600),
 }
 
 # Key in `blue:` or `green:` alone: an image that both colors share would make every release a change of the live color.
@@ -231,7 +233,10 @@ class _Reader:
             self._refuse(f"{name}:maxReplicas", str(fields["max_replicas"]), "at least replicas", fix)
         tag = self._values.get(f"{name}:imageTag", "")
         separator = "@" if tag.startswith("sha256:") else ":"
-        return ColorSettings(name=name, image=f"{self._values.get('bluegreen:image')}{separator}{tag}", **fields)
+        app = self._values.get("bluegreen:app", ServiceSettings.name)
+        return ColorSettings(
+            app=app, name=name, image=f"{self._values.get('bluegreen:image')}{separator}{tag}", **fields
+        )
 
     def _fields(self, names: Mapping[str, str], namespace: str = PROJECT) -> dict[str, Any]:
         given = {field: self._values.get(f"{namespace}:{key}") for key, field in names.items()}

@@ -1,0 +1,35 @@
+"""The program that `pulumi up` runs: settings -> components -> outputs."""
+
+from pathlib import Path
+
+import pulumi
+from pulumi.runtime.config import CONFIG, is_config_secret
+from pulumi_kubernetes import Provider
+
+from components.environment import Environment
+from release.config_file import misread_numbers
+from release.settings import SettingsError, read_settings
+from release.steps import next_steps
+
+config = CONFIG.get()
+try:
+    settings = read_settings(config, [*filter(is_config_secret, config)], misread_numbers(config, Path.cwd()))
+except SettingsError as error:
+    raise pulumi.RunError(str(error)) from None
+
+# Explicit, so that the cluster is named in the config and not by whoever runs the command; and with an identity of its
+# own, because a provider whose kubeconfig entry changes would otherwise replace every object under it.
+cluster = Provider(
+    "cluster",
+    context=settings.context or None,
+    namespace=settings.namespace,
+    cluster_identifier=settings.context or "current context",
+)
+environment = Environment(settings.service.name, settings, pulumi.ResourceOptions(provider=cluster))
+
+pulumi.export("activeColor", settings.active_color)
+pulumi.export("testColor", settings.test_color)
+pulumi.export("images", {name: color.image for name, color in settings.service.colors.items()})
+pulumi.export("url", environment.url)
+pulumi.export("test", environment.test_command)
+pulumi.export("next", next_steps(settings))

@@ -1,0 +1,28 @@
+"""One environment: puts the colors and the routing together and fixes their order."""
+
+import importlib
+
+import pulumi
+
+from components.color import Color
+from release.settings import Settings
+
+
+class Environment(pulumi.ComponentResource):
+    """The deployed colors, and the route, which is written when every color is ready.
+
+    Offers what the routing layer offers: `url`, where users come in, and `test_command`, what a tester types.
+    """
+
+    def __init__(self, name: str, settings: Settings, opts: pulumi.ResourceOptions) -> None:
+        super().__init__("bluegreen:components:Environment", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        colors = [
+            Color(f"{name}-{color}", color_settings, child) for color, color_settings in settings.service.colors.items()
+        ]
+        # Only the layer that is used is imported, and a new one is a new file: its name is the value of `routing`.
+        layer = importlib.import_module(f"components.routing.{settings.routing}")
+        routing = layer.Routing(f"{name}-routing", settings, colors, child)
+        self.url: pulumi.Output[str] = routing.url
+        self.test_command: pulumi.Output[str] = routing.test_command
+        self.register_outputs({})

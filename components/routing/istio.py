@@ -1,0 +1,86 @@
+"""Routing by Istio: a VirtualService chooses between two subsets of one Service.
+
+A switch is one update of one object, the VirtualService. The subsets of both colors are declared always: a proxy that
+learns of a route before its subset would answer 503.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import pulumi
+
+from components.gateway import Gateway
+from components.manifest import Manifest
+from components.service import Service
+from release.settings import COLORS, Settings
+
+_API = "networking.istio.io/v1"
+
+# Only failures before a request has left for a pod: Istio's own default also repeats what a pod may have begun to do.
+_RETRIES = {"attempts": 2, "retryOn": "connect-failure,refused-stream"}
+
+
+class Routing(pulumi.ComponentResource):
+    """The VirtualService and DestinationRule `<app>-blue-green`, with the Gateway and the Service they need.
+
+    A request that carries the test cookie goes to the test color, every other one to the active color; both answers say
+    in the header `x-color` which color served.
+    """
+
+    def __init__(
+        self, name: str, settings: Settings, colors: Sequence[pulumi.Resource], opts: pulumi.ResourceOptions
+    ) -> None:
+        super().__init__("bluegreen:routing:Istio", name, None, opts)
+        app = settings.service.name
+        gateway = Gateway(f"{app}-gateway", settings, pulumi.ResourceOptions(parent=self))
+        service = Service(app, settings.service, pulumi.ResourceOptions(parent=self))
+        object_name = f"{app}-blue-green"
+        rule = Manifest(
+            f"{object_name}-subsets",
+            _API,
+            "DestinationRule",
+            object_name,
+            {"spec": {"host": app, "subsets": [{"name": color, "labels": {"color": color}} for color in COLORS]}},
+            pulumi.ResourceOptions(parent=self, depends_on=[service]),
+            labels={"app": app},
+        )
+        Manifest(
+            object_name,
+            _API,
+            "VirtualService",
+            object_name,
+            {"spec": {"hosts": [settings.host], "gateways": [gateway.object_name], "http": _routes(settings)}},
+            pulumi.ResourceOptions(parent=self, depends_on=[gateway, rule, *colors]),
+            labels={"app": app},
+        )
+        self.url = pulumi.Output.from_input(_url(settings))
+        self.test_command = pulumi.Output.from_input(f"curl --cookie {settings.test_cookie} {_url(settings)}")
+        self.register_outputs({})
+
+
+def _routes(settings: Settings) -> list[dict[str, Any]]:
+    """The test route, if any, before the default route: the first match wins, and a diff goes by index."""
+    default = _route(settings, "default", settings.active_color)
+    if not settings.test_color:
+        return [default]
+    match = [{"headers": {"cookie": {"regex": cookie_pattern(settings.test_cookie)}}}]
+    return [_route(settings, "test", settings.test_color) | {"match": match}, default]
+
+
+def _route(settings: Settings, role: str, color: str) -> dict[str, Any]:
+    app = settings.service.name
+    destination = {"destination": {"host": app, "subset": color}, "headers": {"response": {"set": {"x-color": color}}}}
+    return {"name": f"{app}-{role}", "route": [destination], "retries": _RETRIES}
+
+
+def cookie_pattern(cookie: str) -> str:
+    """The expression (RE2, matched from end to end) that finds `cookie` wherever it stands in a cookie header."""
+    return rf"^(.*;\s*)?{re.escape(cookie)}\s*(;.*)?$"
+
+
+def _url(settings: Settings) -> str:
+    if settings.url:
+        return settings.url
+    host = "<address of the ingress gateway>" if settings.host == "*" else settings.host
+    return f"{'https' if settings.tls_secret else 'http'}://{host}"

@@ -1,0 +1,51 @@
+"""Routing by selector: a NodePort Service selects the pods of one color.
+
+It needs nothing but Kubernetes. It moves new connections only: an established one stays with its pod until it closes.
+"""
+
+from collections.abc import Sequence
+
+import pulumi
+
+from components.manifest import Manifest
+from release.settings import Settings
+
+
+class Routing(pulumi.ComponentResource):
+    """The Service `<app>` for users and, while there is a test color, the Service `<app>-test` for testers."""
+
+    def __init__(
+        self, name: str, settings: Settings, colors: Sequence[pulumi.Resource], opts: pulumi.ResourceOptions
+    ) -> None:
+        super().__init__("bluegreen:routing:Selector", name, None, opts)
+        self._settings = settings
+        self._colors = colors
+        app = settings.service.name
+        users = self._service(app, settings.active_color, settings.node_port)
+        self.url = pulumi.Output.from_input(settings.url) if settings.url else _address(users)
+        self.test_command = pulumi.Output.from_input("")
+        if settings.test_color:
+            testers = self._service(f"{app}-test", settings.test_color, settings.test_node_port)
+            self.test_command = _address(testers).apply(lambda address: f"curl {address}")
+        self.register_outputs({})
+
+    def _service(self, object_name: str, color: str, node_port: int) -> Manifest:
+        service = self._settings.service
+        port = {"name": "http", "port": service.port, "targetPort": "http"}
+        if node_port:
+            port["nodePort"] = node_port
+        selector = {"app": service.name, "color": color}
+        return Manifest(
+            object_name,
+            "v1",
+            "Service",
+            object_name,
+            {"spec": {"type": "NodePort", "selector": selector, "ports": [port]}},
+            pulumi.ResourceOptions(parent=self, depends_on=[*self._colors]),
+            labels={"app": service.name},
+        )
+
+
+def _address(service: Manifest) -> pulumi.Output[str]:
+    spec: pulumi.Output[dict[str, list[dict[str, int]]]] = service.spec
+    return spec.apply(lambda live: f"http://<any node>:{live['ports'][0].get('nodePort', '<node port>')}")
