@@ -1,0 +1,153 @@
+"""The Linux namespaces the sandbox's processes live in: their own processes and mounts, on the machine's own network.
+
+The first process (`reaper.py`) holds them. It is found by its command line instead of a recorded pid, so a crash at any
+moment leaves nothing that cannot be found, and a reused pid cannot be mistaken for it.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from sandbox.errors import SandboxError
+from sandbox.layout import HIDDEN_PATHS
+
+CLONE_NEWPID = 0x20000000
+REAPER = Path(__file__).resolve().with_name("reaper.py")
+
+# Runs inside the new mount namespace, before the reaper takes over.
+_SETUP = 'for path in {paths}; do mount -t tmpfs -o mode=755 sandbox "$path" || exit 1; done; exec "$@"'
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def reapers() -> dict[Path, int]:
+    """Every sandbox that is up on this machine: its directory and the pid of its first process."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            words = (entry / "cmdline").read_bytes().split(b"\0")[:-1]
+            if len(words) > 2 and words[-2].endswith(b"/sandbox/reaper.py") and _is_first_process(entry):
+                found[Path(os.fsdecode(words[-1]))] = int(entry.name)
+    return found
+
+
+def _is_first_process(process: Path) -> bool:
+    status = (process / "status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("NSpid:"))
+    return "State:\tZ" not in status and line.split()[-1] == "1"
+
+
+def open_namespaces(home: Path) -> int:
+    """Start the first process for the sandbox in `home`; returns its pid. Raises SandboxError when the kernel refuses."""
+    for path in HIDDEN_PATHS:
+        path.mkdir(parents=True, exist_ok=True)
+    setup = _SETUP.format(paths=" ".join(str(path) for path in HIDDEN_PATHS))
+    command = ["unshare", "--mount", "--mount-proc", "sh", "-c", setup, "sh"]
+    command += [sys.executable, "-I", "-S", str(REAPER), str(home)]
+    with _children_in(None):
+        process = subprocess.Popen(
+            command, start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+    _wait_until_ready(process)
+    return process.pid
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 10
+    cmdline = Path(f"/proc/{process.pid}/cmdline")
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            reason = process.stderr.read().decode().strip() if process.stderr else ""
+            raise SandboxError(
+                f"No namespaces for the sandbox's processes ({reason or f'exit status {process.returncode}'}): this machine "
+                "does not let root make them. Use a virtual machine or a privileged container, or CONTEXT=<a cluster>."
+            )
+        if os.fsencode(sys.executable) == cmdline.read_bytes().split(b"\0")[0]:
+            return
+        time.sleep(0.01)
+    raise SandboxError("The sandbox's first process did not start within 10 s; is the machine overloaded?")
+
+
+@contextlib.contextmanager
+def _children_in(pid: int | None) -> Iterator[None]:
+    """Processes started inside the block belong to the process namespace of `pid`, or to a new one."""
+    if pid is None:
+        _check(_libc.unshare(CLONE_NEWPID))
+    else:
+        _join(Path(f"/proc/{pid}/ns/pid"))
+    try:
+        yield
+    finally:
+        _join(Path("/proc/self/ns/pid"))
+
+
+def _join(namespace: Path) -> None:
+    descriptor = os.open(namespace, os.O_RDONLY)
+    try:
+        _check(_libc.setns(descriptor, CLONE_NEWPID))
+    finally:
+        os.close(descriptor)
+
+
+def _check(result: int) -> None:
+    if result != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def spawn(reaper: int, command: list[str], log: Path, environment: dict[str, str]) -> int:
+    """Start `command` in the namespaces of `reaper`, in a session of its own, output appended to `log`; returns its pid.
+
+    The pid is the machine's. What outlives the caller becomes a child of the first process.
+    """
+    with log.open("ab") as output, _children_in(reaper):
+        process = subprocess.Popen(
+            inside(reaper, command),
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )
+    process.returncode = 0  # it is meant to outlive this object: no warning when the object goes
+    return process.pid
+
+
+def inside(reaper: int, command: list[str]) -> list[str]:
+    """`command` as it has to be started to see the sandbox's mounts."""
+    return ["nsenter", f"--mount=/proc/{reaper}/ns/mnt", "--", *command]
+
+
+def close_namespaces(reaper: int) -> None:
+    """Kill the first process, and with it everything in its namespaces; returns when all of it is gone (at most 30 s)."""
+    namespace = _namespace_of(reaper)
+    os.kill(reaper, signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(reaper, os.WNOHANG)
+        if not Path(f"/proc/{reaper}").exists() and not _members(namespace):
+            return
+        time.sleep(0.02)
+    raise SandboxError(f"Processes of the sandbox survived being killed for 30 s: {_members(namespace)}. Reboot the machine.")
+
+
+def _namespace_of(pid: int) -> str:
+    return os.readlink(f"/proc/{pid}/ns/pid")
+
+
+def _members(namespace: str) -> list[int]:
+    members = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if _namespace_of(int(entry.name)) == namespace:
+                    members.append(int(entry.name))
+    return members
