@@ -5,6 +5,7 @@ be deployed than the file shows. Only the file itself can tell, so the program l
 here: config comes from the engine.
 """
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -39,9 +40,18 @@ def _changed(file: Path, tags: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             continue
         for key, node in entries.value:
             is_plain = isinstance(node, yaml.ScalarNode) and node.style is None
-            seen = tags.get(key.value)
-            if is_plain and seen not in (None, node.value) and yaml.safe_load(node.value) == yaml.safe_load(str(seen)):
+            if is_plain and key.value in tags and _is_same_number(node.value, tags[key.value]):
                 yield key.value, node.value
+
+
+def _is_same_number(written: str, seen: str) -> bool:
+    """Whether YAML makes the number `seen` of the other text `written`: a decimal, or 0x10, 0o17 or 017."""
+    readings = (float, lambda text: int(text, 0), lambda text: int(text, 8))
+    for reading in readings if written != seen else ():
+        with contextlib.suppress(ValueError):
+            if float(reading(written)) == float(seen):
+                return True
+    return False
 
 
 def _named_by_the_command(directory: Path) -> Iterator[Path]:

@@ -1,0 +1,109 @@
+"""Runs the whole program against Pulumi's mocks and records what it registers, dependencies included."""
+
+import asyncio
+import runpy
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from google.protobuf import json_format
+from pulumi.runtime import mocks, rpc, set_all_config
+from pulumi.runtime.settings import ROOT as ROOT_RESOURCE
+from pulumi.runtime.stack import run_in_stack
+
+ROOT = Path(__file__).parents[2]
+
+# The smallest config: one color, live. Keys and texts as the engine hands them over.
+ONE_COLOR = {
+    "bluegreen:image": "registry.example/shop",
+    "bluegreen:app": "shop",
+    "bluegreen:activeColor": "blue",
+    "blue:imageTag": "1.0",
+}
+BOTH_COLORS = ONE_COLOR | {"green:imageTag": "2.0", "bluegreen:testColor": "green"}
+SWITCHED = BOTH_COLORS | {"bluegreen:activeColor": "green", "bluegreen:testColor": "blue"}
+
+
+@dataclass(frozen=True)
+class Registered:
+    """One registered resource: `dependencies` are names of resources, `raw` is its input as it went over the wire."""
+
+    kind: str
+    name: str
+    inputs: dict[str, Any]
+    dependencies: frozenset[str]
+    raw: dict[str, Any]
+    request: Any
+
+
+def _key(urn: str) -> str:
+    kind, _, name = urn.rpartition("::")
+    return f"{kind.rpartition(':')[2]}/{name}"
+
+
+class _Echo(mocks.Mocks):
+    """A cluster that gives every object back as it was asked for."""
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        return f"{args.name}-id", args.inputs
+
+    def call(self, args: mocks.MockCallArgs) -> Any:
+        raise AssertionError(f"the program called {args.token}")
+
+
+class _Recorder(mocks.MockMonitor):
+    def __init__(self) -> None:
+        super().__init__(_Echo())
+        self.registered: dict[str, Registered] = {}
+        self.outputs: dict[str, Any] = {}
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802, the name of the call
+        response = super().RegisterResource(request)
+        kind = request.type.rpartition(":")[2]
+        self.registered[f"{kind}/{request.name}"] = Registered(
+            kind=kind,
+            name=request.name,
+            inputs=rpc.deserialize_properties(request.object),
+            dependencies=frozenset(_key(urn) for urn in request.dependencies),
+            raw=json_format.MessageToDict(request.object),
+            request=request,
+        )
+        return response
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802, the name of the call
+        if "::pulumi:pulumi:Stack::" in request.urn:
+            self.outputs = rpc.deserialize_properties(request.outputs)
+        return super().RegisterResourceOutputs(request)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run of the program registered, by kind and name (`Deployment/shop-blue`), and the stack's outputs."""
+
+    resources: dict[str, Registered]
+    outputs: dict[str, Any]
+
+    def objects(self) -> dict[str, Registered]:
+        """The objects of the cluster alone: no components, no provider, no stack."""
+        return {key: each for key, each in self.resources.items() if each.request.type.startswith("kubernetes:")}
+
+
+def run(config: Mapping[str, str], secret_keys: Collection[str] = ()) -> Run:
+    """Runs `__main__.py` with `config`; what it raises comes out unchanged."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    recorder = _Recorder()
+    pulumi.runtime.set_mocks(_Echo(), project="bluegreen", stack="test", preview=False, monitor=recorder)
+    ROOT_RESOURCE.set(None)  # the mocks have made a stack of their own, which would hide the program's outputs
+    set_all_config(dict(config), list(secret_keys))
+
+    def program() -> None:
+        runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
+
+    try:
+        loop.run_until_complete(run_in_stack(program))
+    finally:
+        loop.close()
+    return Run(recorder.registered, recorder.outputs)

@@ -1,0 +1,255 @@
+"""What the program registers: objects, their order, and what a switch changes."""
+
+import json
+import re
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.routing.istio import cookie_pattern
+from tests.unit.program import BOTH_COLORS, ONE_COLOR, SWITCHED, Run, run
+
+SELECTOR = {"bluegreen:routing": "selector"}
+ROUTE = "VirtualService/shop-blue-green"
+
+
+def changed(before: Run, after: Run) -> set[str]:
+    """The objects whose inputs or whose existence differ."""
+    old, new = before.objects(), after.objects()
+    return {key for key in old | new if key not in old or key not in new or old[key].inputs != new[key].inputs}
+
+
+def pod(deployed: Run, color: str) -> dict[str, Any]:
+    spec: dict[str, Any] = deployed.objects()[f"Deployment/shop-{color}"].inputs["spec"]["template"]["spec"]
+    return spec
+
+
+def container(deployed: Run, color: str) -> dict[str, Any]:
+    only: dict[str, Any] = pod(deployed, color)["containers"][0]
+    return only
+
+
+def routes(deployed: Run) -> dict[str, str]:
+    """Role -> color, in the order of the VirtualService."""
+    http = deployed.objects()[ROUTE].inputs["spec"]["http"]
+    return {each["name"]: each["route"][0]["destination"]["subset"] for each in http}
+
+
+def test_a_switch_with_istio_changes_the_virtual_service_and_nothing_else() -> None:
+    assert changed(run(BOTH_COLORS), run(SWITCHED)) == {ROUTE}
+
+
+def test_a_switch_with_the_selector_changes_the_two_services_and_nothing_else() -> None:
+    assert changed(run(BOTH_COLORS | SELECTOR), run(SWITCHED | SELECTOR)) == {"Service/shop", "Service/shop-test"}
+
+
+def test_moving_the_test_route_changes_the_virtual_service_and_nothing_else() -> None:
+    assert changed(run(BOTH_COLORS | {"bluegreen:testColor": ""}), run(BOTH_COLORS)) == {ROUTE}
+
+
+@pytest.mark.parametrize("key", ["green:imageTag", "green:replicas", "green:readyTimeoutSeconds"])
+def test_a_change_of_one_color_leaves_the_other_and_the_route_alone(key: str) -> None:
+    before = run(BOTH_COLORS | {"green:replicas": "2"})
+    assert changed(before, run(BOTH_COLORS | {"green:replicas": "2"} | {key: "3"})) == {"Deployment/shop-green"}
+
+
+def test_a_new_variable_of_one_color_changes_its_config_map_and_its_pods_alone() -> None:
+    before = run(BOTH_COLORS | {"bluegreen:env": '{"A": "1"}'})
+    after = run(BOTH_COLORS | {"bluegreen:env": '{"A": "1"}', "green:env": '{"A": "2"}'})
+    assert changed(before, after) == {"ConfigMap/shop-green-env", "Deployment/shop-green"}
+
+
+@pytest.mark.parametrize("routing", ["istio", "selector"])
+def test_the_route_waits_for_every_color_whichever_is_live(routing: str) -> None:
+    route = ROUTE if routing == "istio" else "Service/shop"
+    for config in (BOTH_COLORS, SWITCHED):
+        dependencies = run(config | {"bluegreen:routing": routing}).objects()[route].dependencies
+        assert {"Deployment/shop-blue", "Deployment/shop-green"} <= dependencies
+
+
+@pytest.mark.parametrize("routing", ["istio", "selector"])
+def test_nothing_depends_on_the_route(routing: str) -> None:
+    route = ROUTE if routing == "istio" else "Service/shop"
+    deployed = run(BOTH_COLORS | {"bluegreen:routing": routing})
+    assert [key for key, each in deployed.resources.items() if route in each.dependencies] == []
+
+
+def test_the_graph_is_the_same_whichever_color_is_live() -> None:
+    before, after = run(BOTH_COLORS), run(SWITCHED)
+    assert {key: each.dependencies for key, each in before.resources.items()} == {
+        key: each.dependencies for key, each in after.resources.items()
+    }
+
+
+def test_the_test_route_comes_before_the_default_route() -> None:
+    assert list(routes(run(BOTH_COLORS)).items()) == [("shop-test", "green"), ("shop-default", "blue")]
+
+
+def test_without_a_test_color_there_is_no_test_route() -> None:
+    assert routes(run(ONE_COLOR)) == {"shop-default": "blue"}
+    assert "Service/shop-test" not in run(ONE_COLOR | SELECTOR).objects()
+
+
+def test_every_route_answers_with_the_color_that_served() -> None:
+    http = run(BOTH_COLORS).objects()[ROUTE].inputs["spec"]["http"]
+    said = [each["route"][0]["headers"]["response"]["set"]["x-color"] for each in http]
+    assert said == ["green", "blue"]
+
+
+def test_the_subsets_of_both_colors_are_declared_even_with_one_deployed() -> None:
+    subsets = run(ONE_COLOR).objects()["DestinationRule/shop-blue-green-subsets"].inputs["spec"]["subsets"]
+    assert {each["name"]: each["labels"] for each in subsets} == {
+        "blue": {"color": "blue"},
+        "green": {"color": "green"},
+    }
+
+
+def test_the_shared_service_never_follows_a_color() -> None:
+    for config in (BOTH_COLORS, SWITCHED):
+        assert run(config).objects()["Service/shop"].inputs["spec"]["selector"] == {"app": "shop"}
+
+
+def test_the_selector_of_a_deployment_holds_no_tag() -> None:
+    spec = run(BOTH_COLORS).objects()["Deployment/shop-green"].inputs["spec"]
+    assert spec["selector"]["matchLabels"] == {"app": "shop", "color": "green"}
+
+
+def test_the_gateway_takes_every_host_on_port_80() -> None:
+    (server,) = run(ONE_COLOR).objects()["Gateway/shop-gateway"].inputs["spec"]["servers"]
+    assert (server["port"]["number"], server["hosts"], "tls" in server) == (80, ["*"], False)
+
+
+def test_with_a_certificate_the_gateway_redirects_port_80_to_443() -> None:
+    config = ONE_COLOR | {"bluegreen:tlsSecret": "shop-tls", "bluegreen:host": "shop.example"}
+    deployed = run(config)
+    plain, tls = deployed.objects()["Gateway/shop-gateway"].inputs["spec"]["servers"]
+    assert plain["tls"] == {"httpsRedirect": True}
+    assert (tls["port"]["number"], tls["tls"]["credentialName"]) == (443, "shop-tls")
+    assert deployed.outputs["url"] == "https://shop.example"
+
+
+def test_pods_run_under_the_restricted_profile() -> None:
+    deployed = run(ONE_COLOR)
+    assert pod(deployed, "blue")["securityContext"] == {
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert container(deployed, "blue")["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def test_a_pod_may_live_longer_than_it_drains_and_shuts_down() -> None:
+    deployed = run(ONE_COLOR | {"blue:drainSeconds": "7", "blue:shutdownSeconds": "20"})
+    assert container(deployed, "blue")["lifecycle"] == {"preStop": {"sleep": {"seconds": 7}}}
+    assert pod(deployed, "blue")["terminationGracePeriodSeconds"] == 27
+
+
+def test_readiness_and_strategy_are_those_of_the_config() -> None:
+    config = ONE_COLOR | {"blue:port": "8080", "blue:readinessPath": "/up", "blue:strategy": "RollingUpdate"}
+    deployed = run(config)
+    assert container(deployed, "blue")["ports"] == [{"name": "http", "containerPort": 8080}]
+    assert container(deployed, "blue")["readinessProbe"]["httpGet"] == {"path": "/up", "port": "http"}
+    assert deployed.objects()["Deployment/shop-blue"].inputs["spec"]["strategy"] == {"type": "RollingUpdate"}
+
+
+def test_an_update_waits_for_a_color_as_long_as_the_config_says() -> None:
+    request = run(ONE_COLOR | {"blue:readyTimeoutSeconds": "90"}).objects()["Deployment/shop-blue"].request
+    assert (request.customTimeouts.create, request.customTimeouts.update) == ("90s", "90s")
+
+
+@pytest.mark.parametrize(("replicas", "protected"), [("1", False), ("2", True)])
+def test_a_disruption_budget_exists_from_two_replicas_on(replicas: str, protected: bool) -> None:
+    deployed = run(ONE_COLOR | {"blue:replicas": replicas})
+    assert ("PodDisruptionBudget/shop-blue-budget" in deployed.objects()) == protected
+
+
+def test_an_autoscaler_owns_the_number_of_replicas() -> None:
+    deployed = run(ONE_COLOR | {"blue:replicas": "2", "blue:maxReplicas": "5"})
+    spec = deployed.objects()["HorizontalPodAutoscaler/shop-blue-autoscaler"].inputs["spec"]
+    assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 5)
+    assert list(deployed.objects()["Deployment/shop-blue"].request.ignoreChanges) == ["spec.replicas"]
+
+
+def test_without_an_autoscaler_a_change_of_the_number_is_not_ignored() -> None:
+    assert list(run(ONE_COLOR).objects()["Deployment/shop-blue"].request.ignoreChanges) == []
+
+
+SECRET = {"blue:secretEnv": '{"DB_PASSWORD": "hunter2"}'}
+
+
+def test_a_secret_variable_reaches_the_pod_by_reference_and_the_engine_as_a_secret() -> None:
+    deployed = run(ONE_COLOR | SECRET)
+    secret = deployed.objects()["Secret/shop-blue-secret-env"]
+    (source,) = container(deployed, "blue")["envFrom"]
+    assert source == {"secretRef": {"name": secret.inputs["metadata"]["name"]}}
+    assert secret.raw["stringData"]["4dabf18193072939515e22adb298388d"]  # how the wire format marks a secret
+    plain = [each for key, each in deployed.resources.items() if key != "Secret/shop-blue-secret-env"]
+    assert "hunter2" not in json.dumps([each.raw for each in plain])
+
+
+@pytest.mark.parametrize("key", ["blue:env", "blue:secretEnv"])
+def test_variables_are_in_objects_named_by_what_they_hold(key: str) -> None:
+    names = [container(run(ONE_COLOR | {key: json.dumps({"A": value})}), "blue")["envFrom"] for value in "112"]
+    assert names[0] == names[1] != names[2]
+
+
+def test_the_pod_knows_its_color() -> None:
+    deployed = run(BOTH_COLORS)
+    assert [container(deployed, color)["env"] for color in ("blue", "green")] == [
+        [{"name": "COLOR", "value": "blue"}],
+        [{"name": "COLOR", "value": "green"}],
+    ]
+
+
+FOUND = ["test=true", "a=b; test=true", "a=b;test=true", "test=true; a=b", "a=b; test=true; c=d", "test=true ;a=b"]
+NOT_FOUND = [
+    "",
+    "mytest=true",
+    "a=b; mytest=true",
+    "test=trueish",
+    "test=true2; a=b",
+    "a=test=true",
+    "test=TRUE",
+    "test",
+]
+
+
+@pytest.mark.parametrize(
+    ("cookies", "is_test"), [*((each, True) for each in FOUND), *((each, False) for each in NOT_FOUND)]
+)
+def test_the_test_cookie_is_found_among_others_and_not_in_others(cookies: str, is_test: bool) -> None:
+    assert bool(re.fullmatch(cookie_pattern("test=true"), cookies)) == is_test
+
+
+def test_a_dot_in_the_cookie_is_a_dot() -> None:
+    assert not re.fullmatch(cookie_pattern("v=1.0"), "v=1x0")
+
+
+def test_the_outputs_say_who_serves_whom_and_what_comes_next() -> None:
+    outputs = run(BOTH_COLORS | {"bluegreen:host": "shop.example"}).outputs
+    assert (outputs["activeColor"], outputs["testColor"]) == ("blue", "green")
+    assert outputs["images"] == {"blue": "registry.example/shop:1.0", "green": "registry.example/shop:2.0"}
+    assert outputs["url"] == "http://shop.example"
+    assert outputs["test"] == "curl --cookie test=true http://shop.example"
+    assert "pulumi config set activeColor green" in outputs["next"]["activate green"]
+
+
+STEPS = {
+    "one color": (ONE_COLOR, ["deploy green"]),
+    "both, none tested": (BOTH_COLORS | {"bluegreen:testColor": ""}, ["test green", "decommission green"]),
+    "both, one tested": (BOTH_COLORS, ["activate green", "decommission green"]),
+    "switched": (SWITCHED, ["activate blue", "decommission blue"]),
+}
+
+
+@pytest.mark.parametrize(("config", "steps"), STEPS.values(), ids=STEPS)
+def test_the_next_steps_are_those_that_the_position_allows(config: dict[str, str], steps: list[str]) -> None:
+    assert sorted(run(config).outputs["next"]) == sorted(steps)
+
+
+def test_a_config_error_is_shown_without_a_traceback_and_registers_nothing() -> None:
+    with pytest.raises(pulumi.RunError, match=r"bluegreen:routing: dns"):
+        run(ONE_COLOR | {"bluegreen:routing": "dns"})

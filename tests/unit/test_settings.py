@@ -1,0 +1,180 @@
+"""The config of an environment: what is accepted, what is refused, and in which words."""
+
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from release import settings as module
+from release.settings import COLORS, Settings, SettingsError, other, read_settings
+from tests.unit.program import BOTH_COLORS, ONE_COLOR
+
+
+def problems(config: dict[str, str], **kwargs: object) -> list[module.Problem]:
+    with pytest.raises(SettingsError) as refusal:
+        read_settings(config, **kwargs)  # type: ignore[arg-type]
+    return refusal.value.problems
+
+
+def test_a_color_without_image_tag_is_not_deployed() -> None:
+    assert set(read_settings(ONE_COLOR).service.colors) == {"blue"}
+    assert set(read_settings(ONE_COLOR | {"green:imageTag": ""}).service.colors) == {"blue"}
+
+
+@pytest.mark.parametrize(
+    ("tag", "image"),
+    [("1.10", "registry.example/shop:1.10"), ("sha256:" + "a" * 64, "registry.example/shop@sha256:" + "a" * 64)],
+)
+def test_a_tag_or_a_digest_makes_the_image_of_the_color(tag: str, image: str) -> None:
+    assert read_settings(ONE_COLOR | {"blue:imageTag": tag}).service.colors["blue"].image == image
+
+
+def test_the_value_of_a_color_wins_over_the_value_for_both() -> None:
+    colors = read_settings(BOTH_COLORS | {"bluegreen:replicas": "2", "green:replicas": "3"}).service.colors
+    assert (colors["blue"].replicas, colors["green"].replicas) == (2, 3)
+
+
+def test_variables_for_both_colors_and_for_one_are_merged_by_name() -> None:
+    config = BOTH_COLORS | {"bluegreen:env": '{"A": "1", "B": 2}', "green:env": '{"B": "3"}'}
+    colors = read_settings(config).service.colors
+    assert colors["blue"].env == {"A": "1", "B": "2"}
+    assert colors["green"].env == {"A": "1", "B": "3"}
+
+
+def test_every_error_is_reported_at_once_and_names_key_and_value() -> None:
+    found = problems(
+        ONE_COLOR
+        | {"bluegreen:testColor": "blue", "bluegreen:routing": "dns", "blue:replicas": "0", "green:port": "http"}
+    )
+    assert {problem.key: problem.value for problem in found} == {
+        "bluegreen:testColor": "blue",
+        "bluegreen:routing": "dns",
+        "blue:replicas": "0",
+        "green:port": "http",
+    }
+    assert all(problem.allowed and problem.fix for problem in found)
+
+
+REFUSED = {
+    "an app name in capitals": ("bluegreen:app", "Shop"),
+    "an app name that starts with a digit": ("bluegreen:app", "1shop"),
+    "an app name too long for <app>-blue-green": ("bluegreen:app", "a" * 53),
+    "a namespace with a dot": ("bluegreen:namespace", "a.b"),
+    "an unknown active color": ("bluegreen:activeColor", "red"),
+    "an unknown test color": ("bluegreen:testColor", "red"),
+    "a test color that is the active color": ("bluegreen:testColor", "blue"),
+    "a test color that is not deployed": ("bluegreen:testColor", "green"),
+    "an unknown routing": ("bluegreen:routing", "nginx"),
+    "a cookie without value": ("bluegreen:testCookie", "test"),
+    "a cookie that would end the cookie": ("bluegreen:testCookie", "test=a;b"),
+    "a host with a path": ("bluegreen:host", "shop.example/cart"),
+    "an address without scheme": ("bluegreen:url", "shop.example"),
+    "an image with a tag": ("bluegreen:image", "registry.example:5000/shop:1.0"),
+    "an image with a digest": ("bluegreen:image", "shop@sha256:" + "a" * 64),
+    "an image in capitals": ("bluegreen:image", "Shop"),
+    "a tag with a slash": ("blue:imageTag", "1.0/2"),
+    "a short digest": ("blue:imageTag", "sha256:abc"),
+    "no replicas": ("blue:replicas", "0"),
+    "replicas that are no number": ("blue:replicas", "two"),
+    "a maximum below the replicas": ("blue:maxReplicas", "-1"),
+    "an unknown strategy": ("blue:strategy", "Canary"),
+    "a port out of range": ("blue:port", "65536"),
+    "a relative readiness path": ("blue:readinessPath", "ready"),
+    "a timeout of zero": ("blue:readyTimeoutSeconds", "0"),
+    "variables that are a list": ("blue:env", "[]"),
+    "a variable with a space": ("blue:env", '{"A B": "1"}'),
+    "a variable that YAML made a fraction": ("blue:env", '{"VERSION": 1.1}'),
+    "a variable that YAML made a boolean": ("blue:env", '{"DEBUG": true}'),
+    "resources of another kind": ("blue:resources", '{"request": {"cpu": "1"}}'),
+    "an amount that is none": ("blue:resources", '{"requests": {"cpu": "much"}}'),
+    "a misspelled key": ("bluegreen:activeColour", "blue"),
+    "an image tag for both colors": ("bluegreen:imageTag", "1.0"),
+    "a role in the namespace of a color": ("blue:activeColor", "blue"),
+    "a third color": ("red:imageTag", "1.0"),
+}
+
+
+@pytest.mark.parametrize(("key", "value"), REFUSED.values(), ids=REFUSED)
+def test_refused(key: str, value: str) -> None:
+    found = problems(ONE_COLOR | {key: value})
+    assert key in {problem.key for problem in found}
+
+
+@pytest.mark.parametrize("key", ["bluegreen:activeColor", "bluegreen:image"])
+def test_what_has_no_sensible_default_is_required(key: str) -> None:
+    missing = {each: value for each, value in ONE_COLOR.items() if each != key}
+    assert key in {problem.key for problem in problems(missing)}
+    assert key in {problem.key for problem in problems(missing | {key: ""})}
+
+
+def test_an_active_color_that_is_not_deployed_is_refused_with_the_way_out() -> None:
+    (problem,) = problems(ONE_COLOR | {"bluegreen:activeColor": "green"})
+    assert problem.key == "bluegreen:activeColor"
+    assert "pulumi config set green:imageTag" in problem.fix
+
+
+def test_a_misspelled_key_is_answered_with_the_one_that_was_meant() -> None:
+    (problem,) = problems(ONE_COLOR | {"green:imagetag": "2.0"})
+    assert "green:imageTag" in problem.fix
+
+
+def test_a_variable_in_both_env_and_secret_env_is_refused() -> None:
+    config = ONE_COLOR | {"blue:env": '{"DB_USER": "a"}', "bluegreen:secretEnv": '{"DB_USER": "b"}'}
+    assert [problem.value for problem in problems(config)] == ["DB_USER"]
+
+
+def test_a_tag_that_yaml_changed_is_refused_and_not_deployed() -> None:
+    config = ONE_COLOR | {"blue:imageTag": "1.1"}
+    (problem,) = problems(config, misread={"blue:imageTag": ("Pulumi.prod.yaml", "1.10")})
+    assert "1.10" in problem.fix
+    assert "Pulumi.prod.yaml" in problem.allowed
+
+
+def test_keys_of_other_packages_are_left_alone() -> None:
+    assert read_settings(ONE_COLOR | {"aws:region": "eu-west-1"}) == read_settings(ONE_COLOR)
+
+
+@pytest.mark.parametrize("key", ["blue:secretEnv", "blue:port"], ids=["secretEnv", "a key that is a secret"])
+def test_a_secret_is_never_shown(key: str) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        read_settings(ONE_COLOR | {key: "hunter2"}, secret_keys=[key])
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_secret_variables_are_not_in_the_representation_of_the_settings() -> None:
+    assert "hunter2" not in repr(read_settings(ONE_COLOR | {"blue:secretEnv": '{"DB_PASSWORD": "hunter2"}'}))
+
+
+def test_the_other_color_of_each_is_the_other() -> None:
+    assert {color: other(color) for color in COLORS} == {"blue": "green", "green": "blue"}
+
+
+KEYS = [
+    *(f"bluegreen:{key}" for key in (*module._ENVIRONMENT, *module._COLOR)),
+    *(f"{color}:{key}" for color in COLORS for key in (*module._COLOR, *module._ONE_COLOR)),
+]
+TEXTS = st.one_of(
+    st.sampled_from(["", "blue", "green", "1.0", "sha256:" + "0" * 64, "3000", "istio", "selector", "a.example", "{}"]),
+    st.text(max_size=80),
+    st.dictionaries(st.text(max_size=8), st.one_of(st.text(max_size=8), st.floats(), st.booleans())).map(json.dumps),
+)
+
+
+@given(st.dictionaries(st.one_of(st.sampled_from(KEYS), st.text(max_size=30)), TEXTS, max_size=12))
+def test_any_config_is_either_typed_or_refused_in_words(config: dict[str, str]) -> None:
+    found: list[module.Problem] = []
+    try:
+        assert_is_safe(read_settings(BOTH_COLORS | config))
+    except SettingsError as refusal:
+        found = refusal.problems
+    assert all(problem.key and problem.allowed and problem.fix for problem in found)
+
+
+def assert_is_safe(settings: Settings) -> None:
+    colors = settings.service.colors
+    assert settings.active_color in colors
+    assert settings.test_color in ("", *(set(colors) - {settings.active_color}))
+    assert re.fullmatch(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", f"{settings.service.name}-blue-green")
+    assert all(color.replicas >= 1 for color in colors.values())
