@@ -1,0 +1,131 @@
+"""How vegeta, the load generator, is called, and how its rows are read.
+
+vegeta attack (one or several) | vegeta encode --to csv | rows
+"""
+
+import csv
+import os
+import shutil
+import subprocess
+import time
+from base64 import b64decode
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import IO
+
+REQUEST_TIMEOUT_SECONDS = 5
+MAX_WORKERS = 5_000  # bounds the memory when nothing answers: 5,000 requests in flight hold about 150 MB
+READ_INTERVAL_SECONDS = 0.1
+PIPE_BYTES = 1 << 20  # far more than the rows of one interval
+
+
+class LoadError(Exception):
+    """The load could not be made; the message says why and what to do."""
+
+
+def find() -> str:
+    """Return the path of vegeta; raise LoadError when it is not on PATH."""
+    path = shutil.which("vegeta")
+    if path is None:
+        raise LoadError(
+            "vegeta, the load generator, is not on PATH; `source .sandbox/env` puts it there once `make sandbox` has "
+            "built it (or: cd tools/vegeta && go build -o <a directory on PATH>/ github.com/tsenart/vegeta/v12)"
+        )
+    return path
+
+
+def attack_arguments(
+    *, rate: int, seconds: float, keep_alive: bool, source: str | None, host: str | None, cookie: str | None
+) -> list[str]:
+    """Return the arguments of one `vegeta attack`, bound to the source address if there is one."""
+    options = {
+        "rate": f"{rate}/1s",
+        "duration": f"{seconds}s",
+        "keepalive": str(keep_alive).lower(),
+        "timeout": f"{REQUEST_TIMEOUT_SECONDS}s",
+        "max-workers": MAX_WORKERS,
+        "max-body": 0,  # bodies are read to their end, but not kept
+        "redirects": -1,
+        "dns-ttl": -1,  # its cache shares a source of randomness between threads without a lock
+    }
+    if source:
+        options["laddr"] = source
+    headers = {"Host": host, "Cookie": cookie}
+    return [
+        *(f"-{name}={value}" for name, value in options.items()),
+        *(f"-header={name}: {value}" for name, value in headers.items() if value),
+    ]
+
+
+def start_attack(vegeta: str, arguments: Sequence[str], url: str, complaints: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start sending GET requests to url; the answers come out in vegeta's own encoding."""
+    attack = subprocess.Popen(
+        [vegeta, "attack", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=complaints,
+        pipesize=PIPE_BYTES,
+        env={**os.environ, "NO_PROXY": "*", "no_proxy": "*"},
+        start_new_session=True,  # Ctrl-C in a terminal is for us to handle, so that the answers are not lost
+    )
+    assert attack.stdin
+    with attack.stdin as targets:
+        targets.write(f"GET {url}\n".encode())
+    return attack
+
+
+def start_encode(
+    vegeta: str, attacks: Sequence[subprocess.Popen[bytes]], complaints: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    """Start turning the answers of all attacks, taken in turn, into one stream of CSV."""
+    outputs = [attack.stdout for attack in attacks if attack.stdout]
+    encode = subprocess.Popen(
+        [vegeta, "encode", "--to", "csv", *(f"/dev/fd/{output.fileno()}" for output in outputs)],
+        pass_fds=[output.fileno() for output in outputs],
+        stdout=subprocess.PIPE,
+        stderr=complaints,
+        pipesize=PIPE_BYTES,
+        start_new_session=True,
+    )
+    for output in outputs:
+        output.close()  # encode alone holds the pipes now, so an attack ends when encode is gone
+    return encode
+
+
+def rows(stream: IO[bytes], color_header: str | None) -> Iterator[tuple[int, int, int, str, str]]:
+    """Yield started, ended (ns), status, color and error of each request, as `Answers.append` takes them.
+
+    vegeta's latency reaches to the last byte of the body, so the end of a request is its start plus its latency.
+    """
+    for started, status, latency, _, _, error, _, _, _, _, _, headers in csv.reader(_lines(stream)):
+        color = _color(headers, color_header) if color_header else ""
+        failure = error or _failure(int(status), color, color_header)
+        yield int(started), int(started) + int(latency), int(status), color, failure
+
+
+def _lines(stream: IO[bytes]) -> Iterator[str]:
+    """Yield the lines of a pipe, gathered: to wake up for each of them costs more than to read it."""
+    rest = b""
+    with stream:
+        while chunk := os.read(stream.fileno(), PIPE_BYTES):
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                yield line.decode(errors="replace") + "\n"
+            time.sleep(READ_INTERVAL_SECONDS)
+
+
+@lru_cache(maxsize=4096)  # the answers of one second have the same headers, but for a proxy's time in milliseconds
+def _color(headers: str, name: str) -> str:
+    for line in b64decode(headers).decode("latin-1").splitlines():
+        key, _, value = line.partition(":")
+        if key.lower() == name.lower():
+            return value.strip()
+    return ""
+
+
+def _failure(status: int, color: str, color_header: str | None) -> str:
+    if not 200 <= status < 300:
+        return f"status {status}"
+    if color_header and not color:
+        return f"status {status} without the header {color_header}"
+    return ""
