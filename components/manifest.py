@@ -34,10 +34,11 @@ class Manifest(pulumi.CustomResource):
         labels: Mapping[str, str] | None = None,
     ) -> None:
         group = api_version if "/" in api_version else f"core/{api_version}"
-        metadata = {
-            "name": object_name,
-            "labels": dict(labels or {}),
-            "annotations": {"pulumi.com/patchFieldManager": FIELD_MANAGER},
-        }
+        annotations = {"pulumi.com/patchFieldManager": FIELD_MANAGER}
+        if kind == "Service":
+            # The provider would wait up to ten seconds for endpoints and then accept none, or stale ones: the route
+            # waits for the colors instead.
+            annotations["pulumi.com/skipAwait"] = "true"
+        metadata = {"name": object_name, "labels": dict(labels or {}), "annotations": annotations}
         props = {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}
         super().__init__(f"kubernetes:{group}:{kind}", resource_name, props, opts)
