@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from math import inf
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
 from rich.columns import Columns
@@ -154,12 +155,14 @@ def _draw_areas(axes: Axes, bins: Histogram) -> None:
     paint = [*(PAINT.get(color, OTHER_PAINT) for color in bins.succeeded), FAILED_PAINT]
     edges = [edge * seconds for edge in range(whole + 1)]
     axes.stackplot(edges, [[*rate, rate[-1]] for rate in rates], colors=paint, step="post", linewidth=0)
-    height = max(sum(rate) for rate in zip(*rates, strict=True))
-    axes.set(xlim=(0, edges[-1]), ylim=(0, height * 1.08 or 1))
+    sums = [sum(rate) for rate in zip(*rates, strict=True)]
+    usual = median(sums) or max(sums) or 1
+    # Bursts after a pause of a busy machine are cut off at the top, or they would flatten everything else.
+    axes.set(xlim=(0, edges[-1]), ylim=(0, min(max(sums) or 1, 1.5 * usual) * 1.08))
     for color, first, length in _reigns(bins):
         if length * 12 > len(bins.failed):  # room for the word
             ink, ground = LABEL_PAINT.get(color, INK), PAINT.get(color, OTHER_PAINT)
-            name = axes.text((first + length / 2) * seconds, height / 2, color, color=ink, weight="bold", size=10)
+            name = axes.text((first + length / 2) * seconds, usual / 2, color, color=ink, weight="bold", size=10)
             name.set(ha="center", va="center", zorder=3)
             name.set_path_effects([withStroke(linewidth=5, foreground=ground)])  # cuts a mark's line behind it
 
