@@ -116,6 +116,7 @@ NODE = Tool(
         "ctr": f"{_CONTAINERD}/ctr",
         "bridge": f"{_CNI}/main/bridge",
         "loopback": f"{_CNI}/main/loopback",
+        "tuning": f"{_CNI}/meta/tuning",
         "host-local": f"{_CNI}/ipam/host-local",
     },
     usual_seconds=42,
