@@ -1,0 +1,62 @@
+# Every target works on a fresh machine; `make` alone lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+ROUTING ?= istio
+RATE ?= 2000
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+IN_SANDBOX := . .sandbox/env &&
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: sandbox ## Walk one release through under load (ROUTING=istio|selector, RATE=requests a second)
+	@$(IN_SANDBOX) python -m demo --routing $(ROUTING) --rate $(RATE)
+
+.PHONY: test
+test: check unit cluster-test ## Run everything: check, unit and the tests on the sandbox
+
+.PHONY: check
+check: $(VENV)/ready ## Check format, lint, types and layers
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy .
+	$(VENV)/bin/lint-imports
+
+.PHONY: unit
+unit: $(VENV)/ready ## Run the tests that need neither cluster nor CLI (seconds)
+	$(PYTHON) -m pytest tests/unit tests/sandbox
+
+.PHONY: cluster-test
+cluster-test: sandbox ## Run the tests on the real engine and cluster (minutes)
+	@$(IN_SANDBOX) python -m pytest tests/engine tests/traffic
+
+.PHONY: sandbox
+sandbox: $(VENV)/ready ## Start the sandbox: a one-node cluster with Istio, and its tools (CONTEXT=name: your cluster)
+	@$(PYTHON) -m sandbox up
+
+.PHONY: sandbox-down
+sandbox-down: $(VENV)/ready ## Remove the sandbox with everything it made on this machine
+	@$(PYTHON) -m sandbox down
+
+.PHONY: format
+format: $(VENV)/ready ## Format the code and mend what lint can mend
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+.PHONY: lock
+lock: $(VENV)/ready ## Pin the Python packages anew from requirements*.in
+	$(PYTHON) -m pip install --quiet uv
+	for name in requirements requirements-dev; do \
+	    $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	        --python-version 3.11 $$name.in -o $$name.txt; \
+	done
+
+$(VENV)/ready: requirements-dev.txt
+	python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --no-compile --require-hashes -r requirements-dev.txt
+	touch $@

@@ -1,0 +1,1 @@
+"""The main job, shown: one release walked through by the real `pulumi` while users keep coming."""
