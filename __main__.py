@@ -1,4 +1,4 @@
-"""The program that `pulumi up` runs: settings -> components -> outputs."""
+"""The program that `pulumi up` runs: settings -> rules -> components -> outputs."""
 
 from pathlib import Path
 
@@ -7,7 +7,10 @@ from pulumi.runtime.config import CONFIG, is_config_secret
 from pulumi_kubernetes import Provider
 
 from components.environment import Environment
+from components.manifest import owner
+from gate import Gate
 from release.config_file import misread_numbers
+from release.live import Cluster
 from release.settings import SettingsError, read_settings
 from release.steps import next_steps
 
@@ -17,15 +20,23 @@ try:
 except SettingsError as error:
     raise pulumi.RunError(str(error)) from None
 
+service = settings.service.name
+gate = Gate(
+    settings,
+    Cluster(context=settings.context, namespace=settings.namespace, app=service, routing=settings.routing),
+    owner(),
+)
+gate.check()
+
 # Explicit, so that the cluster is named in the config and not by whoever runs the command; and with an identity of its
 # own, because a provider whose kubeconfig entry changes would otherwise replace every object under it.
-cluster = Provider(
+provider = Provider(
     "cluster",
     context=settings.context or None,
     namespace=settings.namespace,
     cluster_identifier=settings.context or "current context",
 )
-environment = Environment(settings.service.name, settings, pulumi.ResourceOptions(provider=cluster))
+environment = Environment(service, settings, gate, pulumi.ResourceOptions(provider=provider))
 
 pulumi.export("activeColor", settings.active_color)
 pulumi.export("testColor", settings.test_color)

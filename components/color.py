@@ -1,32 +1,60 @@
 """One color of a service: its pods and everything that belongs to them alone.
 
-Nothing here knows which color is live, so a switch cannot change a color. Changing a value in a ConfigMap or Secret
-gives the object another name, and with it this color, and only this one, another pod template.
+Nothing here knows which color is live, so a switch cannot change a color.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import pulumi
 
 from components.manifest import Manifest
+from components.pods import (
+    config_map_name,
+    fingerprint,
+    job_name,
+    labels,
+    migration_template,
+    name_of,
+    pod_template,
+    secret_name,
+)
+from release import marks
 from release.settings import ColorSettings
 
 
-class Color(pulumi.ComponentResource):
-    """The Deployment `<app>-<color>` with its variables, its disruption budget and its autoscaler.
+class Gate(Protocol):
+    """Who says when a color is ready: the program's gate, or nobody in a test."""
 
-    The Deployment is done when all its pods are ready; it fails after `ready_timeout_seconds`.
+    def ready(self, color: ColorSettings, deployment: pulumi.Resource) -> pulumi.Output[Any]:
+        """Resolves when every pod of the Deployment is ready; fails with the reason when they cannot be."""
+        ...
+
+    def migrated(self, color: ColorSettings, job: pulumi.Resource) -> pulumi.Output[Any]:
+        """Resolves when the Job has succeeded; fails with its log when it has failed."""
+        ...
+
+    def deployment_hooks(self, color: ColorSettings) -> pulumi.ResourceHookBinding | None:
+        """What looks at the Deployment before it is written."""
+        ...
+
+    def route_hooks(self) -> pulumi.ResourceHookBinding | None:
+        """What looks at the route before it is written."""
+        ...
+
+
+class Color(pulumi.ComponentResource):
+    """The Deployment `<app>-<color>` with its variables, its migration, its disruption budget and its autoscaler.
+
+    `ready` resolves when the color is ready to serve: whoever needs that depends on it.
     """
 
-    def __init__(self, name: str, settings: ColorSettings, opts: pulumi.ResourceOptions) -> None:
+    def __init__(self, name: str, settings: ColorSettings, gate: Gate, opts: pulumi.ResourceOptions) -> None:
         super().__init__("bluegreen:components:Color", name, None, opts)
         self._settings = settings
-        self._name = name
-        self._labels = {"app": settings.app, "color": settings.name}
-        deployment = self._deployment(self._variables())
+        variables = self._variables()
+        deployment = self._deployment(gate, self._migrated(gate, variables) if settings.migrate else variables)
+        self.ready = gate.ready(settings, deployment).apply(lambda _: deployment)
         if settings.replicas > 1:
             self._disruption_budget(deployment)
         if settings.max_replicas:
@@ -36,113 +64,84 @@ class Color(pulumi.ComponentResource):
     def _manifest(
         self, suffix: str, api_version: str, kind: str, object_name: str, body: Mapping[str, Any], **options: Any
     ) -> Manifest:
-        opts = pulumi.ResourceOptions(parent=self, **options)
-        return Manifest(f"{self._name}{suffix}", api_version, kind, object_name, body, opts, labels=self._labels)
+        annotations = options.pop("annotations", None)
+        return Manifest(
+            f"{name_of(self._settings)}{suffix}",
+            api_version,
+            kind,
+            object_name,
+            body,
+            pulumi.ResourceOptions(parent=self, **options),
+            labels=labels(self._settings),
+            annotations=annotations,
+        )
 
     def _variables(self) -> list[Manifest]:
-        """The ConfigMap and the Secret of the variables, where there are any; each is named by what it holds."""
+        """The ConfigMap and the Secret of the variables, where there are any."""
         env, secret_env = dict(self._settings.env), dict(self._settings.secret_env)
-        self._env_from: list[dict[str, Any]] = []
         made = []
         if env:
-            object_name = f"{self._name}-env-{_digest(env)}"
-            made.append(self._manifest("-env", "v1", "ConfigMap", object_name, {"data": env}))
-            self._env_from.append({"configMapRef": {"name": object_name}})
+            made.append(self._manifest("-env", "v1", "ConfigMap", config_map_name(self._settings), {"data": env}))
         if secret_env:
-            object_name = f"{self._name}-secret-env-{_slow_digest(secret_env, salt=self._name)}"
             body = {"stringData": pulumi.Output.secret(secret_env)}
-            outputs = ["data", "stringData"]
-            made.append(
-                self._manifest("-secret-env", "v1", "Secret", object_name, body, additional_secret_outputs=outputs)
-            )
-            self._env_from.append({"secretRef": {"name": object_name}})
+            hidden = ["data", "stringData"]
+            name = secret_name(self._settings)
+            made.append(self._manifest("-secret-env", "v1", "Secret", name, body, additional_secret_outputs=hidden))
         return made
 
-    def _deployment(self, variables: list[Manifest]) -> Manifest:
+    def _migrated(self, gate: Gate, variables: list[Manifest]) -> pulumi.Output[list[pulumi.Resource]]:
+        """The migration, once for each image: a Job whose name, here and in the cluster, says what it runs."""
+        name = job_name(self._settings)
+        spec = {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": self._settings.migrate_timeout_seconds,
+            "template": migration_template(self._settings),
+        }
+        suffix = name.removeprefix(name_of(self._settings))
+        # A Job cannot change, and a variable that changes later must not run it again.
+        options = {"depends_on": variables, "ignore_changes": ["spec"]}
+        job = self._manifest(suffix, "batch/v1", "Job", name, {"spec": spec}, **options)
+        return gate.migrated(self._settings, job).apply(lambda _: [*variables, job])
+
+    def _deployment(self, gate: Gate, after: pulumi.Input[list[Any]]) -> Manifest:
         settings = self._settings
         spec = {
             "replicas": settings.replicas,
-            # Without the tag: a selector cannot change, so with it every release would replace the Deployment.
-            "selector": {"matchLabels": self._labels},
+            "selector": {"matchLabels": labels(settings)},
             "strategy": {"type": settings.strategy},
-            "progressDeadlineSeconds": settings.ready_timeout_seconds,
-            "template": {"metadata": {"labels": self._labels}, "spec": self._pod()},
+            "template": pod_template(settings),
         }
-        seconds = f"{settings.ready_timeout_seconds}s"
+        annotations = {marks.TEMPLATE: fingerprint(settings)}
+        if settings.release:
+            annotations[marks.RELEASE] = settings.release
+        # A pod may take all of its grace period to leave, which can be longer than the provider's ten minutes.
+        leaving = f"{settings.drain_seconds + settings.shutdown_seconds + 120}s"
         return self._manifest(
             "",
             "apps/v1",
             "Deployment",
-            self._name,
+            name_of(settings),
             {"spec": spec},
-            depends_on=variables,
-            # The provider waits ten minutes by default; a release wants to know sooner.
-            custom_timeouts=pulumi.CustomTimeouts(create=seconds, update=seconds),
+            annotations=annotations,
+            depends_on=after,
+            custom_timeouts=pulumi.CustomTimeouts(delete=leaving),
             # The autoscaler owns the number from its first decision on.
             ignore_changes=["spec.replicas"] if settings.max_replicas else None,
+            hooks=gate.deployment_hooks(settings),
         )
-
-    def _pod(self) -> dict[str, Any]:
-        settings = self._settings
-        security: dict[str, Any] = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
-        if settings.run_as_user:
-            security["runAsUser"] = settings.run_as_user
-        pod: dict[str, Any] = {
-            "containers": [self._container()],
-            "securityContext": security,
-            "terminationGracePeriodSeconds": settings.drain_seconds + settings.shutdown_seconds,
-        }
-        if settings.image_pull_secret:
-            pod["imagePullSecrets"] = [{"name": settings.image_pull_secret}]
-        return pod
-
-    def _container(self) -> dict[str, Any]:
-        settings = self._settings
-        container: dict[str, Any] = {
-            "name": settings.app,
-            "image": settings.image,
-            "ports": [{"name": "http", "containerPort": settings.port}],
-            "env": [{"name": "COLOR", "value": settings.name}],
-            "readinessProbe": {
-                "httpGet": {"path": settings.readiness_path, "port": "http"},
-                "periodSeconds": 2,
-                "timeoutSeconds": 2,
-            },
-            # The pod goes on serving while the proxies learn that it is leaving; only then is it told to stop.
-            "lifecycle": {"preStop": {"sleep": {"seconds": settings.drain_seconds}}},
-            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-        }
-        if self._env_from:
-            container["envFrom"] = self._env_from
-        if settings.resources:
-            container["resources"] = dict(settings.resources)
-        return container
 
     def _disruption_budget(self, deployment: Manifest) -> None:
-        spec = {"maxUnavailable": 1, "selector": {"matchLabels": self._labels}}
-        self._manifest(
-            "-budget", "policy/v1", "PodDisruptionBudget", self._name, {"spec": spec}, depends_on=[deployment]
-        )
+        spec = {"maxUnavailable": 1, "selector": {"matchLabels": labels(self._settings)}}
+        name = name_of(self._settings)
+        self._manifest("-budget", "policy/v1", "PodDisruptionBudget", name, {"spec": spec}, depends_on=[deployment])
 
     def _autoscaler(self, deployment: Manifest) -> None:
         """Scales on CPU at 80 % of the request: what Kubernetes does when no metric is named."""
+        name = name_of(self._settings)
         spec = {
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": self._name},
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
             "minReplicas": self._settings.replicas,
             "maxReplicas": self._settings.max_replicas,
         }
         kind = "HorizontalPodAutoscaler"
-        self._manifest("-autoscaler", "autoscaling/v2", kind, self._name, {"spec": spec}, depends_on=[deployment])
-
-
-def _canonical(data: Mapping[str, str]) -> bytes:
-    return json.dumps(data, sort_keys=True).encode()
-
-
-def _digest(data: Mapping[str, str]) -> str:
-    return hashlib.sha256(_canonical(data)).hexdigest()[:10]
-
-
-def _slow_digest(data: Mapping[str, str], salt: str) -> str:
-    """Names are public, so guessing a weak password from one must be dear: scrypt, some 50 ms and 16 MiB a guess."""
-    return hashlib.scrypt(_canonical(data), salt=salt.encode(), n=2**14, r=8, p=1).hex()[:10]
+        self._manifest("-autoscaler", "autoscaling/v2", kind, name, {"spec": spec}, depends_on=[deployment])

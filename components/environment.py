@@ -4,7 +4,7 @@ import importlib
 
 import pulumi
 
-from components.color import Color
+from components.color import Color, Gate
 from release.settings import Settings
 
 
@@ -14,15 +14,16 @@ class Environment(pulumi.ComponentResource):
     Offers what the routing layer offers: `url`, where users come in, and `test_command`, what a tester types.
     """
 
-    def __init__(self, name: str, settings: Settings, opts: pulumi.ResourceOptions) -> None:
+    def __init__(self, name: str, settings: Settings, gate: Gate, opts: pulumi.ResourceOptions) -> None:
         super().__init__("bluegreen:components:Environment", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         colors = [
-            Color(f"{name}-{color}", color_settings, child) for color, color_settings in settings.service.colors.items()
+            Color(f"{name}-{color}", color_settings, gate, child) for color, color_settings in settings.service.colors.items()
         ]
         # Only the layer that is used is imported, and a new one is a new file: its name is the value of `routing`.
         layer = importlib.import_module(f"components.routing.{settings.routing}")
-        routing = layer.Routing(f"{name}-routing", settings, colors, child)
+        ready = pulumi.Output.all(*(color.ready for color in colors))
+        routing = layer.Routing(f"{name}-routing", settings, ready, gate.route_hooks(), child)
         self.url: pulumi.Output[str] = routing.url
         self.test_command: pulumi.Output[str] = routing.test_command
         self.register_outputs({})

@@ -28,7 +28,7 @@ class Gateway(pulumi.ComponentResource):
             "Gateway",
             self.object_name,
             {"spec": {"selector": {"istio": "ingressgateway"}, "servers": servers}},
-            pulumi.ResourceOptions(parent=self),
+            pulumi.ResourceOptions(parent=self, protect=settings.protect),
             labels={"app": settings.service.name},
         )
         self.register_outputs({})

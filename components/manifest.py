@@ -1,8 +1,8 @@
 """One Kubernetes object as a Pulumi resource, written as its manifest.
 
 The typed classes of pulumi_kubernetes are not used: `core.v1` alone takes longer to import than the rest of the program
-together, and the program starts on every `pulumi up` (docs/performance.md has the figures). To the engine and to the
-provider both are the same: the type token decides, and the provider checks each object against the cluster.
+together, and the program starts on every `pulumi up`. To the engine and to the provider both are the same: the type token
+decides, and the provider checks each object against the cluster.
 """
 
 from collections.abc import Mapping
@@ -10,9 +10,21 @@ from typing import Any
 
 import pulumi
 
-# The provider draws a random field manager for each resource otherwise, and a tool that writes the same field (the
-# emergency path, kubectl) could never name it.
+from release import marks
+
+# The provider draws a random field manager for each resource otherwise, and nothing that must write the same field beside
+# the engine could name it.
 FIELD_MANAGER = "bluegreen"
+
+# The provider's waiting is not used. For a Service it takes up to ten seconds and then accepts no endpoints, or stale ones;
+# for a Deployment or a Job it goes on until a timeout when the cause of the failure is long certain, and it does not look
+# at what has not changed. The program's own gate waits instead.
+_NOT_AWAITED = ("Deployment", "Job", "Service")
+
+
+def owner() -> str:
+    """The stack that owns what this program makes, as organization/project/stack."""
+    return f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
 
 
 class Manifest(pulumi.CustomResource):
@@ -31,14 +43,13 @@ class Manifest(pulumi.CustomResource):
         object_name: str,
         body: Mapping[str, Any],
         opts: pulumi.ResourceOptions,
-        labels: Mapping[str, str] | None = None,
+        labels: Mapping[str, str],
+        annotations: Mapping[str, str] | None = None,
     ) -> None:
         group = api_version if "/" in api_version else f"core/{api_version}"
-        annotations = {"pulumi.com/patchFieldManager": FIELD_MANAGER}
-        if kind == "Service":
-            # The provider would wait up to ten seconds for endpoints and then accept none, or stale ones: the route
-            # waits for the colors instead.
-            annotations["pulumi.com/skipAwait"] = "true"
-        metadata = {"name": object_name, "labels": dict(labels or {}), "annotations": annotations}
+        noted = {"pulumi.com/patchFieldManager": FIELD_MANAGER, marks.OWNER: owner(), **(annotations or {})}
+        if kind in _NOT_AWAITED:
+            noted["pulumi.com/skipAwait"] = "true"
+        metadata = {"name": object_name, "labels": dict(labels), "annotations": noted}
         props = {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}
         super().__init__(f"kubernetes:{group}:{kind}", resource_name, props, opts)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from release import values
+from release.transition import EXCEPTIONS
 from release.values import InvalidValueError, Parser
 
 COLORS = ("blue", "green")
@@ -47,6 +48,9 @@ class ColorSettings:
     image_pull_secret: str = ""
     run_as_user: int = 0
     ready_timeout_seconds: int = 180
+    release: str = ""
+    migrate: tuple[str, ...] = ()
+    migrate_timeout_seconds: int = 600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +82,9 @@ class Settings:
     url: str = ""
     node_port: int = 0
     test_node_port: int = 0
+    expect: str = ""
+    allow: tuple[str, ...] = ()
+    protect: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,6 +121,9 @@ _ENVIRONMENT: dict[str, Parser] = {
     "activeColor": values.one_of(*COLORS),
     "testColor": values.optional(values.one_of(*COLORS)),
     "testCookie": values.cookie,
+    "expect": values.optional(values.approval),
+    "allow": values.words(*EXCEPTIONS),
+    "protect": values.boolean,
     "host": values.host,
     "tlsSecret": _optional_label,
     "url": values.optional(values.url),
@@ -136,10 +146,15 @@ _COLOR: dict[str, Parser] = {
     "imagePullSecret": _optional_label,
     "runAsUser": values.integer(0, 2**31 - 1),
     "readyTimeoutSeconds": values.integer(1, 3600),
+    "migrate": values.optional(values.command),
+    "migrateTimeoutSeconds": values.integer(1, 86400),
 }
 
 # Key in `blue:` or `green:` alone: an image that both colors share would make every release a change of the live color.
-_ONE_COLOR: dict[str, Parser] = {"imageTag": values.optional(values.image_tag)}
+_ONE_COLOR: dict[str, Parser] = {
+    "imageTag": values.optional(values.image_tag),
+    "release": values.optional(values.approval),
+}
 
 
 def read_settings(
@@ -158,9 +173,7 @@ def read_settings(
 class _Reader:
     """One pass over one config; collects what it cannot use in `problems`."""
 
-    def __init__(
-        self, config: Mapping[str, str], secret_keys: Collection[str], misread: Mapping[str, tuple[str, str]]
-    ) -> None:
+    def __init__(self, config: Mapping[str, str], secret_keys: Collection[str], misread: Mapping[str, tuple[str, str]]) -> None:
         self._config = config
         self._secret_keys = secret_keys
         self._misread = misread
@@ -206,9 +219,7 @@ class _Reader:
     def _check_roles(self) -> None:
         active, test = self._values.get("bluegreen:activeColor"), self._values.get("bluegreen:testColor")
         if test and test == active:
-            fix = (
-                f"Test {other(test)} (pulumi config set testColor {other(test)}), or none (pulumi config rm testColor)."
-            )
+            fix = f"Test {other(test)} (pulumi config set testColor {other(test)}), or none (pulumi config rm testColor)."
             self._refuse("bluegreen:testColor", test, "another color than activeColor", fix)
         for role, color in (("activeColor", active), ("testColor", test)):
             if color and not self._is_deployed(color):
@@ -219,9 +230,8 @@ class _Reader:
         return bool(self._config.get(f"{color}:imageTag"))
 
     def _color(self, name: str) -> ColorSettings:
-        fields = self._fields({key: _snake(key) for key in _COLOR}, PROJECT) | self._fields(
-            {key: _snake(key) for key in _COLOR}, name
-        )
+        own = _COLOR.keys() | _ONE_COLOR.keys() - {"imageTag"}
+        fields = self._fields({key: _snake(key) for key in _COLOR}) | self._fields({key: _snake(key) for key in own}, name)
         for key in ("env", "secretEnv"):
             both = self._values.get(f"{PROJECT}:{key}", {}) | self._values.get(f"{name}:{key}", {})
             fields[_snake(key)] = both
@@ -234,9 +244,7 @@ class _Reader:
         tag = self._values.get(f"{name}:imageTag", "")
         separator = "@" if tag.startswith("sha256:") else ":"
         app = self._values.get("bluegreen:app", ServiceSettings.name)
-        return ColorSettings(
-            app=app, name=name, image=f"{self._values.get('bluegreen:image')}{separator}{tag}", **fields
-        )
+        return ColorSettings(app=app, name=name, image=f"{self._values.get('bluegreen:image')}{separator}{tag}", **fields)
 
     def _fields(self, names: Mapping[str, str], namespace: str = PROJECT) -> dict[str, Any]:
         given = {field: self._values.get(f"{namespace}:{key}") for key, field in names.items()}

@@ -6,6 +6,7 @@ Kubernetes would reject is rejected here, before anything is touched. Parsers kn
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -96,6 +97,39 @@ def cookie(text: str) -> str:
     return text
 
 
+def boolean(text: str) -> bool:
+    """true or false."""
+    if text not in ("true", "false"):
+        raise InvalidValueError("true or false")
+    return text == "true"
+
+
+def words(*choices: str) -> Parser:
+    """A list, as the engine hands it over (JSON), of some of the given words."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        given = _json(text)
+        if not isinstance(given, list) or not set(map(str, given)) <= set(choices):
+            raise InvalidValueError("a list of some of " + ", ".join(choices))
+        return tuple(given)
+
+    return parse
+
+
+def command(text: str) -> tuple[str, ...]:
+    """A command with its arguments, as a list, or as one text that is split as a shell would."""
+    given = _json(text)
+    if isinstance(given, list) and given and all(isinstance(each, str) for each in given):
+        return tuple(given)
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise InvalidValueError(f"a command: {error}") from None
+
+
+approval = matching(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*", "a release, a tag, a digest or an image", 512)
+
+
 def image_repository(text: str) -> str:
     """Where an image is, without its tag: `docker.io/me/shop`, `registry.example:5000/shop`."""
     if "@" in text or ":" in text.rpartition("/")[2]:
@@ -117,12 +151,16 @@ def image_tag(text: str) -> str:
     return text
 
 
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
 def mapping(text: str) -> dict[str, Any]:
     """An object, as the engine hands it over: JSON."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = None
+    value = _json(text)
     if not isinstance(value, dict):
         raise InvalidValueError("an object of names and values")
     return value

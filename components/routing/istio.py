@@ -5,7 +5,6 @@ learns of a route before its subset would answer 503.
 """
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import pulumi
@@ -29,7 +28,12 @@ class Routing(pulumi.ComponentResource):
     """
 
     def __init__(
-        self, name: str, settings: Settings, colors: Sequence[pulumi.Resource], opts: pulumi.ResourceOptions
+        self,
+        name: str,
+        settings: Settings,
+        ready: pulumi.Output[list[pulumi.Resource]],
+        hooks: pulumi.ResourceHookBinding | None,
+        opts: pulumi.ResourceOptions,
     ) -> None:
         super().__init__("bluegreen:routing:Istio", name, None, opts)
         app = settings.service.name
@@ -51,7 +55,12 @@ class Routing(pulumi.ComponentResource):
             "VirtualService",
             object_name,
             {"spec": {"hosts": [settings.host], "gateways": [gateway.object_name], "http": _routes(settings)}},
-            pulumi.ResourceOptions(parent=self, depends_on=[gateway, rule, *colors]),
+            pulumi.ResourceOptions(
+                parent=self,
+                depends_on=ready.apply(lambda deployments: [gateway, rule, *deployments]),
+                hooks=hooks,
+                protect=settings.protect,
+            ),
             labels={"app": app},
         )
         self.url = pulumi.Output.from_input(_url(settings))

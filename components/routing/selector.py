@@ -3,7 +3,7 @@
 It needs nothing but Kubernetes. It moves new connections only: an established one stays with its pod until it closes.
 """
 
-from collections.abc import Sequence
+from typing import Any
 
 import pulumi
 
@@ -15,13 +15,18 @@ class Routing(pulumi.ComponentResource):
     """The Service `<app>` for users and, while there is a test color, the Service `<app>-test` for testers."""
 
     def __init__(
-        self, name: str, settings: Settings, colors: Sequence[pulumi.Resource], opts: pulumi.ResourceOptions
+        self,
+        name: str,
+        settings: Settings,
+        ready: pulumi.Output[list[pulumi.Resource]],
+        hooks: pulumi.ResourceHookBinding | None,
+        opts: pulumi.ResourceOptions,
     ) -> None:
         super().__init__("bluegreen:routing:Selector", name, None, opts)
         self._settings = settings
-        self._colors = colors
+        self._ready = ready
         app = settings.service.name
-        users = self._service(app, settings.active_color, settings.node_port)
+        users = self._service(app, settings.active_color, settings.node_port, hooks=hooks, protect=settings.protect)
         self.url = pulumi.Output.from_input(settings.url) if settings.url else _address(users)
         self.test_command = pulumi.Output.from_input("")
         if settings.test_color:
@@ -29,7 +34,7 @@ class Routing(pulumi.ComponentResource):
             self.test_command = _address(testers).apply(lambda address: f"curl {address}")
         self.register_outputs({})
 
-    def _service(self, object_name: str, color: str, node_port: int) -> Manifest:
+    def _service(self, object_name: str, color: str, node_port: int, **options: Any) -> Manifest:
         service = self._settings.service
         port = {"name": "http", "port": service.port, "targetPort": "http"}
         if node_port:
@@ -41,7 +46,7 @@ class Routing(pulumi.ComponentResource):
             "Service",
             object_name,
             {"spec": {"type": "NodePort", "selector": selector, "ports": [port]}},
-            pulumi.ResourceOptions(parent=self, depends_on=[*self._colors]),
+            pulumi.ResourceOptions(parent=self, depends_on=self._ready, **options),
             labels={"app": service.name},
         )
 

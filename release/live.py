@@ -1,0 +1,217 @@
+"""What the cluster serves now: the one place that reads it.
+
+Nothing here writes and nothing decides. One `Cluster` keeps its connection, so a second look is cheap.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from release import marks
+
+if TYPE_CHECKING:
+    from lightkube import Client, SingleConfig
+
+# A cluster that has not answered by then is taken for absent; the provider would find out later and say less.
+TIMEOUT_SECONDS = 10
+
+Object = Mapping[str, Any]
+"""An object as the cluster gives it, with the keys of Kubernetes."""
+
+T = TypeVar("T")
+
+_REVISION = "deployment.kubernetes.io/revision"
+
+
+class LiveError(Exception):
+    """The cluster cannot be read. The message says what was asked of which cluster, and why it failed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveColor:
+    """The Deployment of one color as it is now.
+
+    `owner`, `template` and `release` are empty when it does not say. `is_settled` is true when the cluster has taken up
+    the newest template and no pod of an older one is left.
+    """
+
+    image: str
+    template: str = ""
+    release: str = ""
+    owner: str = ""
+    replicas: int = 1
+    ready: int = 1
+    is_settled: bool = True
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every pod that is wanted is there, is of the newest template, and is ready."""
+        return self.is_settled and 0 < self.replicas <= self.ready
+
+
+@dataclass(frozen=True, kw_only=True)
+class Live:
+    """What serves now: `active` and `test` are empty when no route leads there, `route_owner` is None without one."""
+
+    active: str = ""
+    test: str = ""
+    route_owner: str | None = None
+    colors: Mapping[str, LiveColor] = field(default_factory=dict)
+
+
+class Cluster:
+    """The objects of one app in one namespace.
+
+    `context` is a context of the kubeconfig, empty for the current one. Connects on first use. Every method raises
+    `LiveError` when the cluster does not answer, or refuses.
+    """
+
+    def __init__(self, *, context: str, namespace: str, app: str, routing: str) -> None:
+        self._context = context
+        self._namespace = namespace
+        self._app = app
+        self._read_roles = _ROUTINGS[routing]
+
+    def live(self) -> Live:
+        """Who serves whom, and the Deployments of all colors."""
+        deployments = self.find("apps/v1", "Deployment", app=self._app, color=None)
+        colors = {each["metadata"]["labels"]["color"]: live_color(each) for each in deployments}
+        active, test, route_owner = self._read_roles(self, self._app)
+        return Live(active=active, test=test, route_owner=route_owner, colors=colors)
+
+    def get(self, api_version: str, kind: str, name: str) -> Object | None:
+        """One object, or None when it does not exist, or its kind does not."""
+        from lightkube import ApiError
+
+        def read(client: Client) -> Object | None:
+            try:
+                found: Object = client.get(_resource(api_version, kind), name).to_dict()
+            except ApiError as error:
+                if error.status.code == 404:
+                    return None
+                raise
+            return found
+
+        return self._read(f"{kind} {name}", read)
+
+    def find(self, api_version: str, kind: str, **labels: str | None) -> list[Object]:
+        """The objects with these labels; a label that is None may have any value."""
+        resource, selector = _resource(api_version, kind), dict[str, Any](labels)
+        return self._read(f"the {kind}s", lambda client: [each.to_dict() for each in client.list(resource, labels=selector)])
+
+    def pods(self, deployment: Object) -> list[Object]:
+        """The pods of the newest revision of a Deployment that are not on their way out."""
+        labels = deployment["spec"]["selector"]["matchLabels"]
+        revision = annotation(deployment, _REVISION)
+        newest = [each for each in self.find("apps/v1", "ReplicaSet", **labels) if annotation(each, _REVISION) == revision]
+        hashes = [each["metadata"]["labels"]["pod-template-hash"] for each in newest]
+        found = [pod for name in hashes for pod in self.find("v1", "Pod", **labels, **{"pod-template-hash": name})]
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+    def events(self, name: str, last: int = 4) -> list[str]:
+        """The `last` events about an object, oldest first, a line each."""
+        resource, about = _resource("v1", "Event"), {"involvedObject.name": name}
+        found = self._read(
+            f"the events of {name}", lambda client: [each.to_dict() for each in client.list(resource, fields={**about})]
+        )
+        found.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
+        return [f"{event['reason']}: {event['message'].strip()}" for event in found[-last:]]
+
+    def log(self, pod: str, last: int = 8) -> list[str]:
+        """The `last` lines that the newest container of a pod wrote; none when it never ran."""
+        try:
+            return self._read(f"the log of {pod}", lambda client: [*client.log(pod, tail_lines=last, newlines=False)])
+        except LiveError:
+            return []
+
+    def _read(self, what: str, ask: Callable[[Client], T]) -> T:
+        try:
+            return ask(self._client)
+        except Exception as error:  # whatever went wrong on the way (plugin, network, rights), the cluster is not read
+            context = f"context {self._context}" if self._context else "the current context"
+            raise LiveError(
+                f"The cluster of {context} was asked for {what} in namespace {self._namespace} and did not tell: "
+                f"{error or type(error).__name__}"
+            ) from error
+
+    @cached_property
+    def _client(self) -> Client:
+        from httpx2 import Timeout  # the HTTP client that lightkube brings
+        from lightkube import Client
+
+        return Client(_kubeconfig(self._context), namespace=self._namespace, timeout=Timeout(TIMEOUT_SECONDS))
+
+
+def _kubeconfig(context: str) -> SingleConfig | None:
+    """The entry of a context, where kubectl looks: the files of KUBECONFIG, the usual file, the service account."""
+    from lightkube import ConfigError, KubeConfig
+
+    names = os.environ.get("KUBECONFIG") or "~/.kube/config"
+    files = [path for name in names.split(os.pathsep) if (path := Path(name).expanduser()).is_file()]
+    for config in map(KubeConfig.from_file, files):
+        if context in config.contexts or (not context and config.current_context):
+            return config.get(context_name=context or None)
+    if context or files:
+        raise ConfigError(f"no file of {names} has {f'the context {context}' if context else 'a current context'}")
+    return KubeConfig.from_service_account().get()
+
+
+def _resource(api_version: str, kind: str) -> Any:
+    from lightkube.core.resource_registry import resource_registry
+    from lightkube.generic_resource import create_namespaced_resource
+
+    if known := resource_registry.get(api_version, kind):
+        return known
+    group, _, version = api_version.rpartition("/")
+    if "." in group:
+        return create_namespaced_resource(group, version, kind, f"{kind.lower()}s")
+    return resource_registry.load(api_version, kind)
+
+
+def annotation(item: Object, name: str) -> str:
+    """An annotation of an object, empty when it has none of that name."""
+    return str((item["metadata"].get("annotations") or {}).get(name, ""))
+
+
+def live_color(deployment: Object) -> LiveColor:
+    """A Deployment as the cluster gives it, read as a color."""
+    spec, status = deployment["spec"], deployment.get("status", {})
+    wanted = spec.get("replicas", 1)
+    seen = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
+    return LiveColor(
+        image=spec["template"]["spec"]["containers"][0]["image"],
+        template=annotation(deployment, marks.TEMPLATE),
+        release=annotation(deployment, marks.RELEASE),
+        owner=annotation(deployment, marks.OWNER),
+        replicas=wanted,
+        ready=status.get("readyReplicas", 0),
+        is_settled=seen and status.get("updatedReplicas", 0) == status.get("replicas", 0) == wanted,
+    )
+
+
+def _roles_of_istio(cluster: Cluster, app: str) -> tuple[str, str, str | None]:
+    route = cluster.get("networking.istio.io/v1", "VirtualService", f"{app}-blue-green")
+    if route is None:
+        return "", "", None
+    served = {each.get("name"): each["route"][0]["destination"].get("subset", "") for each in route["spec"]["http"]}
+    return served.get(f"{app}-default", ""), served.get(f"{app}-test", ""), annotation(route, marks.OWNER)
+
+
+def _roles_of_selector(cluster: Cluster, app: str) -> tuple[str, str, str | None]:
+    users, testers = (cluster.get("v1", "Service", name) for name in (app, f"{app}-test"))
+    if users is None:
+        return "", "", None
+    colors = [(each or {}).get("spec", {}).get("selector", {}).get("color", "") for each in (users, testers)]
+    return colors[0], colors[1], annotation(users, marks.OWNER)
+
+
+# How each routing layer is read: the colors of users and testers, and the owner of the route, None without a route.
+_ROUTINGS: Mapping[str, Callable[[Cluster, str], tuple[str, str, str | None]]] = {
+    "istio": _roles_of_istio,
+    "selector": _roles_of_selector,
+}

@@ -1,0 +1,181 @@
+"""From what is live to what is wanted: what moves, and which rules refuse it.
+
+Plain functions over plain data: no Pulumi, no cluster. docs/rules.md explains each rule with its message and its test.
+The rules that config alone can break (an active color that is not deployed, a test color that is the active one) are in
+`settings.py`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from release.live import Live, LiveColor
+
+
+@dataclass(frozen=True, kw_only=True)
+class WantedColor:
+    """A color as the config wants it. `template` is the fingerprint of its pod template."""
+
+    image: str
+    template: str
+    release: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """An environment as the config wants it, and who wants it. `expect` is what a promotion approves, or empty."""
+
+    owner: str
+    active: str
+    test: str = ""
+    expect: str = ""
+    colors: Mapping[str, WantedColor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """Why an update is not made. `exception` is the word for `bluegreen:allow` that makes it all the same, or empty."""
+
+    rule: str
+    asked: str
+    live: str
+    remedy: str
+    exception: str = ""
+
+    def __str__(self) -> str:
+        lines = [f"Refused by the rule: {self.rule}", f"  asked:  {self.asked}", f"  live:   {self.live}"]
+        lines += [f"  remedy: {self.remedy}"]
+        if self.exception:
+            lines += [f"  If you mean it: add {self.exception} to bluegreen:allow."]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transition:
+    """What an update does: `moves` is (from, to) when users move, `changes` the colors whose pods are made anew."""
+
+    moves: tuple[str, str] | None
+    changes: tuple[str, ...]
+    refusals: tuple[Refusal, ...]
+
+
+def transition(live: Live, wanted: Wanted) -> Transition:
+    """What turns `live` into `wanted`, with every refusal there is."""
+    moves = (live.active, wanted.active) if live.active not in ("", wanted.active) else None
+    changes = tuple(name for name in wanted.colors if _changes(live, wanted, name))
+    refusals = [*_foreign(live, wanted)]
+    # Whose environment it is comes first: the rest would speak of another stack's colors.
+    if not refusals:
+        refusals += [*_live_color_stays(live, wanted, changes, moves)]
+        refusals += [*_move(live, wanted, moves, changes)] if moves else []
+    return Transition(moves=moves, changes=changes, refusals=tuple(refusals))
+
+
+def _changes(live: Live, wanted: Wanted, name: str) -> bool:
+    present = live.colors.get(name)
+    return present is None or present.template != wanted.colors[name].template
+
+
+def _foreign(live: Live, wanted: Wanted) -> Iterator[Refusal]:
+    owners = {f"the Deployment of {name}": color.owner for name, color in live.colors.items()}
+    if live.route_owner is not None:
+        owners["the route"] = live.route_owner
+    found = {what: owner for what, owner in owners.items() if owner != wanted.owner}
+    if not found:
+        return
+    named = sorted(set(found.values()) - {""})
+    whose = f"to the stack {named[0]}" if named else "to no stack"
+    mine = f"pulumi stack select {named[0]}" if named else "bring what exists into this stack first (pulumi import)"
+    yield Refusal(
+        rule="an environment has one owner",
+        asked=f"an update by the stack {wanted.owner}",
+        live=f"{' and '.join(sorted(found))} belong{'s' if len(found) == 1 else ''} {whose}",
+        remedy=f"One environment is one stack: {mine}. For a second one, set an app or a namespace of its own.",
+        exception="adopt",
+    )
+
+
+def _live_color_stays(live: Live, wanted: Wanted, changes: tuple[str, ...], moves: tuple[str, str] | None) -> Iterator[Refusal]:
+    """The color that serves users now: it is neither removed nor changed in place."""
+    name, present = live.active, live.colors.get(live.active)
+    if present is None:
+        return
+    if name not in wanted.colors:
+        after = f"remove {name}:imageTag in the update after the switch" if moves else f"keep {name}:imageTag"
+        yield Refusal(
+            rule="the color that served until now is not removed in the update that moves users away from it",
+            asked=f"no {name}:imageTag",
+            live=f"{name} ({present.image}) serves the users",
+            remedy=f"Keep the way back: {after}.",
+            exception="remove-live",
+        )
+    elif name in changes and not moves:
+        wanted_image = wanted.colors[name].image
+        what = f"the image {wanted_image}" if wanted_image != present.image else "another pod template"
+        yield Refusal(
+            rule="the pods of the live color do not change in place",
+            asked=f"{what} for {name}",
+            live=f"{name} ({present.image}) serves the users",
+            remedy="Give the new value to the other color, and let it reach the users by a switch.",
+            exception="change-live",
+        )
+
+
+def _move(live: Live, wanted: Wanted, moves: tuple[str, str], changes: tuple[str, ...]) -> Iterator[Refusal]:
+    old, new = moves
+    asked, target = f"users from {old} to {new}", live.colors.get(new)
+    if target is None:
+        yield Refusal(
+            rule="users move only to a color that runs already",
+            asked=asked,
+            live=f"{new} is not deployed",
+            remedy=f"Deploy first, switch afterwards: pulumi config set activeColor {old} && pulumi up, then switch.",
+            exception="switch-and-change",
+        )
+        return
+    if changes:
+        yield Refusal(
+            rule="one update moves users or changes pods, never both",
+            asked=f"{asked}, and new pods of {' and '.join(changes)}",
+            live="; ".join(f"{name} runs {live.colors[name].image}" for name in changes if name in live.colors),
+            remedy=f"Change the pods first: pulumi config set activeColor {old} && pulumi up, then switch.",
+            exception="switch-and-change",
+        )
+    elif target.image != wanted.colors[new].image:
+        yield Refusal(
+            rule="users move only to a color that runs this very image",
+            asked=f"{asked}, with the image {wanted.colors[new].image}",
+            live=f"{new} runs {target.image}, which this stack did not deploy",
+            remedy=f"Mend the drift first: pulumi config set activeColor {old} && pulumi up --refresh, then switch.",
+            exception="switch-and-change",
+        )
+    if not target.is_ready:
+        yield _unready(asked, new, target)
+    if wanted.expect and wanted.expect not in names(target):
+        yield Refusal(
+            rule="a promotion names what it approves",
+            asked=f"{asked}, expecting {wanted.expect}",
+            live=f"{new} runs {' / '.join(names(target))}",
+            remedy="Approve what runs (pulumi config set expect <tag or release>), or deploy what was approved.",
+        )
+
+
+def _unready(asked: str, name: str, target: LiveColor) -> Refusal:
+    settled = "" if target.is_settled else ", and pods are being replaced"
+    return Refusal(
+        rule="users move only to a color that is ready",
+        asked=asked,
+        live=f"{target.ready} of {target.replicas} pods of {name} are ready{settled}",
+        remedy=f"Wait until {name} is ready, or mend it; users stay where they are.",
+        exception="unready",
+    )
+
+
+def names(color: LiveColor) -> list[str]:
+    """What a promotion may call the color: its release, its tag or digest, its whole image."""
+    digest = color.image.partition("@")[2]
+    tag = digest or color.image.rpartition("/")[2].partition(":")[2]
+    return [each for each in (color.release, tag, color.image) if each]
+
+
+EXCEPTIONS = ("adopt", "change-live", "remove-live", "switch-and-change", "unready", "unread")
+"""What `bluegreen:allow` takes. `unread` lets an update go on when the cluster cannot be read."""
