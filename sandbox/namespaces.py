@@ -29,9 +29,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def reapers() -> dict[Path, int]:
     """Every sandbox that is up on this machine: its directory and the pid of its first process."""
     found = {}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
+    for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             words = (entry / "cmdline").read_bytes().split(b"\0")[:-1]
             if len(words) > 2 and words[-2].endswith(b"/sandbox/reaper.py") and _is_first_process(entry):
@@ -46,7 +44,7 @@ def _is_first_process(process: Path) -> bool:
 
 
 def open_namespaces(home: Path) -> int:
-    """Start the first process for the sandbox in `home`; returns its pid. Raises SandboxError when the kernel refuses."""
+    """Start the first process for the sandbox in `home`; returns its pid, or raises SandboxError."""
     for path in HIDDEN_PATHS:
         path.mkdir(parents=True, exist_ok=True)
     setup = _SETUP.format(paths=" ".join(str(path) for path in HIDDEN_PATHS))
@@ -67,8 +65,8 @@ def _wait_until_ready(process: subprocess.Popen[bytes]) -> None:
         if process.poll() is not None:
             reason = process.stderr.read().decode().strip() if process.stderr else ""
             raise SandboxError(
-                f"No namespaces for the sandbox's processes ({reason or f'exit status {process.returncode}'}): this machine "
-                "does not let root make them. Use a virtual machine or a privileged container, or CONTEXT=<a cluster>."
+                f"No namespaces for the sandbox's processes ({reason or f'exit status {process.returncode}'}): root "
+                "may not make them here. Use a virtual machine or a privileged container, or CONTEXT=<a cluster>."
             )
         if os.fsencode(sys.executable) == cmdline.read_bytes().split(b"\0")[0]:
             return
@@ -103,9 +101,9 @@ def _check(result: int) -> None:
 
 
 def spawn(reaper: int, command: list[str], log: Path, environment: dict[str, str]) -> int:
-    """Start `command` in the namespaces of `reaper`, in a session of its own, output appended to `log`; returns its pid.
+    """Start `command` in the namespaces of `reaper`, in a session of its own; returns its pid (the machine's).
 
-    The pid is the machine's. What outlives the caller becomes a child of the first process.
+    Its output is appended to `log`. What outlives the caller becomes a child of the first process.
     """
     with log.open("ab") as output, _children_in(reaper):
         process = subprocess.Popen(
@@ -126,7 +124,7 @@ def inside(reaper: int, command: list[str]) -> list[str]:
 
 
 def close_namespaces(reaper: int) -> None:
-    """Kill the first process, and with it everything in its namespaces; returns when all of it is gone (at most 30 s)."""
+    """Kill the first process, and with it all in its namespaces; returns when all is gone (at most 30 s)."""
     namespace = _namespace_of(reaper)
     os.kill(reaper, signal.SIGKILL)
     deadline = time.monotonic() + 30
@@ -136,18 +134,19 @@ def close_namespaces(reaper: int) -> None:
         if not Path(f"/proc/{reaper}").exists() and not _members(namespace):
             return
         time.sleep(0.02)
-    raise SandboxError(f"Processes of the sandbox survived being killed for 30 s: {_members(namespace)}. Reboot the machine.")
+    raise SandboxError(
+        f"Processes of the sandbox survived being killed for 30 s: {_members(namespace)}. Reboot the machine."
+    )
 
 
-def _namespace_of(pid: int) -> str:
-    return os.readlink(f"/proc/{pid}/ns/pid")
+def _namespace_of(pid: int) -> Path:
+    return Path(f"/proc/{pid}/ns/pid").readlink()
 
 
-def _members(namespace: str) -> list[int]:
+def _members(namespace: Path) -> list[int]:
     members = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                if _namespace_of(int(entry.name)) == namespace:
-                    members.append(int(entry.name))
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if _namespace_of(int(entry.name)) == namespace:
+                members.append(int(entry.name))
     return members

@@ -1,7 +1,7 @@
 """The long-lived processes of the sandbox: how each is started, found again, and judged healthy.
 
-A process is *alive* when the recorded pid still belongs to the process that was recorded (same start time), and *healthy*
-when it also answers. Only what is not alive is ever started, so starting everything again is harmless.
+A process is *alive* when the recorded pid still belongs to the process that was recorded (same start time), and
+*healthy* when it also answers. Only what is not alive is ever started, so starting everything again is harmless.
 """
 
 import contextlib
@@ -52,7 +52,7 @@ class Processes:
         return True
 
     def wait(self, service: Service, seconds: float = START_SECONDS) -> None:
-        """Wait until `service` answers. Raises SandboxError, with the end of its log, when it dies or takes too long."""
+        """Wait until `service` answers. Raises SandboxError with the end of its log when it dies or takes too long."""
         began = time.monotonic()
         while not answers(service):
             elapsed = time.monotonic() - began
@@ -91,11 +91,13 @@ class Processes:
 
     def _failure(self, name: str, what: str) -> str:
         end = "\n".join(self.log(name).read_text(errors="replace").splitlines()[-12:])
-        return f"{name} {what}. The end of {self.log(name)}:\n{end}\nRemove the sandbox (make sandbox-down) and try again."
+        return (
+            f"{name} {what}. The end of {self.log(name)}:\n{end}\nRemove the sandbox (make sandbox-down) and try again."
+        )
 
 
 def _start_time(pid: int) -> int:
-    """When `pid` started, in clock ticks since boot. Raises OSError or ValueError when it is gone or only waits to be reaped."""
+    """When `pid` started, in clock ticks since boot. Raises OSError or ValueError when it has ended."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     if fields[0] == "Z":
         raise ValueError(f"process {pid} has ended")
@@ -118,11 +120,13 @@ def _refuse_taken_ports(name: str) -> None:
 def _owner_of(port: int) -> str:
     """The process that listens on `port`, in words."""
     listening = f":{port:04X}"
-    rows = [line.split() for table in ("tcp", "tcp6") for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]]
+    rows = [
+        line.split() for table in ("tcp", "tcp6") for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+    ]
     sockets = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(listening) and row[3] == "0A"}
     for entry in Path("/proc").glob("[0-9]*/fd/*"):
         with contextlib.suppress(OSError):
-            if os.readlink(entry) in sockets:
+            if str(entry.readlink()) in sockets:
                 process = entry.parent.parent
                 return f"process {process.name} ({(process / 'comm').read_text().strip()})"
     return "another program"
@@ -136,7 +140,7 @@ def answers(service: Service) -> bool:
 
 
 def over_http(url: str, tls: Callable[[], ssl.SSLContext] | None = None) -> Callable[[], bool]:
-    """The question whether `url` answers 200 within two seconds. `tls` makes the TLS context when it is first needed."""
+    """The question whether `url` answers 200 within two seconds. `tls` makes the TLS context, when it is needed."""
 
     def is_answering() -> bool:
         handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
