@@ -38,17 +38,28 @@ MESH_CONFIG = {
 
 
 def manifests() -> list[dict[str, Any]]:
-    """What has to be in the cluster before istiod: its namespace, and the gateway with the address it listens on."""
+    """What has to be in the cluster before istiod: its namespace, and the gateway with the addresses it listens on."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": MESH_NAMESPACE}}
-    metadata = {"name": GATEWAY_NAME, "namespace": MESH_NAMESPACE, "labels": GATEWAY_LABELS}
-    port = {"name": "http2", "port": 80, "targetPort": GATEWAY_PORT}
     service = {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": metadata,
-        "spec": {"selector": GATEWAY_LABELS, "ports": [port]},
+        "metadata": {"name": GATEWAY_NAME, "namespace": MESH_NAMESPACE, "labels": GATEWAY_LABELS},
+        "spec": {"selector": GATEWAY_LABELS, "ports": [{"name": "http2", "port": 80, "targetPort": GATEWAY_PORT}]},
     }
-    return [namespace, service, _listener_address()]
+    return [namespace, service, _endpoint(), _listener_address()]
+
+
+def _endpoint() -> dict[str, Any]:
+    """The Service selects no pod, so its endpoint is stated; a Gateway of the Gateway API wants one."""
+    labels = {"kubernetes.io/service-name": GATEWAY_NAME, "endpointslice.kubernetes.io/managed-by": "sandbox"}
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": GATEWAY_NAME, "namespace": MESH_NAMESPACE, "labels": labels},
+        "addressType": "IPv4",
+        "ports": [{"name": "http2", "port": GATEWAY_PORT, "protocol": "TCP"}],
+        "endpoints": [{"addresses": [NODE_ADDRESS], "conditions": {"ready": True}}],
+    }
 
 
 def _listener_address() -> dict[str, Any]:

@@ -8,6 +8,7 @@ not at all; an interrupted build goes on from what is done.
 import hashlib
 import os
 import shutil
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +21,8 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 PULUMI_VERSION = "3.259.0"
 PROVIDER_VERSION = "4.27.0"
 KUBERNETES_VERSION = "1.35.4"
+
+KEEP_UNUSED_SECONDS = 30 * 24 * 3600
 
 _KUBERNETES = "k8s.io/kubernetes/cmd"
 _CONTAINERD = "github.com/containerd/containerd/v2/cmd"
@@ -163,13 +166,22 @@ def folder_of(tool: Tool, go: Go, cache: Path) -> Path:
 def build(tools: tuple[Tool, ...], go: Go, cache: Path, progress: Progress) -> dict[str, Path]:
     """Build what of `tools` the cache lacks, one after the other; returns the folder of each by its name."""
     folders = {tool.name: folder_of(tool, go, cache) for tool in tools}
-    cache.mkdir(parents=True, exist_ok=True)
     missing = [tool for tool in tools if not folders[tool.name].exists()]
     with progress.plan({tool.name: tool.usual_seconds for tool in missing}):
         for tool in missing:
             with progress.step(tool.name):
                 _build(tool, go, folders[tool.name])
+                _forget_unused(tool, cache)
+    for folder in folders.values():
+        os.utime(folder)
     return folders
+
+
+def _forget_unused(tool: Tool, cache: Path) -> None:
+    """Delete builds of `tool`, and what is left of interrupted ones, that nobody used for a month."""
+    for folder in cache.glob(f"{tool.name}-{'[0-9a-f]' * 16}*"):
+        if time.time() - folder.stat().st_mtime > KEEP_UNUSED_SECONDS:
+            shutil.rmtree(folder)
 
 
 def _build(tool: Tool, go: Go, folder: Path) -> None:
