@@ -96,6 +96,10 @@ def _refuse_unable_machine() -> None:
 
 
 def _connect(here: layout.Layout, context: str, progress: Progress) -> str:
+    if here.home in namespaces.reapers():
+        raise SandboxError(
+            "CONTEXT names a cluster of yours, but this checkout's sandbox is up: `make sandbox-down` first."
+        )
     folders = _tools(progress, with_cluster=False)
     installation.install(here, folders)
     external.connect(here, context, own_pulumi=toolchain.PULUMI.name in folders)

@@ -11,7 +11,18 @@ import subprocess
 import time
 from pathlib import Path
 
-from sandbox import certificates, control_plane, images, installation, machine, mesh, namespaces, node, toolchain
+from sandbox import (
+    certificates,
+    control_plane,
+    external,
+    images,
+    installation,
+    machine,
+    mesh,
+    namespaces,
+    node,
+    toolchain,
+)
 from sandbox.errors import SandboxError
 from sandbox.layout import NODE_NAME, Layout
 from sandbox.processes import Processes, Service, answers
@@ -151,8 +162,14 @@ def kubectl(layout: Layout, *arguments: str, stdin: str | None = None) -> str:
 def remove(layout: Layout) -> bool:
     """Remove this checkout's sandbox, or what is left of one; returns whether there was anything.
 
-    A sandbox that is up in another checkout is not touched.
+    A sandbox that is up in another checkout is not touched. Raises SandboxError when it would lose the only state of
+    resources in a cluster of the user's.
     """
+    if stacks := external.stacks_left(layout):
+        raise SandboxError(
+            f"The stacks {', '.join(stacks)} still have resources in your cluster, and {layout.state} is the only "
+            "state of them. Remove those first (. .sandbox/env; pulumi destroy --stack <name>), or move that directory away."
+        )
     running = namespaces.reapers()
     was_there = layout.home in running or layout.home.exists()
     if layout.home in running:

@@ -13,6 +13,18 @@ from sandbox.layout import MESH_NAMESPACE, Layout
 from sandbox.mesh import GATEWAY_NAME
 
 
+def stacks_left(layout: Layout) -> list[str]:
+    """The stacks whose resources are in a cluster of the user's and whose only state is in the sandbox's directory."""
+    if layout.pki.exists():
+        return []
+    stacks = layout.state.glob(".pulumi/stacks/**/*.json")
+    return sorted(path.stem for path in stacks if _resources(json.loads(path.read_text())))
+
+
+def _resources(state: dict[str, Any]) -> list[Any]:
+    return list((state.get("checkpoint", {}).get("latest") or {}).get("resources") or [])
+
+
 def connect(layout: Layout, context: str, *, own_pulumi: bool) -> None:
     """Write a kubeconfig of the one context `context` and the file to source.
 
