@@ -168,7 +168,7 @@ def remove(layout: Layout) -> bool:
     if stacks := external.stacks_left(layout):
         raise SandboxError(
             f"The stacks {', '.join(stacks)} still have resources in your cluster, and {layout.state} is the only "
-            "state of them. Remove those first (. .sandbox/env; pulumi destroy --stack <name>), or move that directory away."
+            "state of them. Remove those first (. .sandbox/env; pulumi destroy --stack <name>), or move the state away."
         )
     running = namespaces.reapers()
     was_there = layout.home in running or layout.home.exists()
