@@ -54,7 +54,7 @@ def is_up(layout: Layout) -> bool:
     processes = Processes(layout, reaper)
     wanted = services(layout, reaper)
     with concurrent.futures.ThreadPoolExecutor(len(wanted)) as pool:
-        return all(pool.map(lambda service: processes.is_alive(service.name) and answers(service), wanted))
+        return all(pool.map(lambda service: processes.is_alive(service) and answers(service), wanted))
 
 
 def start(layout: Layout, folders: dict[str, Path]) -> list[str]:
@@ -88,7 +88,7 @@ def _enter(layout: Layout) -> int:
     if layout.home in running:
         return running[layout.home]
     remove(layout)
-    for directory in (layout.home, layout.logs, layout.config, layout.processes, layout.state):
+    for directory in (layout.home, layout.logs, layout.config, layout.state):
         directory.mkdir(exist_ok=True)
     machine.remember(layout.home)
     return namespaces.open_namespaces(layout.home)
