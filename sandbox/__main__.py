@@ -8,8 +8,22 @@ import platform
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
-from sandbox import cluster, environment, go, images, layout, namespaces, packages, toolchain
+import sandbox
+from sandbox import (
+    cluster,
+    environment,
+    external,
+    go,
+    images,
+    installation,
+    layout,
+    namespaces,
+    packages,
+    pulumi_cli,
+    toolchain,
+)
 from sandbox.errors import SandboxError
 from sandbox.processes import Processes
 from sandbox.progress import Progress
@@ -31,7 +45,7 @@ def main() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m sandbox", description=sys.modules["sandbox"].__doc__)
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=sandbox.__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, run, text in (
         ("up", _up, "start the sandbox, building its tools first if the cache lacks them; start again what has died"),
@@ -40,9 +54,10 @@ def _parser() -> argparse.ArgumentParser:
         ("status", _status, "say whether the sandbox is up"),
     ):
         commands.add_parser(name, help=text, description=text).set_defaults(run=run)
-    image = commands.add_parser("image", help="load the sample application under one more tag")
+    text = "load the sample application under one more tag; prints the image and its digest"
+    image = commands.add_parser("image", help=text, description=text)
     image.add_argument("tag")
-    image.add_argument("--env", action="append", default=[], metavar="KEY=VALUE", help="environment of the image")
+    image.add_argument("--env", action="append", default=[], metavar="KEY=VALUE", help="environment in the image")
     image.set_defaults(run=_image)
     return parser
 
@@ -62,33 +77,61 @@ def _alone() -> Iterator[None]:
 
 
 def _up(_: argparse.Namespace) -> None:
-    began = time.monotonic()
-    here = layout.current()
-    _refuse_unable_machine()
-    cluster.refuse_another(here, namespaces.reapers())
-    progress = Progress()
-    folders = _tools(progress)
-    if installed := packages.install():
-        progress.say(f"Installed {', '.join(installed)}.")
-    if cluster.is_up(here):
-        progress.say(f"The sandbox is up and healthy ({time.monotonic() - began:.1f} s). Use it: . .sandbox/env")
-        return
-    started = cluster.start(here, folders)
-    environment.write(here, environment.sandbox_variables(here, own_pulumi=True))
-    progress.say(f"Started {', '.join(started)} in {time.monotonic() - began:.1f} s. Use it: . .sandbox/env")
+    began, progress, here = time.monotonic(), Progress(), layout.current()
+    if context := os.environ.get("CONTEXT"):
+        did = _connect(here, context, progress)
+    else:
+        _refuse_unable_machine()
+        cluster.refuse_another(here, namespaces.reapers())
+        did = _start(here, progress)
+    progress.say(f"{did}. That took {time.monotonic() - began:.1f} s. To use it in a shell: . {here.environment_file}")
 
 
 def _refuse_unable_machine() -> None:
     if platform.system() != "Linux" or os.geteuid() != 0:
         raise SandboxError(
-            "The sandbox runs on Linux as root only: give a cluster of yours instead (CONTEXT=<kubeconfig context>), or use "
-            "a Linux machine, virtual machine or container where you are root."
+            "The sandbox runs on Linux as root only: give a cluster of yours instead (CONTEXT=<kubeconfig context>), "
+            "or use a Linux machine, virtual machine or container where you are root."
         )
 
 
-def _tools(progress: Progress) -> dict[str, "toolchain.Path"]:
+def _connect(here: layout.Layout, context: str, progress: Progress) -> str:
+    if here.home in namespaces.reapers():
+        raise SandboxError(
+            "CONTEXT names a cluster of yours, but this checkout's sandbox is up: `make sandbox-down` first."
+        )
+    folders = _tools(progress, with_cluster=False)
+    installation.install(here, folders)
+    external.connect(here, context, own_pulumi=toolchain.PULUMI.name in folders)
+    return f"The cluster of the context {context} is the one to use"
+
+
+def _start(here: layout.Layout, progress: Progress) -> str:
+    folders = _tools(progress, with_cluster=True)
+    if installed := packages.install():
+        progress.say(f"Installed the packages {', '.join(installed)}.")
+    if cluster.is_up(here):
+        if outdated := cluster.refresh(here, folders):
+            progress.say(
+                f"Pins have changed ({', '.join(outdated)}): `make sandbox-down sandbox` brings what they name now."
+            )
+        return "The sandbox is up and healthy"
+    started = cluster.start(here, folders)
+    environment.write(here, environment.sandbox_variables(here, own_pulumi=toolchain.PULUMI.name in folders))
+    return f"The sandbox is up; started {', '.join(started) or 'nothing'}"
+
+
+def _tools(progress: Progress, *, with_cluster: bool) -> dict[str, Path]:
+    """The folder of each tool that is needed and not the machine's own, built or downloaded if the cache lacks it."""
     cache = toolchain.cache_directory()
-    return toolchain.build(toolchain.ALL, go.find(cache), cache, progress)
+    wanted = toolchain.CLUSTER if with_cluster else ()
+    found: dict[str, Path] = {}
+    compiler = go.find(cache)
+    if not pulumi_cli.on_path():
+        built = all(toolchain.folder_of(tool, compiler, cache).exists() for tool in toolchain.PULUMI_TOOLS)
+        found = (None if built else pulumi_cli.official(cache, progress)) or {}
+        wanted = wanted if found else (*toolchain.PULUMI_TOOLS, *wanted)
+    return found | toolchain.build((*wanted, toolchain.VEGETA), compiler, cache, progress)
 
 
 def _down(_: argparse.Namespace) -> None:
@@ -97,7 +140,7 @@ def _down(_: argparse.Namespace) -> None:
 
 
 def _build(_: argparse.Namespace) -> None:
-    _tools(Progress())
+    _tools(Progress(), with_cluster=not os.environ.get("CONTEXT"))
 
 
 def _status(_: argparse.Namespace) -> None:
@@ -111,9 +154,10 @@ def _image(arguments: argparse.Namespace) -> None:
     reaper = namespaces.reapers().get(here.home)
     if reaper is None:
         raise SandboxError("The sandbox is not up: start it first (make sandbox).")
-    values = dict(item.split("=", 1) for item in arguments.env)
-    image = images.app_image(here.bin / "app", arguments.tag, values)
-    digests = images.load([image], Processes(here, reaper), here.bin / "ctr", layout.CONTAINERD_SOCKET)
+    if wrong := [item for item in arguments.env if "=" not in item]:
+        raise SandboxError(f"--env {wrong[0]} is not of the form KEY=VALUE.")
+    image = images.app_image(here.bin / "app", arguments.tag, dict(item.split("=", 1) for item in arguments.env))
+    digests = images.load([image], Processes(here, reaper), here.bin / "ctr")
     print(f"{image.reference} {digests[image.reference]}")
 
 

@@ -1,21 +1,30 @@
 """Bringing the sandbox up and taking it down, whatever state either finds.
 
-Up is done in an order in which nothing waits for what it does not need: the store and the container runtime first, images
-are loaded while the control plane starts, and the node joins while the mesh's resource types are applied.
+Up is done in an order in which nothing waits for what it does not need: the store and the container runtime first;
+images are loaded while the control plane starts, and the node joins while the mesh's resource types are applied.
 """
 
 import concurrent.futures
-import contextlib
 import json
-import os
 import shutil
 import subprocess
 import time
 from pathlib import Path
 
-from sandbox import certificates, control_plane, environment, images, machine, mesh, namespaces, node, toolchain
+from sandbox import (
+    certificates,
+    control_plane,
+    external,
+    images,
+    installation,
+    machine,
+    mesh,
+    namespaces,
+    node,
+    toolchain,
+)
 from sandbox.errors import SandboxError
-from sandbox.layout import CONTAINERD_SOCKET, NODE_NAME, Layout
+from sandbox.layout import NODE_NAME, Layout
 from sandbox.processes import Processes, Service, answers
 
 # These watch the mesh's resource types: started before they exist, they would look for them again ever more slowly.
@@ -45,7 +54,7 @@ def is_up(layout: Layout) -> bool:
     processes = Processes(layout, reaper)
     wanted = services(layout, reaper)
     with concurrent.futures.ThreadPoolExecutor(len(wanted)) as pool:
-        return all(pool.map(lambda service: processes.is_alive(service.name) and answers(service), wanted))
+        return all(pool.map(lambda service: processes.is_alive(service) and answers(service), wanted))
 
 
 def start(layout: Layout, folders: dict[str, Path]) -> list[str]:
@@ -60,7 +69,7 @@ def start(layout: Layout, folders: dict[str, Path]) -> list[str]:
     started = [name for name in ("etcd", "containerd", "kube-apiserver") if processes.start(by_name[name])]
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         processes.wait(by_name["containerd"])
-        loading = pool.submit(_load_images, layout, folders, processes)
+        loading = pool.submit(_load_images, layout, processes)
         processes.wait(by_name["kube-apiserver"])
         started += [name for name in by_name if name not in ON_MESH_TYPES and processes.start(by_name[name])]
         _apply_mesh(layout, folders["istio"])
@@ -79,7 +88,7 @@ def _enter(layout: Layout) -> int:
     if layout.home in running:
         return running[layout.home]
     remove(layout)
-    for directory in (layout.home, layout.logs, layout.config, layout.processes, layout.state):
+    for directory in (layout.home, layout.logs, layout.config, layout.state):
         directory.mkdir(exist_ok=True)
     machine.remember(layout.home)
     return namespaces.open_namespaces(layout.home)
@@ -96,41 +105,30 @@ def refuse_another(layout: Layout, running: dict[Path, int]) -> None:
 
 
 def _prepare(layout: Layout, folders: dict[str, Path]) -> None:
-    layout.bin.mkdir(exist_ok=True)
-    for folder in folders.values():
-        for path in folder.iterdir():
-            if path.is_file():
-                _place(path, layout.bin / path.name)
-    if provider := folders.get(toolchain.PROVIDER.name):
-        name = toolchain.PROVIDER.name
-        plugin = layout.pulumi_home / "plugins" / f"resource-kubernetes-v{toolchain.PROVIDER_VERSION}"
-        plugin.mkdir(parents=True, exist_ok=True)
-        _place(provider / name, plugin / name)
+    installation.install(layout, folders)
     node.create_bridge()
     certificates.create(layout)
     node.write_config(layout)
     mesh.write_config(layout)
 
 
-def _place(source: Path, target: Path) -> None:
-    """Make `source` appear as `target`, by a hard link where possible: Pulumi looks for its parts beside its real path."""
-    if target.exists():
-        return
-    with contextlib.suppress(OSError):
-        os.link(source, target)
-        return
-    shutil.copy2(source, target)
+def _load_images(layout: Layout, processes: Processes) -> None:
+    pause = images.Image(repository="bluegreen.example/pause", tag="1", binary=layout.bin / "pause")
+    app = layout.bin / "app"
+    images.load([pause, *(images.app_image(app, tag) for tag in images.APP_TAGS)], processes, layout.bin / "ctr")
 
 
-def _load_images(layout: Layout, folders: dict[str, Path], processes: Processes) -> None:
-    loaded = layout.config / "images.json"
-    pause = images.Image(repository="bluegreen.example/pause", tag="1", binary=folders["pause"] / "pause")
-    app = folders["app"] / "app"
-    if loaded.exists() and json.loads(loaded.read_text())["app"] == str(app):
-        return
-    wanted = [pause, *(images.app_image(app, tag) for tag in images.APP_TAGS)]
-    digests = images.load(wanted, processes, layout.bin / "ctr", CONTAINERD_SOCKET)
-    loaded.write_text(json.dumps({"app": str(app), "digests": digests}, indent=1))
+def refresh(layout: Layout, folders: dict[str, Path]) -> list[str]:
+    """Bring a sandbox that is up to the tools in `folders`, as far as that goes without restarting it.
+
+    A changed sample application is loaded again. Returns the tools whose processes still run in another version.
+    """
+    outdated = installation.outdated(layout, folders)
+    if outdated == [toolchain.APP.name]:
+        installation.install(layout, folders)
+        _load_images(layout, Processes(layout, namespaces.reapers()[layout.home]))
+        return []
+    return outdated
 
 
 def _apply_mesh(layout: Layout, istio: Path) -> None:
@@ -153,7 +151,7 @@ def _wait_for_node(layout: Layout) -> None:
 
 
 def kubectl(layout: Layout, *arguments: str, stdin: str | None = None) -> str:
-    """Run the sandbox's kubectl as its admin; returns what it printed. Raises SandboxError with what it complained about."""
+    """Run the sandbox's kubectl as its admin; returns what it printed. Raises SandboxError with its complaint."""
     command = [str(layout.bin / "kubectl"), f"--kubeconfig={layout.kubeconfig}", *arguments]
     result = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
     if result.returncode != 0:
@@ -164,8 +162,14 @@ def kubectl(layout: Layout, *arguments: str, stdin: str | None = None) -> str:
 def remove(layout: Layout) -> bool:
     """Remove this checkout's sandbox, or what is left of one; returns whether there was anything.
 
-    A sandbox that is up in another checkout is not touched.
+    A sandbox that is up in another checkout is not touched. Raises SandboxError when it would lose the only state of
+    resources in a cluster of the user's.
     """
+    if stacks := external.stacks_left(layout):
+        raise SandboxError(
+            f"The stacks {', '.join(stacks)} still have resources in your cluster, and {layout.state} is the only "
+            "state of them. Remove those first (. .sandbox/env; pulumi destroy --stack <name>), or move the state away."
+        )
     running = namespaces.reapers()
     was_there = layout.home in running or layout.home.exists()
     if layout.home in running:
@@ -179,9 +183,12 @@ def remove(layout: Layout) -> bool:
 
 def _remove_files(home: Path) -> None:
     """Delete `home`, unless something is mounted below it: that would be somebody else's data."""
-    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    table = Path("/proc/self/mountinfo")
+    mounts = [line.split()[4] for line in table.read_text().splitlines()] if table.exists() else []
     below = [mount for mount in mounts if Path(mount).is_relative_to(home)]
     if below:
-        raise SandboxError(f"{', '.join(below)} is mounted inside {home}, but not by the sandbox. Unmount it and try again.")
+        raise SandboxError(
+            f"{', '.join(below)} is mounted inside {home}, but not by the sandbox. Unmount it and try again."
+        )
     if home.exists():
         shutil.rmtree(home)

@@ -1,5 +1,7 @@
 """etcd, the API server, the controllers and the scheduler."""
 
+from collections.abc import Callable
+
 from sandbox import certificates
 from sandbox.layout import (
     API_PORT,
@@ -112,5 +114,5 @@ def _common(layout: Layout, client: str, port: int) -> list[str]:
     ]
 
 
-def _healthz(layout: Layout, port: int):  # type: ignore[no-untyped-def]
+def _healthz(layout: Layout, port: int) -> Callable[[], bool]:
     return over_http(f"https://{LOOPBACK}:{port}/healthz", certificates.client_context(layout))

@@ -11,15 +11,15 @@ PASSPHRASE = "sandbox"
 
 
 def sandbox_variables(layout: Layout, *, own_pulumi: bool) -> dict[str, str]:
-    """What a shell needs to work on the sandbox. `own_pulumi`: Pulumi is the sandbox's build, not the machine's."""
+    """What a shell needs to work on the sandbox. `own_pulumi`: Pulumi comes with it and is not the machine's."""
     return (
-        cluster_variables(layout, own_pulumi=own_pulumi)
+        pulumi_variables(layout, own_pulumi=own_pulumi)
         | {"KUBECONFIG": str(layout.kubeconfig)}
         | {"GATEWAY_URL": f"http://{LOOPBACK}:{GATEWAY_PORT}", "NODE_ADDRESS": LOOPBACK}
     )
 
 
-def cluster_variables(layout: Layout, *, own_pulumi: bool) -> dict[str, str]:
+def pulumi_variables(layout: Layout, *, own_pulumi: bool) -> dict[str, str]:
     """What a shell needs for Pulumi, whatever the cluster: a state backend in the checkout, and which Pulumi it is."""
     variables = {
         "VIRTUAL_ENV": str(layout.checkout / ".venv"),
@@ -28,7 +28,7 @@ def cluster_variables(layout: Layout, *, own_pulumi: bool) -> dict[str, str]:
         "PULUMI_SKIP_UPDATE_CHECK": "true",
     }
     if own_pulumi:
-        # Everything it needs is here; a plugin that is not is a mistake to be told at once, not to be looked for in a network.
+        # Everything it needs is here; a plugin that is not is a mistake: to be told at once, not looked for elsewhere.
         variables |= {
             "PULUMI_HOME": str(layout.pulumi_home),
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",

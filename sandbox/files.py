@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def write(path: Path, content: str, mode: int = 0o644) -> None:
-    """Write `content` to `path`; one that already holds it is not touched: kube-proxy ends when its configuration is."""
+    """Write `content` to `path`; one that already holds it is not touched: kube-proxy ends when its own is."""
     if path.exists() and path.read_text() == content:
         return
     path.parent.mkdir(parents=True, exist_ok=True)

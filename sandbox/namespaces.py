@@ -29,13 +29,11 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def reapers() -> dict[Path, int]:
     """Every sandbox that is up on this machine: its directory and the pid of its first process."""
     found = {}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
+    for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            words = (entry / "cmdline").read_bytes().split(b"\0")[:-1]
-            if len(words) > 2 and words[-2].endswith(b"/sandbox/reaper.py") and _is_first_process(entry):
-                found[Path(os.fsdecode(words[-1]))] = int(entry.name)
+            words = _words(int(entry.name))
+            if len(words) > 2 and words[-2].endswith("/sandbox/reaper.py") and _is_first_process(entry):
+                found[Path(words[-1])] = int(entry.name)
     return found
 
 
@@ -46,31 +44,31 @@ def _is_first_process(process: Path) -> bool:
 
 
 def open_namespaces(home: Path) -> int:
-    """Start the first process for the sandbox in `home`; returns its pid. Raises SandboxError when the kernel refuses."""
+    """Start the first process for the sandbox in `home`; returns its pid, or raises SandboxError."""
     for path in HIDDEN_PATHS:
         path.mkdir(parents=True, exist_ok=True)
     setup = _SETUP.format(paths=" ".join(str(path) for path in HIDDEN_PATHS))
     command = ["unshare", "--mount", "--mount-proc", "sh", "-c", setup, "sh"]
     command += [sys.executable, "-I", "-S", str(REAPER), str(home)]
-    with _children_in(None):
-        process = subprocess.Popen(
-            command, start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
-    _wait_until_ready(process)
+    devnull, pipe = subprocess.DEVNULL, subprocess.PIPE
+    try:
+        with _children_in(None):
+            process = subprocess.Popen(command, start_new_session=True, stdin=devnull, stdout=devnull, stderr=pipe)
+        _wait_until_ready(process)
+    except OSError as error:
+        raise SandboxError(
+            f"No namespaces for the sandbox's processes ({error}): root may not make them here. "
+            "Use a virtual machine or a privileged container, or CONTEXT=<a cluster of yours>."
+        ) from error
     return process.pid
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 10
-    cmdline = Path(f"/proc/{process.pid}/cmdline")
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            reason = process.stderr.read().decode().strip() if process.stderr else ""
-            raise SandboxError(
-                f"No namespaces for the sandbox's processes ({reason or f'exit status {process.returncode}'}): this machine "
-                "does not let root make them. Use a virtual machine or a privileged container, or CONTEXT=<a cluster>."
-            )
-        if os.fsencode(sys.executable) == cmdline.read_bytes().split(b"\0")[0]:
+            raise OSError(process.stderr.read().decode().strip() if process.stderr else "ended")
+        if _words(process.pid)[:1] == [sys.executable]:
             return
         time.sleep(0.01)
     raise SandboxError("The sandbox's first process did not start within 10 s; is the machine overloaded?")
@@ -102,10 +100,10 @@ def _check(result: int) -> None:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
-def spawn(reaper: int, command: list[str], log: Path, environment: dict[str, str]) -> int:
-    """Start `command` in the namespaces of `reaper`, in a session of its own, output appended to `log`; returns its pid.
+def spawn(reaper: int, command: list[str], log: Path, environment: dict[str, str]) -> None:
+    """Start `command` in the namespaces of `reaper`, in a session of its own, its output appended to `log`.
 
-    The pid is the machine's. What outlives the caller becomes a child of the first process.
+    When the caller ends, the first process of the namespaces takes its place as the parent.
     """
     with log.open("ab") as output, _children_in(reaper):
         process = subprocess.Popen(
@@ -116,8 +114,15 @@ def spawn(reaper: int, command: list[str], log: Path, environment: dict[str, str
             stderr=subprocess.STDOUT,
             env=environment,
         )
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline and process.poll() is None and _words(process.pid)[:1] == ["nsenter"]:
+        time.sleep(0.001)
     process.returncode = 0  # it is meant to outlive this object: no warning when the object goes
-    return process.pid
+
+
+def programs(reaper: int) -> set[str]:
+    """The paths of the programs that run in the process namespace of `reaper` (not in those of its containers)."""
+    return {words[0] for pid in _members(_namespace_of(reaper)) if (words := _words(pid))}
 
 
 def inside(reaper: int, command: list[str]) -> list[str]:
@@ -126,7 +131,7 @@ def inside(reaper: int, command: list[str]) -> list[str]:
 
 
 def close_namespaces(reaper: int) -> None:
-    """Kill the first process, and with it everything in its namespaces; returns when all of it is gone (at most 30 s)."""
+    """Kill the first process, and with it all in its namespaces; returns when all is gone (at most 30 s)."""
     namespace = _namespace_of(reaper)
     os.kill(reaper, signal.SIGKILL)
     deadline = time.monotonic() + 30
@@ -136,18 +141,27 @@ def close_namespaces(reaper: int) -> None:
         if not Path(f"/proc/{reaper}").exists() and not _members(namespace):
             return
         time.sleep(0.02)
-    raise SandboxError(f"Processes of the sandbox survived being killed for 30 s: {_members(namespace)}. Reboot the machine.")
+    raise SandboxError(
+        f"Processes of the sandbox survived being killed for 30 s: {_members(namespace)}. Reboot the machine."
+    )
 
 
-def _namespace_of(pid: int) -> str:
-    return os.readlink(f"/proc/{pid}/ns/pid")
+def _words(pid: int) -> list[str]:
+    """The command line of `pid`; empty when it has ended."""
+    try:
+        return os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes()).split("\0")[:-1]
+    except OSError:
+        return []
 
 
-def _members(namespace: str) -> list[int]:
+def _namespace_of(pid: int) -> Path:
+    return Path(f"/proc/{pid}/ns/pid").readlink()
+
+
+def _members(namespace: Path) -> list[int]:
     members = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                if _namespace_of(int(entry.name)) == namespace:
-                    members.append(int(entry.name))
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if _namespace_of(int(entry.name)) == namespace:
+                members.append(int(entry.name))
     return members

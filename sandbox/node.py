@@ -79,7 +79,9 @@ def create_bridge() -> None:
 def _ip(*arguments: str) -> None:
     result = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
     if result.returncode != 0:
-        raise SandboxError(f"'ip {' '.join(arguments)}' failed: {result.stderr.strip()}. The node needs a bridge device.")
+        raise SandboxError(
+            f"'ip {' '.join(arguments)}' failed: {result.stderr.strip()}. The node needs a bridge device."
+        )
 
 
 def _refuse_used_networks() -> None:
@@ -89,7 +91,7 @@ def _refuse_used_networks() -> None:
         for route in routes:
             if route["dst"].startswith(prefix):
                 raise SandboxError(
-                    f"The network {network}, which the sandbox's node needs, is in use by {route['dev']} of this machine. "
+                    f"The network {network}, which the sandbox's node needs, is in use by {route['dev']} here. "
                     "Remove that route, or change the networks in sandbox/layout.py."
                 )
 
@@ -120,7 +122,9 @@ def _containerd_config(layout: Layout) -> str:
 
 def _snapshotter(home: Path) -> str:
     """overlayfs, except where the kernel refuses to stack it: on the overlay that is a container's own root."""
-    kind = subprocess.run(["stat", "--file-system", "--format=%T", str(home)], capture_output=True, text=True, check=True)
+    kind = subprocess.run(
+        ["stat", "--file-system", "--format=%T", str(home)], capture_output=True, text=True, check=True
+    )
     return "native" if kind.stdout.strip() in {"overlayfs", "UNKNOWN (0x794c7630)"} else "overlayfs"
 
 
@@ -138,8 +142,8 @@ def _network_config(layout: Layout) -> dict[str, object]:
         },
     }
     # All clients of a pod are this machine, behind one address, so under load the packet filter gives out a port again
-    # long before the pod's TIME_WAIT for it (60 s) is over. The pod would refuse half of those: a second's delay for the
-    # client. In a cluster of many machines that is rare; on one bridge nothing is lost or late, so none is needed.
+    # long before the pod's TIME_WAIT for it (60 s) is over. The pod would refuse half of those: a second's delay for
+    # the client. With many machines that is rare; on one bridge nothing is lost or late, so no TIME_WAIT is needed.
     tuning = {"type": "tuning", "sysctl": {"net.ipv4.tcp_max_tw_buckets": "0"}}
     return {"cniVersion": "1.0.0", "name": "sandbox", "plugins": [bridge, tuning]}
 
@@ -229,5 +233,3 @@ def proxy(layout: Layout) -> Service:
         command=[str(layout.bin / "kube-proxy"), f"--config={layout.config / 'kube-proxy.json'}"],
         is_answering=over_http(f"http://{LOOPBACK}:{PROXY_HEALTH_PORT}/livez"),
     )
-
-

@@ -1,13 +1,11 @@
 """The long-lived processes of the sandbox: how each is started, found again, and judged healthy.
 
-A process is *alive* when the recorded pid still belongs to the process that was recorded (same start time), and *healthy*
-when it also answers. Only what is not alive is ever started, so starting everything again is harmless.
+A process is *alive* when its program runs in the sandbox's own namespace, and *healthy* when it also answers. No pid is
+recorded: there is no moment at which a crash could lose one, and no other process can be taken for it. Only what is not
+alive is ever started, so starting everything again is harmless.
 """
 
 import contextlib
-import json
-import os
-import signal
 import socket
 import ssl
 import time
@@ -38,68 +36,43 @@ class Processes:
 
     def __init__(self, layout: Layout, reaper: int) -> None:
         self._layout = layout
-        self.reaper = reaper
+        self._reaper = reaper
 
     def start(self, service: Service) -> bool:
         """Start `service` unless it is alive; returns whether it had to be started. Does not wait for it to answer."""
-        if self.is_alive(service.name):
+        if self.is_alive(service):
             return False
         _refuse_taken_ports(service.name)
         environment = {"PATH": f"{self._layout.bin}:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"}
         environment |= {"HOME": str(self._layout.home)} | service.environment
-        pid = namespaces.spawn(self.reaper, service.command, self.log(service.name), environment)
-        self._write_record(service.name, pid)
+        namespaces.spawn(self._reaper, service.command, self._log(service), environment)
         return True
 
     def wait(self, service: Service, seconds: float = START_SECONDS) -> None:
-        """Wait until `service` answers. Raises SandboxError, with the end of its log, when it dies or takes too long."""
+        """Wait until `service` answers. Raises SandboxError with the end of its log when it dies or takes too long."""
         began = time.monotonic()
         while not answers(service):
             elapsed = time.monotonic() - began
-            if not self.is_alive(service.name):
-                raise SandboxError(self._failure(service.name, f"ended by itself after {elapsed:.1f} s"))
+            if not self.is_alive(service):
+                raise SandboxError(self._failure(service, f"ended by itself after {elapsed:.1f} s"))
             if elapsed > seconds:
-                raise SandboxError(self._failure(service.name, f"does not answer after {elapsed:.0f} s"))
+                raise SandboxError(self._failure(service, f"does not answer after {elapsed:.0f} s"))
             time.sleep(0.05)
 
-    def is_alive(self, name: str) -> bool:
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            record = json.loads(self._record(name).read_text())
-            return bool(record["started"] == _start_time(record["pid"]))
-        return False
-
-    def stop(self, name: str) -> None:
-        """Kill the process recorded under `name`, if it is alive, and wait until it is gone."""
-        if not self.is_alive(name):
-            return
-        os.kill(json.loads(self._record(name).read_text())["pid"], signal.SIGKILL)
-        while self.is_alive(name):
-            time.sleep(0.01)
+    def is_alive(self, service: Service) -> bool:
+        return service.command[0] in namespaces.programs(self._reaper)
 
     def run_inside(self, command: list[str]) -> list[str]:
         """The command line that runs `command` with the mounts that the sandbox's processes see."""
-        return namespaces.inside(self.reaper, command)
+        return namespaces.inside(self._reaper, command)
 
-    def log(self, name: str) -> Path:
-        return self._layout.logs / f"{name}.log"
+    def _log(self, service: Service) -> Path:
+        return self._layout.logs / f"{service.name}.log"
 
-    def _record(self, name: str) -> Path:
-        return self._layout.processes / f"{name}.json"
-
-    def _write_record(self, name: str, pid: int) -> None:
-        self._record(name).write_text(json.dumps({"pid": pid, "started": _start_time(pid)}))
-
-    def _failure(self, name: str, what: str) -> str:
-        end = "\n".join(self.log(name).read_text(errors="replace").splitlines()[-12:])
-        return f"{name} {what}. The end of {self.log(name)}:\n{end}\nRemove the sandbox (make sandbox-down) and try again."
-
-
-def _start_time(pid: int) -> int:
-    """When `pid` started, in clock ticks since boot. Raises OSError or ValueError when it is gone or only waits to be reaped."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    if fields[0] == "Z":
-        raise ValueError(f"process {pid} has ended")
-    return int(fields[19])
+    def _failure(self, service: Service, what: str) -> str:
+        log = self._log(service)
+        end = "\n".join(log.read_text(errors="replace").splitlines()[-12:])
+        return f"{service.name} {what}. The end of {log}:\n{end}\nRemove the sandbox (make sandbox-down) and try again."
 
 
 def _refuse_taken_ports(name: str) -> None:
@@ -118,11 +91,13 @@ def _refuse_taken_ports(name: str) -> None:
 def _owner_of(port: int) -> str:
     """The process that listens on `port`, in words."""
     listening = f":{port:04X}"
-    rows = [line.split() for table in ("tcp", "tcp6") for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]]
+    rows = [
+        line.split() for table in ("tcp", "tcp6") for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+    ]
     sockets = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(listening) and row[3] == "0A"}
     for entry in Path("/proc").glob("[0-9]*/fd/*"):
         with contextlib.suppress(OSError):
-            if os.readlink(entry) in sockets:
+            if str(entry.readlink()) in sockets:
                 process = entry.parent.parent
                 return f"process {process.name} ({(process / 'comm').read_text().strip()})"
     return "another program"
@@ -136,7 +111,7 @@ def answers(service: Service) -> bool:
 
 
 def over_http(url: str, tls: Callable[[], ssl.SSLContext] | None = None) -> Callable[[], bool]:
-    """The question whether `url` answers 200 within two seconds. `tls` makes the TLS context when it is first needed."""
+    """The question whether `url` answers 200 within two seconds. `tls` makes the TLS context, when it is needed."""
 
     def is_answering() -> bool:
         handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]

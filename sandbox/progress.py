@@ -29,16 +29,16 @@ class Progress:
 
     @contextlib.contextmanager
     def plan(self, usual_seconds: dict[str, float] | dict[str, int]) -> Iterator[None]:
-        """Announce the steps to come, by name, and the seconds each usually takes. Nothing is shown for an empty plan."""
+        """Announce the steps to come, by name, and the seconds each usually takes. An empty plan shows nothing."""
         self._usual, self._done, self._began = dict(usual_seconds), [], time.monotonic()
         if not self._usual:
             yield
             return
         total = _minutes(sum(self._usual.values()))
-        self.say(f"Building {len(self._usual)} tools, once for this machine: about {total} on two cores.")
+        self.say(f"Building {', '.join(self._usual)}, once for this machine: about {total} on two cores.")
         with self._display():
             yield
-        self.say(f"Built {len(self._usual)} tools in {_minutes(time.monotonic() - self._began)}.")
+        self.say(f"Built in {_minutes(time.monotonic() - self._began)}.")
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -66,7 +66,12 @@ class Progress:
         if not self._console.is_terminal:
             yield
             return
-        columns = (SpinnerColumn(finished_text="✓"), TextColumn("{task.description}"), BarColumn(20), TimeElapsedColumn())
+        columns = (
+            SpinnerColumn(finished_text="✓"),
+            TextColumn("{task.description}"),
+            BarColumn(20),
+            TimeElapsedColumn(),
+        )
         with Bars(*columns, TextColumn("{task.fields[note]}"), console=self._console) as self._bars:
             yield
         self._bars = None

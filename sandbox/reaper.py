@@ -1,8 +1,8 @@
 """The first process of the sandbox's own process and mount namespace: it waits, and reaps what is orphaned there.
 
-Its death is the end of all of the sandbox's processes, pods and mounts, by the kernel's rules: that is how `down` leaves
-nothing behind, even after a crash. It runs as a bare script (no imports of ours), with the sandbox's directory as argument,
-by which it is found again.
+Its death is the end of all of the sandbox's processes, pods and mounts, by the kernel's rules: that is how `down`
+leaves nothing behind, even after a crash. It runs as a bare script (no imports of ours), with the sandbox's directory
+as argument, by which it is found again.
 """
 
 import os

@@ -1,13 +1,14 @@
 """What the sandbox is built from: each tool, the pins it comes from, and the cache that keeps it.
 
-A tool is a folder of the cache whose name ends in a hash of everything it is made from (pins, sources, flags, Go), so a
-changed pin is a new folder and an unchanged one is never built again, whichever clone asks. A folder appears whole or not at
-all; an interrupted build goes on from what is done.
+A tool is a folder of the cache whose name ends in a hash of everything it is made from (pins, sources, flags, Go), so
+a changed pin is a new folder and an unchanged one is never built again, whichever clone asks. A folder appears whole or
+not at all; an interrupted build goes on from what is done.
 """
 
 import hashlib
 import os
 import shutil
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +21,8 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 PULUMI_VERSION = "3.259.0"
 PROVIDER_VERSION = "4.27.0"
 KUBERNETES_VERSION = "1.35.4"
+
+KEEP_UNUSED_SECONDS = 30 * 24 * 3600
 
 _KUBERNETES = "k8s.io/kubernetes/cmd"
 _CONTAINERD = "github.com/containerd/containerd/v2/cmd"
@@ -56,7 +59,6 @@ class Tool:
     """Files that go into the tool's folder beside its commands."""
 
 
-# In the best order for two cores: the two long ones first, while the short ones' modules are not yet needed.
 PROVIDER = Tool(
     name="pulumi-resource-kubernetes",
     source="tools/pulumi-resource-kubernetes",
@@ -122,9 +124,7 @@ NODE = Tool(
     usual_seconds=42,
     tags=("no_btrfs", "no_devmapper", "no_zfs"),
 )
-ETCD = Tool(
-    name="etcd", source="tools/etcd", commands={"etcd": "go.etcd.io/etcd/server/v3"}, usual_seconds=18
-)
+ETCD = Tool(name="etcd", source="tools/etcd", commands={"etcd": "go.etcd.io/etcd/server/v3"}, usual_seconds=18)
 VEGETA = Tool(
     name="vegeta", source="tools/vegeta", commands={"vegeta": "github.com/tsenart/vegeta/v12"}, usual_seconds=5
 )
@@ -132,7 +132,7 @@ PAUSE = Tool(name="pause", source="tools/pause", commands={"pause": "."}, usual_
 APP = Tool(name="app", source="examples/app", commands={"app": "."}, usual_seconds=2)
 
 PULUMI_TOOLS = (PROVIDER, PULUMI, LANGUAGE_HOST)
-ALL = (PROVIDER, KUBERNETES, ISTIO, PULUMI, NODE, ETCD, LANGUAGE_HOST, VEGETA, PAUSE, APP)
+CLUSTER = (KUBERNETES, ISTIO, NODE, ETCD, PAUSE, APP)
 
 
 def cache_directory() -> Path:
@@ -144,11 +144,12 @@ def cache_directory() -> Path:
 
 
 def cache_key(tool: Tool, go_version: str, checkout: Path = CHECKOUT) -> str:
-    """A hash of everything that `tool` is made from: its pins and sources, how it is built, and the Go that builds it."""
+    """A hash of everything that `tool` is made from: its pins and sources, how it is built, and by which Go."""
     digest = hashlib.sha256()
     for path in _sources(checkout / tool.source):
         digest.update(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
-    digest.update(repr((tool, sorted(BUILD_ENVIRONMENT.items()), go_version)).encode())
+    recipe = (tool.commands, tool.values, tool.tags, tool.embeds, tool.files, BUILD_ENVIRONMENT, go_version)
+    digest.update(repr(recipe).encode())
     return digest.hexdigest()[:16]
 
 
@@ -170,7 +171,17 @@ def build(tools: tuple[Tool, ...], go: Go, cache: Path, progress: Progress) -> d
         for tool in missing:
             with progress.step(tool.name):
                 _build(tool, go, folders[tool.name])
+                _forget_unused(tool, cache)
+    for folder in folders.values():
+        os.utime(folder)
     return folders
+
+
+def _forget_unused(tool: Tool, cache: Path) -> None:
+    """Delete builds of `tool`, and what is left of interrupted ones, that nobody used for a month."""
+    for folder in cache.glob(f"{tool.name}-{'[0-9a-f]' * 16}*"):
+        if time.time() - folder.stat().st_mtime > KEEP_UNUSED_SECONDS:
+            shutil.rmtree(folder)
 
 
 def _build(tool: Tool, go: Go, folder: Path) -> None:
@@ -206,7 +217,9 @@ def _copy_module_files(files: tuple[ModuleFile, ...], go: Go, sources: Path, tar
         module = Path(go.run(["list", "-m", "-f", "{{.Dir}}", file.module], sources).strip())
         found = sorted(module.glob(file.pattern))
         if not found:
-            raise SandboxError(f"The Go module {file.module} holds no {file.pattern}: the pin in tools/ is of another layout.")
+            raise SandboxError(
+                f"The Go module {file.module} holds no {file.pattern}: the pin in tools/ is of another layout."
+            )
         (target / file.into).mkdir(parents=True, exist_ok=True)
         for path in found:
             # Not copy2: files of the module cache are read-only, and never executable.
