@@ -48,7 +48,7 @@ def test_moving_the_test_route_changes_the_virtual_service_and_nothing_else() ->
     assert changed(run(BOTH_COLORS | {"bluegreen:testColor": ""}), run(BOTH_COLORS)) == {ROUTE}
 
 
-@pytest.mark.parametrize("key", ["green:imageTag", "green:replicas", "green:readyTimeoutSeconds"])
+@pytest.mark.parametrize("key", ["green:imageTag", "green:replicas", "green:release"])
 def test_a_change_of_one_color_leaves_the_other_and_the_route_alone(key: str) -> None:
     before = run(BOTH_COLORS | {"green:replicas": "2"})
     assert changed(before, run(BOTH_COLORS | {"green:replicas": "2"} | {key: "3"})) == {"Deployment/shop-green"}
@@ -155,9 +155,11 @@ def test_readiness_and_strategy_are_those_of_the_config() -> None:
     assert deployed.objects()["Deployment/shop-blue"].inputs["spec"]["strategy"] == {"type": "RollingUpdate"}
 
 
-def test_an_update_waits_for_a_color_as_long_as_the_config_says() -> None:
-    request = run(ONE_COLOR | {"blue:readyTimeoutSeconds": "90"}).objects()["Deployment/shop-blue"].request
-    assert (request.customTimeouts.create, request.customTimeouts.update) == ("90s", "90s")
+def test_a_deletion_waits_at_least_as_long_as_a_pod_may_take_to_leave() -> None:
+    request = (
+        run(ONE_COLOR | {"blue:drainSeconds": "900", "blue:shutdownSeconds": "60"}).objects()["Deployment/shop-blue"].request
+    )
+    assert int(request.customTimeouts.delete.removesuffix("s")) > 960
 
 
 @pytest.mark.parametrize(("replicas", "protected"), [("1", False), ("2", True)])
@@ -217,9 +219,7 @@ NOT_FOUND = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("cookies", "is_test"), [*((each, True) for each in FOUND), *((each, False) for each in NOT_FOUND)]
-)
+@pytest.mark.parametrize(("cookies", "is_test"), [*((each, True) for each in FOUND), *((each, False) for each in NOT_FOUND)])
 def test_the_test_cookie_is_found_among_others_and_not_in_others(cookies: str, is_test: bool) -> None:
     assert bool(re.fullmatch(cookie_pattern("test=true"), cookies)) == is_test
 

@@ -45,8 +45,7 @@ def test_variables_for_both_colors_and_for_one_are_merged_by_name() -> None:
 
 def test_every_error_is_reported_at_once_and_names_key_and_value() -> None:
     found = problems(
-        ONE_COLOR
-        | {"bluegreen:testColor": "blue", "bluegreen:routing": "dns", "blue:replicas": "0", "green:port": "http"}
+        ONE_COLOR | {"bluegreen:testColor": "blue", "bluegreen:routing": "dns", "blue:replicas": "0", "green:port": "http"}
     )
     assert {problem.key: problem.value for problem in found} == {
         "bluegreen:testColor": "blue",

@@ -58,9 +58,7 @@ def test_a_row_is_read_with_its_end_and_its_color() -> None:
     [
         pytest.param(row(), None, "", "", id="no color expected"),
         pytest.param(row(), "X-Color", "green", "", id="header names have no case"),
-        pytest.param(
-            row(headers="A: b\r\n\r\n"), "x-color", "", "status 200 without the header x-color", id="no color"
-        ),
+        pytest.param(row(headers="A: b\r\n\r\n"), "x-color", "", "status 200 without the header x-color", id="no color"),
         pytest.param(row(204), "x-color", "green", "", id="any 2xx is success"),
         pytest.param(row(302), "x-color", "green", "status 302", id="a redirect is a failure"),
         pytest.param(row(404, "404 Not Found"), "x-color", "green", "404 Not Found", id="so is 4xx"),

@@ -38,9 +38,7 @@ def test_sparkline(values: list[float], line: str) -> None:
 
 
 @given(ROWS, st.lists(st.integers(-100, 6_000), max_size=12), st.integers(40, 200))
-def test_the_terminal_picture_fits_its_width_and_shows_any_failure(
-    rows: list[Made], marks_ms: list[int], width: int
-) -> None:
+def test_the_terminal_picture_fits_its_width_and_shows_any_failure(rows: list[Made], marks_ms: list[int], width: int) -> None:
     marks = [Mark(f"step {at}", at * NS_PER_MS) for at in marks_ms]
     lines = printed(answers(rows), marks, width)
     assert max(map(len, lines)) <= width
