@@ -38,6 +38,9 @@ def main() -> int:
     except SandboxError as error:
         print(f"sandbox: {error}", file=sys.stderr)
         return 1
+    except PermissionError as error:
+        print(f"sandbox: {error}. The sandbox belongs to root: run the command as root.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("sandbox: interrupted; run the same command again to go on, or `make sandbox-down`.", file=sys.stderr)
         return 1

@@ -39,8 +39,7 @@ def reapers() -> dict[Path, int]:
 
 def _is_first_process(process: Path) -> bool:
     status = (process / "status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("NSpid:"))
-    return "State:\tZ" not in status and line.split()[-1] == "1"
+    return next(line for line in status.splitlines() if line.startswith("NSpid:")).split()[-1] == "1"
 
 
 def open_namespaces(home: Path) -> int:
@@ -135,15 +134,15 @@ def close_namespaces(reaper: int) -> None:
     namespace = _namespace_of(reaper)
     os.kill(reaper, signal.SIGKILL)
     deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(reaper, os.WNOHANG)
-        if not Path(f"/proc/{reaper}").exists() and not _members(namespace):
-            return
+    while _members(namespace):
+        if time.monotonic() > deadline:
+            left = _members(namespace)
+            raise SandboxError(f"Processes of the sandbox survived being killed for 30 s: {left}. Reboot the machine.")
         time.sleep(0.02)
-    raise SandboxError(
-        f"Processes of the sandbox survived being killed for 30 s: {_members(namespace)}. Reboot the machine."
-    )
+
+
+def _has_ended(process: Path) -> bool:
+    return (process / "stat").read_text().rpartition(")")[2].split()[0] in "ZX"
 
 
 def _words(pid: int) -> list[str]:
@@ -159,9 +158,10 @@ def _namespace_of(pid: int) -> Path:
 
 
 def _members(namespace: Path) -> list[int]:
+    """The processes in `namespace`, without those that have ended and wait for their parent to take note."""
     members = []
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if _namespace_of(int(entry.name)) == namespace:
+            if _namespace_of(int(entry.name)) == namespace and not _has_ended(entry):
                 members.append(int(entry.name))
     return members
