@@ -100,9 +100,7 @@ def _refuse_unable_machine() -> None:
 
 def _connect(here: layout.Layout, context: str, progress: Progress) -> str:
     if here.home in namespaces.reapers():
-        raise SandboxError(
-            "CONTEXT names a cluster of yours, but this checkout's sandbox is up: `make sandbox-down` first."
-        )
+        raise SandboxError("CONTEXT names a cluster of yours, but this checkout's sandbox is up: `make sandbox-down` first.")
     folders = _tools(progress, with_cluster=False)
     installation.install(here, folders)
     external.connect(here, context, own_pulumi=toolchain.PULUMI.name in folders)
@@ -115,9 +113,7 @@ def _start(here: layout.Layout, progress: Progress) -> str:
         progress.say(f"Installed the packages {', '.join(installed)}.")
     if cluster.is_up(here):
         if outdated := cluster.refresh(here, folders):
-            progress.say(
-                f"Pins have changed ({', '.join(outdated)}): `make sandbox-down sandbox` brings what they name now."
-            )
+            progress.say(f"Pins have changed ({', '.join(outdated)}): `make sandbox-down sandbox` brings what they name now.")
         return "The sandbox is up and healthy"
     started = cluster.start(here, folders)
     environment.write(here, environment.sandbox_variables(here, own_pulumi=toolchain.PULUMI.name in folders))

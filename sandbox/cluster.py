@@ -187,8 +187,6 @@ def _remove_files(home: Path) -> None:
     mounts = [line.split()[4] for line in table.read_text().splitlines()] if table.exists() else []
     below = [mount for mount in mounts if Path(mount).is_relative_to(home)]
     if below:
-        raise SandboxError(
-            f"{', '.join(below)} is mounted inside {home}, but not by the sandbox. Unmount it and try again."
-        )
+        raise SandboxError(f"{', '.join(below)} is mounted inside {home}, but not by the sandbox. Unmount it and try again.")
     if home.exists():
         shutil.rmtree(home)

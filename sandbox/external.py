@@ -33,9 +33,7 @@ def connect(layout: Layout, context: str, *, own_pulumi: bool) -> None:
     if not shutil.which("kubectl"):
         raise SandboxError("CONTEXT names a cluster of yours, but kubectl is not on PATH: install it.")
     # Through a copy of its own, no later command can reach another cluster, whatever context becomes the current one.
-    write_private(
-        layout.kubeconfig, _kubectl("config", "view", "--minify", "--flatten", "--raw", f"--context={context}")
-    )
+    write_private(layout.kubeconfig, _kubectl("config", "view", "--minify", "--flatten", "--raw", f"--context={context}"))
     node_address = _node_address(layout)
     variables = environment.pulumi_variables(layout, own_pulumi=own_pulumi)
     variables |= {"KUBECONFIG": str(layout.kubeconfig), "NODE_ADDRESS": os.environ.get("NODE_ADDRESS") or node_address}
@@ -71,9 +69,7 @@ def gateway_url(service: dict[str, Any], node_address: str) -> str:
 
 
 def _kubectl(*arguments: str) -> str:
-    result = subprocess.run(
-        ["kubectl", "--request-timeout=15s", *arguments], capture_output=True, text=True, check=False
-    )
+    result = subprocess.run(["kubectl", "--request-timeout=15s", *arguments], capture_output=True, text=True, check=False)
     if result.returncode != 0:
         raise SandboxError(f"'kubectl {' '.join(arguments)}' failed: {result.stderr.strip()}")
     return result.stdout

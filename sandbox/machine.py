@@ -106,9 +106,7 @@ def _remove_chains(family: str) -> None:
         restore = [f"{family}-restore", "--noflush", "--wait", "10"]
         result = subprocess.run(restore, input=script, capture_output=True, text=True, check=False)
         if result.returncode != 0:
-            raise SandboxError(
-                f"{family} kept the sandbox's chains in table {table}: {result.stderr.strip()}. Try again."
-            )
+            raise SandboxError(f"{family} kept the sandbox's chains in table {table}: {result.stderr.strip()}. Try again.")
 
 
 def removal_script(table: str, listing: str) -> str:

@@ -178,11 +178,7 @@ def _address(port: int) -> dict[str, Any]:
 
 def _istiod_cluster() -> dict[str, Any]:
     endpoint = {"endpoint": {"address": _address(ISTIOD_XDS_PORT)}}
-    http2 = {
-        "explicit_http_config": {
-            "http2_protocol_options": {"connection_keepalive": {"interval": "30s", "timeout": "5s"}}
-        }
-    }
+    http2 = {"explicit_http_config": {"http2_protocol_options": {"connection_keepalive": {"interval": "30s", "timeout": "5s"}}}}
     options = {"@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"} | http2
     return {
         "name": "istiod",

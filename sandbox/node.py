@@ -79,9 +79,7 @@ def create_bridge() -> None:
 def _ip(*arguments: str) -> None:
     result = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
     if result.returncode != 0:
-        raise SandboxError(
-            f"'ip {' '.join(arguments)}' failed: {result.stderr.strip()}. The node needs a bridge device."
-        )
+        raise SandboxError(f"'ip {' '.join(arguments)}' failed: {result.stderr.strip()}. The node needs a bridge device.")
 
 
 def _refuse_used_networks() -> None:
@@ -122,9 +120,7 @@ def _containerd_config(layout: Layout) -> str:
 
 def _snapshotter(home: Path) -> str:
     """overlayfs, except where the kernel refuses to stack it: on the overlay that is a container's own root."""
-    kind = subprocess.run(
-        ["stat", "--file-system", "--format=%T", str(home)], capture_output=True, text=True, check=True
-    )
+    kind = subprocess.run(["stat", "--file-system", "--format=%T", str(home)], capture_output=True, text=True, check=True)
     return "native" if kind.stdout.strip() in {"overlayfs", "UNKNOWN (0x794c7630)"} else "overlayfs"
 
 

@@ -39,7 +39,5 @@ def install() -> list[str]:
     # Only the installation's result counts: an update may fail for a source that has none of these packages.
     if result.returncode != 0:
         end = "\n".join(result.stderr.strip().splitlines()[-3:])
-        raise SandboxError(
-            f"apt-get could not install {names}:\n{end}\nInstall them by hand and run the command again."
-        )
+        raise SandboxError(f"apt-get could not install {names}:\n{end}\nInstall them by hand and run the command again.")
     return packages

@@ -91,9 +91,7 @@ def _refuse_taken_ports(name: str) -> None:
 def _owner_of(port: int) -> str:
     """The process that listens on `port`, in words."""
     listening = f":{port:04X}"
-    rows = [
-        line.split() for table in ("tcp", "tcp6") for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
-    ]
+    rows = [line.split() for table in ("tcp", "tcp6") for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]]
     sockets = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(listening) and row[3] == "0A"}
     for entry in Path("/proc").glob("[0-9]*/fd/*"):
         with contextlib.suppress(OSError):

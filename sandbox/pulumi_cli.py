@@ -26,9 +26,7 @@ _INSTALL = "import sys; from pulumi.automation import PulumiCommand; PulumiComma
 
 def on_path() -> Path | None:
     """The `pulumi` command of the machine if it is new enough; one that a sandbox put on PATH is not the machine's."""
-    folders = [
-        folder for folder in os.environ.get("PATH", "").split(os.pathsep) if not folder.endswith("/.sandbox/bin")
-    ]
+    folders = [folder for folder in os.environ.get("PATH", "").split(os.pathsep) if not folder.endswith("/.sandbox/bin")]
     command = shutil.which("pulumi", path=os.pathsep.join(folders))
     if command is None:
         return None

@@ -125,9 +125,7 @@ NODE = Tool(
     tags=("no_btrfs", "no_devmapper", "no_zfs"),
 )
 ETCD = Tool(name="etcd", source="tools/etcd", commands={"etcd": "go.etcd.io/etcd/server/v3"}, usual_seconds=18)
-VEGETA = Tool(
-    name="vegeta", source="tools/vegeta", commands={"vegeta": "github.com/tsenart/vegeta/v12"}, usual_seconds=5
-)
+VEGETA = Tool(name="vegeta", source="tools/vegeta", commands={"vegeta": "github.com/tsenart/vegeta/v12"}, usual_seconds=5)
 PAUSE = Tool(name="pause", source="tools/pause", commands={"pause": "."}, usual_seconds=1)
 APP = Tool(name="app", source="examples/app", commands={"app": "."}, usual_seconds=2)
 
@@ -217,9 +215,7 @@ def _copy_module_files(files: tuple[ModuleFile, ...], go: Go, sources: Path, tar
         module = Path(go.run(["list", "-m", "-f", "{{.Dir}}", file.module], sources).strip())
         found = sorted(module.glob(file.pattern))
         if not found:
-            raise SandboxError(
-                f"The Go module {file.module} holds no {file.pattern}: the pin in tools/ is of another layout."
-            )
+            raise SandboxError(f"The Go module {file.module} holds no {file.pattern}: the pin in tools/ is of another layout.")
         (target / file.into).mkdir(parents=True, exist_ok=True)
         for path in found:
             # Not copy2: files of the module cache are read-only, and never executable.

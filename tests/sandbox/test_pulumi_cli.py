@@ -32,9 +32,7 @@ def test_pulumi_that_a_sandbox_put_on_path_is_not_the_machines(monkeypatch: pyte
     assert pulumi_cli.on_path() is None
 
 
-def test_official_release_is_given_up_when_its_host_does_not_answer(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_official_release_is_given_up_when_its_host_does_not_answer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(pulumi_cli, "_PROBE", "raise OSError")
     assert pulumi_cli.official(tmp_path, Progress()) is None
     assert list(tmp_path.iterdir()) == []
@@ -50,9 +48,7 @@ command.chmod(0o755)
 """
 
 
-def test_official_release_is_installed_with_its_plugin_and_then_kept(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_official_release_is_installed_with_its_plugin_and_then_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(pulumi_cli, "_PROBE", "")
     monkeypatch.setattr(pulumi_cli, "_INSTALL", INSTALL.replace("{version}", PROVIDER_VERSION))
     first = pulumi_cli.official(tmp_path, Progress())

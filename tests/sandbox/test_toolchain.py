@@ -69,9 +69,7 @@ def test_what_is_in_the_cache_is_not_built(tmp_path: Path, capsys: pytest.Captur
 
 
 def test_only_builds_unused_for_a_month_are_deleted(tmp_path: Path) -> None:
-    recent, old, of_another = (
-        tmp_path / f"{name}-{'0' * 15}{n}" for n, name in enumerate(("tool", "tool", "tool-two"))
-    )
+    recent, old, of_another = (tmp_path / f"{name}-{'0' * 15}{n}" for n, name in enumerate(("tool", "tool", "tool-two")))
     for folder in (recent, old, of_another):
         folder.mkdir()
     for folder in (old, of_another):
@@ -89,9 +87,7 @@ def test_only_builds_unused_for_a_month_are_deleted(tmp_path: Path) -> None:
     ],
     ids=["own", "xdg", "default"],
 )
-def test_cache_is_where_the_user_wants_it(
-    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: Path
-) -> None:
+def test_cache_is_where_the_user_wants_it(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: Path) -> None:
     for name in ("BLUEGREEN_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", "/home/someone")
