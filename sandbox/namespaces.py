@@ -114,7 +114,7 @@ def spawn(reaper: int, command: list[str], log: Path, environment: dict[str, str
             env=environment,
         )
     deadline = time.monotonic() + 5
-    while time.monotonic() < deadline and process.poll() is None and _words(process.pid)[:1] == ["nsenter"]:
+    while time.monotonic() < deadline and process.poll() is None and _words(process.pid)[:1] != command[:1]:
         time.sleep(0.001)
     process.returncode = 0  # it is meant to outlive this object: no warning when the object goes
 
