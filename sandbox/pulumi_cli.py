@@ -52,7 +52,7 @@ def _download(root: Path, progress: Progress) -> bool:
     if _run([sys.executable, "-c", _PROBE], seconds=PROBE_SECONDS) is None:
         return False
     progress.say(f"Downloading Pulumi {PULUMI_VERSION} from {HOST}.")
-    work = root.with_name(f"{root.name}.{os.getpid()}.new")
+    work = root.with_name(f"{root.name}.new")
     shutil.rmtree(work, ignore_errors=True)
     install = [sys.executable, "-c", _INSTALL, str(work)]
     plugin = [str(work / "bin" / "pulumi"), "plugin", "install", "resource", "kubernetes", PROVIDER_VERSION]

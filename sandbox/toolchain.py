@@ -183,8 +183,7 @@ def _forget_unused(tool: Tool, cache: Path) -> None:
 
 
 def _build(tool: Tool, go: Go, folder: Path) -> None:
-    # A folder that was left by a build that was killed has another process's number and is never looked at again.
-    work = folder.with_name(f"{folder.name}.{os.getpid()}.new")
+    work = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(work, ignore_errors=True)
     sources, results = work / "sources", work / "results"
     sources.mkdir(parents=True)
