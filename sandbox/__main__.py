@@ -81,12 +81,8 @@ def _alone() -> Iterator[None]:
 
 def _up(_: argparse.Namespace) -> None:
     began, progress, here = time.monotonic(), Progress(), layout.current()
-    if context := os.environ.get("CONTEXT"):
-        did = _connect(here, context, progress)
-    else:
-        _refuse_unable_machine()
-        cluster.refuse_another(here, namespaces.reapers())
-        did = _start(here, progress)
+    context = os.environ.get("CONTEXT")
+    did = _connect(here, context, progress) if context else _start(here, progress)
     progress.say(f"{did}. That took {time.monotonic() - began:.1f} s. To use it in a shell: . {here.environment_file}")
 
 
@@ -108,16 +104,18 @@ def _connect(here: layout.Layout, context: str, progress: Progress) -> str:
 
 
 def _start(here: layout.Layout, progress: Progress) -> str:
-    folders = _tools(progress, with_cluster=True)
+    _refuse_unable_machine()
+    cluster.refuse_taken_machine(here)
     if installed := packages.install():
         progress.say(f"Installed the packages {', '.join(installed)}.")
+    folders = _tools(progress, with_cluster=True)
     if cluster.is_up(here):
         if outdated := cluster.refresh(here, folders):
             progress.say(f"Pins have changed ({', '.join(outdated)}): `make sandbox-down sandbox` brings what they name now.")
         return "The sandbox is up and healthy"
     started = cluster.start(here, folders)
     environment.write(here, environment.sandbox_variables(here, own_pulumi=toolchain.PULUMI.name in folders))
-    return f"The sandbox is up; started {', '.join(started) or 'nothing'}"
+    return f"The sandbox is up; started {', '.join(started)}" if started else "The sandbox is up"
 
 
 def _tools(progress: Progress, *, with_cluster: bool) -> dict[str, Path]:

@@ -60,7 +60,7 @@ def is_up(layout: Layout) -> bool:
 def start(layout: Layout, folders: dict[str, Path]) -> list[str]:
     """Start what is not running of the sandbox, with the tools in `folders`; returns the names of what was started.
 
-    Raises SandboxError when another checkout's sandbox is up on this machine, or when a part does not come up.
+    Raises SandboxError when a part does not come up, with the end of its log.
     """
     reaper = _enter(layout)
     _prepare(layout, folders)
@@ -84,7 +84,6 @@ def start(layout: Layout, folders: dict[str, Path]) -> list[str]:
 def _enter(layout: Layout) -> int:
     """The first process of this sandbox, started if need be on a machine cleaned of whatever a dead one left."""
     running = namespaces.reapers()
-    refuse_another(layout, running)
     if layout.home in running:
         return running[layout.home]
     remove(layout)
@@ -94,14 +93,15 @@ def _enter(layout: Layout) -> int:
     return namespaces.open_namespaces(layout.home)
 
 
-def refuse_another(layout: Layout, running: dict[Path, int]) -> None:
-    """Raise SandboxError when the sandbox that is up on this machine belongs to another checkout."""
-    for home in running:
+def refuse_taken_machine(layout: Layout) -> None:
+    """Raise SandboxError when another checkout's sandbox is up on this machine, or another cluster's node."""
+    for home in namespaces.reapers():
         if home != layout.home:
             raise SandboxError(
                 f"Another sandbox is up on this machine, in {home.parent}: use that one, or remove it first "
                 f"(make -C {home.parent} sandbox-down)."
             )
+    machine.refuse_other_node()
 
 
 def _prepare(layout: Layout, folders: dict[str, Path]) -> None:

@@ -45,7 +45,6 @@ def owner() -> Path | None:
 
 def remember(home: Path) -> None:
     """Note that the machine is about to be changed for the sandbox in `home`, and how its kernel settings are now."""
-    _refuse_other_node()
     settings = {}
     for name in SETTINGS:
         with contextlib.suppress(OSError):
@@ -54,8 +53,9 @@ def remember(home: Path) -> None:
     write(RECORD, json.dumps({"home": str(home), "settings": settings, "absent": absent}))
 
 
-def _refuse_other_node() -> None:
-    if _pod_cgroups() or _chains("iptables-save", "nat"):
+def refuse_other_node() -> None:
+    """Raise SandboxError when this machine is a node of another cluster."""
+    if owner() is None and (_pod_cgroups() or _chains("iptables-save", "nat")):
         raise SandboxError(
             "This machine already is a Kubernetes node: it has chains or control groups of another kubelet "
             "or kube-proxy, which the sandbox's would overwrite. Use that cluster (CONTEXT=...) or another machine."

@@ -24,7 +24,7 @@ class Progress:
     def say(self, text: str) -> None:
         """One line, above the live display if there is one."""
         if self._console.is_terminal:
-            self._console.print(text)
+            self._console.print(text, markup=False)
         else:
             print(text, file=sys.stderr, flush=True)
 
