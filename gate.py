@@ -18,6 +18,20 @@ from release.transition import Refusal, Transition, Wanted, WantedColor, transit
 POLL_SECONDS = 0.3
 
 
+def wanted(settings: Settings, owner: str) -> Wanted:
+    """What the config asks for, in the terms of the rules."""
+    return Wanted(
+        owner=owner,
+        active=settings.active_color,
+        test=settings.test_color,
+        expect=settings.expect,
+        colors={
+            name: WantedColor(image=color.image, template=fingerprint(color), release=color.release)
+            for name, color in settings.service.colors.items()
+        },
+    )
+
+
 class Gate:
     """One run of the program against one environment."""
 
@@ -39,7 +53,7 @@ class Gate:
         except LiveError as error:
             self._unread(error)
             return
-        self._transition = transition(self._live, self._wanted())
+        self._transition = transition(self._live, wanted(self._settings, self._owner))
         refused = [refusal for refusal in self._transition.refusals if not self._is_allowed(refusal)]
         if refused:
             raise pulumi.RunError("\n\n".join(map(str, refused)) + "\n\n" + self._where_users_are())
@@ -54,20 +68,6 @@ class Gate:
                 f"{error}\nWhat is live decides whether an update is safe, so nothing was changed. Mend the access "
                 "to the cluster (bluegreen:context, KUBECONFIG), or add unread to bluegreen:allow."
             ) from None
-
-    def _wanted(self) -> Wanted:
-        colors = {
-            name: WantedColor(image=color.image, template=fingerprint(color), release=color.release)
-            for name, color in self._settings.service.colors.items()
-        }
-        settings = self._settings
-        return Wanted(
-            owner=self._owner,
-            active=settings.active_color,
-            test=settings.test_color,
-            expect=settings.expect,
-            colors=colors,
-        )
 
     def _is_allowed(self, refusal: Refusal) -> bool:
         if refusal.exception not in self._settings.allow:
@@ -114,8 +114,8 @@ class Gate:
         return trouble(deployment, self._cluster.pods(deployment), waited_seconds)
 
     def _failure(self, color: ColorSettings, found: Trouble, waited_seconds: float) -> str:
-        until = "at once" if found.is_certain else f"{color.name}:readyTimeoutSeconds is {color.ready_timeout_seconds}"
-        lines = [f"{name_of(color)} did not become ready ({waited_seconds:.0f} s; {until})."]
+        until = "waiting longer cannot help" if found.is_certain else "readyTimeoutSeconds is over"
+        lines = [f"{name_of(color)} did not become ready in {waited_seconds:.0f} s; {until}."]
         lines += [f"  reason: {found.reason}" + (f" of pod {found.pod}" if found.pod else "")]
         lines += [f"          {found.message}"]
         lines += [f"  log:    {line}" for line in (self._cluster.log(found.pod) if found.pod else [])]
