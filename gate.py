@@ -108,10 +108,14 @@ class Gate:
         return is_same and present is not None and present.is_ready and present.replicas == color.replicas
 
     def _trouble(self, color: ColorSettings, waited_seconds: float) -> Trouble | None:
-        deployment = self._cluster.get("apps/v1", "Deployment", name_of(color))
+        try:
+            deployment = self._cluster.get("apps/v1", "Deployment", name_of(color))
+            pods = self._cluster.pods(deployment) if deployment else []
+        except LiveError as error:  # an API server that restarts comes back
+            return Trouble(reason="ClusterNotRead", message=str(error), advice="Mend the access to the cluster.")
         if deployment is None:
             return Trouble(reason="Missing", message="the Deployment is gone", advice="Try again.", is_certain=True)
-        return trouble(deployment, self._cluster.pods(deployment), waited_seconds)
+        return trouble(deployment, pods, waited_seconds)
 
     def _failure(self, color: ColorSettings, found: Trouble, waited_seconds: float) -> str:
         until = "waiting longer cannot help" if found.is_certain else "readyTimeoutSeconds is over"
@@ -135,14 +139,21 @@ class Gate:
         """Resolves when the migration's Job has succeeded; fails with its log when it has failed."""
 
         async def wait(_: Any) -> None:
+            # The cluster ends the Job in time; the minute is for a cluster that does not say so.
+            until = time.monotonic() + color.migrate_timeout_seconds + 60
             while not await asyncio.to_thread(self._is_migrated, color):
+                if time.monotonic() > until:
+                    raise pulumi.RunError(f"The migration {job_name(color)} has not ended in time. {self._who_serves()}")
                 await asyncio.sleep(POLL_SECONDS)
 
         return job.urn if pulumi.runtime.is_dry_run() else job.urn.apply(wait)
 
     def _is_migrated(self, color: ColorSettings) -> bool:
         name = job_name(color)
-        job = self._cluster.get("batch/v1", "Job", name)
+        try:
+            job = self._cluster.get("batch/v1", "Job", name)
+        except LiveError:  # an API server that restarts comes back
+            return False
         if job is None:
             raise pulumi.RunError(f"The migration {name} is gone. Bring it back: pulumi up --refresh. {self._who_serves()}")
         conditions = {each["type"]: each for each in job.get("status", {}).get("conditions") or []}

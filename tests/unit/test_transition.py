@@ -197,6 +197,7 @@ class Releases(RuleBasedStateMachine):
     def _apply(self, asked: Wanted, changes: tuple[str, ...], moves: tuple[str, str] | None, data: st.DataObject) -> None:
         """What the engine does: pods, waiting, the hook's last look, the route, deletions; it may stop after each."""
         assert not (moves and changes), "users move, and pods change"
+        assert not moves or moves[0] in asked.colors, "users move, and there is no way back"
         colors = dict(self.live.colors)
         for name in changes:
             colors[name] = LiveColor(image=asked.colors[name].image, template=asked.colors[name].template, owner=OWNER, ready=0)
@@ -219,7 +220,7 @@ class Releases(RuleBasedStateMachine):
         self.live = replace(self.live, colors=colors)
         self.users_are_served()
 
-    @precondition(lambda self: set(self.live.colors) - {self.live.active})
+    @precondition(lambda self: bool(set(self.live.colors) - {self.live.active}))
     @rule()
     def a_color_without_users_fails_by_itself(self) -> None:
         idle = min(set(self.live.colors) - {self.live.active})
