@@ -18,6 +18,20 @@ from release.transition import Refusal, Transition, Wanted, WantedColor, transit
 POLL_SECONDS = 0.3
 
 
+def wanted(settings: Settings, owner: str) -> Wanted:
+    """What the config asks for, in the terms of the rules."""
+    return Wanted(
+        owner=owner,
+        active=settings.active_color,
+        test=settings.test_color,
+        expect=settings.expect,
+        colors={
+            name: WantedColor(image=color.image, template=fingerprint(color), release=color.release)
+            for name, color in settings.service.colors.items()
+        },
+    )
+
+
 class Gate:
     """One run of the program against one environment."""
 
@@ -39,7 +53,7 @@ class Gate:
         except LiveError as error:
             self._unread(error)
             return
-        self._transition = transition(self._live, self._wanted())
+        self._transition = transition(self._live, wanted(self._settings, self._owner))
         refused = [refusal for refusal in self._transition.refusals if not self._is_allowed(refusal)]
         if refused:
             raise pulumi.RunError("\n\n".join(map(str, refused)) + "\n\n" + self._where_users_are())
@@ -54,20 +68,6 @@ class Gate:
                 f"{error}\nWhat is live decides whether an update is safe, so nothing was changed. Mend the access "
                 "to the cluster (bluegreen:context, KUBECONFIG), or add unread to bluegreen:allow."
             ) from None
-
-    def _wanted(self) -> Wanted:
-        colors = {
-            name: WantedColor(image=color.image, template=fingerprint(color), release=color.release)
-            for name, color in self._settings.service.colors.items()
-        }
-        settings = self._settings
-        return Wanted(
-            owner=self._owner,
-            active=settings.active_color,
-            test=settings.test_color,
-            expect=settings.expect,
-            colors=colors,
-        )
 
     def _is_allowed(self, refusal: Refusal) -> bool:
         if refusal.exception not in self._settings.allow:
@@ -108,14 +108,18 @@ class Gate:
         return is_same and present is not None and present.is_ready and present.replicas == color.replicas
 
     def _trouble(self, color: ColorSettings, waited_seconds: float) -> Trouble | None:
-        deployment = self._cluster.get("apps/v1", "Deployment", name_of(color))
+        try:
+            deployment = self._cluster.get("apps/v1", "Deployment", name_of(color))
+            pods = self._cluster.pods(deployment) if deployment else []
+        except LiveError as error:  # an API server that restarts comes back
+            return Trouble(reason="ClusterNotRead", message=str(error), advice="Mend the access to the cluster.")
         if deployment is None:
             return Trouble(reason="Missing", message="the Deployment is gone", advice="Try again.", is_certain=True)
-        return trouble(deployment, self._cluster.pods(deployment), waited_seconds)
+        return trouble(deployment, pods, waited_seconds)
 
     def _failure(self, color: ColorSettings, found: Trouble, waited_seconds: float) -> str:
-        until = "at once" if found.is_certain else f"{color.name}:readyTimeoutSeconds is {color.ready_timeout_seconds}"
-        lines = [f"{name_of(color)} did not become ready ({waited_seconds:.0f} s; {until})."]
+        until = "waiting longer cannot help" if found.is_certain else "readyTimeoutSeconds is over"
+        lines = [f"{name_of(color)} did not become ready in {waited_seconds:.0f} s; {until}."]
         lines += [f"  reason: {found.reason}" + (f" of pod {found.pod}" if found.pod else "")]
         lines += [f"          {found.message}"]
         lines += [f"  log:    {line}" for line in (self._cluster.log(found.pod) if found.pod else [])]
@@ -135,14 +139,21 @@ class Gate:
         """Resolves when the migration's Job has succeeded; fails with its log when it has failed."""
 
         async def wait(_: Any) -> None:
+            # The cluster ends the Job in time; the minute is for a cluster that does not say so.
+            until = time.monotonic() + color.migrate_timeout_seconds + 60
             while not await asyncio.to_thread(self._is_migrated, color):
+                if time.monotonic() > until:
+                    raise pulumi.RunError(f"The migration {job_name(color)} has not ended in time. {self._who_serves()}")
                 await asyncio.sleep(POLL_SECONDS)
 
         return job.urn if pulumi.runtime.is_dry_run() else job.urn.apply(wait)
 
     def _is_migrated(self, color: ColorSettings) -> bool:
         name = job_name(color)
-        job = self._cluster.get("batch/v1", "Job", name)
+        try:
+            job = self._cluster.get("batch/v1", "Job", name)
+        except LiveError:  # an API server that restarts comes back
+            return False
         if job is None:
             raise pulumi.RunError(f"The migration {name} is gone. Bring it back: pulumi up --refresh. {self._who_serves()}")
         conditions = {each["type"]: each for each in job.get("status", {}).get("conditions") or []}

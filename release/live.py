@@ -114,18 +114,19 @@ class Cluster:
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
     def events(self, name: str, last: int = 4) -> list[str]:
-        """The `last` events about an object, oldest first, a line each."""
-        resource, about = _resource("v1", "Event"), {"involvedObject.name": name}
-        found = self._read(
-            f"the events of {name}", lambda client: [each.to_dict() for each in client.list(resource, fields={**about})]
-        )
+        """The `last` events about an object, oldest first, a line each; none when they cannot be read."""
+        resource, about = _resource("v1", "Event"), dict[str, Any]({"involvedObject.name": name})
+        try:
+            found = self._read("events", lambda client: [each.to_dict() for each in client.list(resource, fields=about)])
+        except LiveError:
+            return []
         found.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
         return [f"{event['reason']}: {event['message'].strip()}" for event in found[-last:]]
 
     def log(self, pod: str, last: int = 8) -> list[str]:
-        """The `last` lines that the newest container of a pod wrote; none when it never ran."""
+        """The `last` lines that the newest container of a pod wrote; none when it never ran, or they cannot be read."""
         try:
-            return self._read(f"the log of {pod}", lambda client: [*client.log(pod, tail_lines=last, newlines=False)])
+            return self._read("a log", lambda client: [*client.log(pod, tail_lines=last, newlines=False)])
         except LiveError:
             return []
 

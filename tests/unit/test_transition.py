@@ -1,0 +1,239 @@
+"""The rules of a release, as values: what moves, what is refused, and that no accepted sequence harms users."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from gate import wanted
+from release.live import Live, LiveColor
+from release.settings import COLORS, SettingsError, read_settings
+from release.transition import EXCEPTIONS, Refusal, Wanted, WantedColor, names, transition
+
+OWNER = "acme/bluegreen/prod"
+
+
+def color(tag: str, **kwargs: object) -> LiveColor:
+    return replace(LiveColor(image=f"shop:{tag}", template=tag, owner=OWNER), **kwargs)  # type: ignore[arg-type]
+
+
+def want(active: str, expect: str = "", owner: str = OWNER, **tags: str) -> Wanted:
+    colors = {name: WantedColor(image=f"shop:{tag}", template=tag) for name, tag in tags.items()}
+    return Wanted(owner=owner, active=active, expect=expect, colors=colors)
+
+
+LIVE = Live(active="blue", test="green", route_owner=OWNER, colors={"blue": color("1"), "green": color("2")})
+ONLY_BLUE = replace(LIVE, test="", colors={"blue": color("1")})
+
+
+def live_with(name: str, **kwargs: object) -> Live:
+    return replace(LIVE, colors={**LIVE.colors, name: replace(LIVE.colors[name], **kwargs)})  # type: ignore[arg-type]
+
+
+ACCEPTED = {
+    "the first installation": (Live(), want("blue", blue="1", green="2")),
+    "nothing changes": (LIVE, want("blue", blue="1", green="2")),
+    "a switch": (LIVE, want("green", blue="1", green="2")),
+    "a new image for the idle color": (LIVE, want("blue", blue="1", green="3")),
+    "the idle color is deployed": (ONLY_BLUE, want("blue", blue="1", green="2")),
+    "the idle color is removed": (LIVE, want("blue", blue="1")),
+    "a switch that approves the tag": (LIVE, want("green", expect="2", blue="1", green="2")),
+    "an approval while nothing moves": (LIVE, want("blue", expect="9", blue="1", green="2")),
+    "a switch away from a color that is gone": (
+        replace(LIVE, active="green", colors={"blue": color("1")}),
+        want("blue", blue="1"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("live", "wanted"), ACCEPTED.values(), ids=ACCEPTED)
+def test_accepted(live: Live, wanted: Wanted) -> None:
+    assert transition(live, wanted).refusals == ()
+
+
+# Name -> live, wanted, a word of the rule, the exception.
+REFUSED = {
+    "a switch to a color that is absent": (
+        ONLY_BLUE,
+        want("green", blue="1", green="2"),
+        "that runs already",
+        "switch-and-change",
+    ),
+    "a switch to a color that gets a new image": (
+        LIVE,
+        want("green", blue="1", green="3"),
+        "never both",
+        "switch-and-change",
+    ),
+    "a switch with new pods of the color that is left": (
+        LIVE,
+        want("green", blue="3", green="2"),
+        "never both",
+        "switch-and-change",
+    ),
+    "a switch to an image that somebody else deployed": (
+        live_with("green", image="shop:9"),
+        want("green", blue="1", green="2"),
+        "this very image",
+        "switch-and-change",
+    ),
+    "a switch to a color with too few ready pods": (
+        live_with("green", replicas=2, ready=1),
+        want("green", blue="1", green="2"),
+        "is ready",
+        "unready",
+    ),
+    "a switch to a color whose pods are being replaced": (
+        live_with("green", is_settled=False),
+        want("green", blue="1", green="2"),
+        "is ready",
+        "unready",
+    ),
+    "a switch to a color without pods": (
+        live_with("green", replicas=0, ready=0),
+        want("green", blue="1", green="2"),
+        "is ready",
+        "unready",
+    ),
+    "a new image for the live color": (
+        LIVE,
+        want("blue", blue="3", green="2"),
+        "do not change in place",
+        "change-live",
+    ),
+    "no live color": (LIVE, want("green", green="2"), "is not removed", "remove-live"),
+    "another release than the approved one": (
+        LIVE,
+        want("green", expect="1.9", blue="1", green="2"),
+        "names what it approves",
+        "",
+    ),
+    "a foreign stack": (
+        LIVE,
+        want("blue", owner="acme/bluegreen/green", blue="1"),
+        "one owner",
+        "adopt",
+    ),
+    "a route that belongs to nobody": (
+        replace(LIVE, route_owner=""),
+        want("blue", blue="1", green="2"),
+        "one owner",
+        "adopt",
+    ),
+}
+
+
+@pytest.mark.parametrize(("live", "wanted", "words", "exception"), REFUSED.values(), ids=REFUSED)
+def test_refused_in_words_with_a_remedy(live: Live, wanted: Wanted, words: str, exception: str) -> None:
+    (refusal,) = transition(live, wanted).refusals
+    assert words in refusal.rule
+    assert refusal.exception == exception
+    assert refusal.asked
+    assert refusal.live
+    assert refusal.remedy
+
+
+def test_every_exception_belongs_to_a_rule_or_to_a_cluster_that_cannot_be_read() -> None:
+    named = {case[3] for case in REFUSED.values() if case[3]}
+    assert named | {"unread"} == set(EXCEPTIONS)
+
+
+def test_a_refusal_says_rule_question_fact_remedy_and_exception() -> None:
+    text = str(Refusal(rule="R", asked="A", live="L", remedy="M", exception="unready"))
+    assert [line.strip() for line in text.splitlines()] == [
+        "Refused by the rule: R",
+        "asked:  A",
+        "live:   L",
+        "remedy: M",
+        "If you mean it: add unready to bluegreen:allow.",
+    ]
+
+
+def test_of_a_foreign_environment_nothing_else_is_said() -> None:
+    refusals = transition(LIVE, want("green", owner="other", green="9")).refusals
+    assert len(refusals) == 1
+
+
+@pytest.mark.parametrize(
+    ("image", "known_as"),
+    [
+        ("registry.example:5000/shop:2.0", "2.0"),
+        ("registry.example:5000/shop@sha256:" + "a" * 64, "sha256:" + "a" * 64),
+    ],
+)
+def test_a_color_is_known_by_release_tag_or_digest_and_image(image: str, known_as: str) -> None:
+    assert names(LiveColor(image=image, release="v2")) == ["v2", known_as, image]
+
+
+class Releases(RuleBasedStateMachine):
+    """Random walks of config changes through updates that may fail anywhere; users must never notice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config = {"bluegreen:image": "shop", "bluegreen:activeColor": "blue", "blue:imageTag": "1"}
+        self.live = Live()
+        self.changing: set[str] = set()
+
+    @rule(data=st.data())
+    def update(self, data: st.DataObject) -> None:
+        edits = {
+            "bluegreen:activeColor": st.sampled_from(COLORS),
+            "bluegreen:testColor": st.sampled_from(["", *COLORS]),
+            **{f"{name}:imageTag": st.sampled_from(["", "1", "2"]) for name in COLORS},
+            **{f"{name}:env": st.sampled_from(["{}", '{"A": "1"}']) for name in COLORS},
+        }
+        keys = data.draw(st.sets(st.sampled_from(sorted(edits)), min_size=1, max_size=4))
+        self.config |= {key: data.draw(edits[key]) for key in sorted(keys)}
+        try:
+            asked = wanted(read_settings(self.config), OWNER)
+        except SettingsError:
+            return
+        decided = transition(self.live, asked)
+        if not decided.refusals:
+            self._apply(asked, decided.changes, decided.moves, data)
+
+    def _apply(self, asked: Wanted, changes: tuple[str, ...], moves: tuple[str, str] | None, data: st.DataObject) -> None:
+        """What the engine does: pods, waiting, the hook's last look, the route, deletions; it may stop after each."""
+        assert not (moves and changes), "users move, and pods change"
+        assert not moves or moves[0] in asked.colors, "users move, and there is no way back"
+        colors = dict(self.live.colors)
+        for name in changes:
+            colors[name] = LiveColor(image=asked.colors[name].image, template=asked.colors[name].template, owner=OWNER, ready=0)
+            self.changing = {*self.changing, name}
+        self._live(colors)
+        for name in asked.colors:
+            if not colors[name].is_ready and not data.draw(st.booleans(), label=f"{name} becomes ready"):
+                return
+            colors[name] = replace(colors[name], ready=1)
+        self.changing = set()
+        self._live(colors)
+        if moves and data.draw(st.booleans(), label="the target fails before the route is written"):
+            colors[asked.active] = replace(colors[asked.active], ready=0)
+            self._live(colors)
+            return  # the hook refuses
+        self.live = replace(self.live, active=asked.active, route_owner=OWNER)
+        self._live({name: each for name, each in colors.items() if name in asked.colors})
+
+    def _live(self, colors: dict[str, LiveColor]) -> None:
+        self.live = replace(self.live, colors=colors)
+        self.users_are_served()
+
+    @precondition(lambda self: bool(set(self.live.colors) - {self.live.active}))
+    @rule()
+    def a_color_without_users_fails_by_itself(self) -> None:
+        idle = min(set(self.live.colors) - {self.live.active})
+        self._live({**self.live.colors, idle: replace(self.live.colors[idle], ready=0)})
+
+    @invariant()
+    def users_are_served(self) -> None:
+        if not self.live.active:
+            return
+        assert self.live.active in self.live.colors, "users are on a color that is absent"
+        assert self.live.active not in self.changing, "users are on a color that is changing"
+        assert self.live.colors[self.live.active].is_ready, "users are on a color that is not ready"
+
+
+Releases.TestCase.settings = hypothesis_settings(max_examples=150, stateful_step_count=20, deadline=None)
+test_no_accepted_sequence_leaves_users_on_a_color_that_is_absent_unready_or_changing = Releases.TestCase
