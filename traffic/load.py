@@ -108,9 +108,7 @@ class Load:
         self._answers = Answers()
         self._failed = 0
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the processes
-        self._attacks = [
-            vegeta.start_attack(path, arguments, self.url, self._complaints) for arguments in self._arguments
-        ]
+        self._attacks = [vegeta.start_attack(path, arguments, self.url, self._complaints) for arguments in self._arguments]
         self._encode = vegeta.start_encode(path, self._attacks, self._complaints)
         self._reader = threading.Thread(target=self._read, args=(self._encode.stdout,), daemon=True)
         self._reader.start()
@@ -154,9 +152,7 @@ class Load:
                 break
             if ended < until and not self._answers.error[row]:
                 per_second[self._answers.color[row]] += 1
-        return Live(
-            requests=requests, failed=self._failed, per_second=dict(per_second), running=self._reader.is_alive()
-        )
+        return Live(requests=requests, failed=self._failed, per_second=dict(per_second), running=self._reader.is_alive())
 
     def answers(self) -> Answers:
         """Return a copy of what came so far, while the load goes on."""
@@ -166,9 +162,7 @@ class Load:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
 
     def _read(self, stream: IO[bytes]) -> None:

@@ -79,12 +79,8 @@ def cut_over(answers: Answers, old: str, new: str) -> CutOver | None:
     Any answer that names its color counts, failed or not: a color that answers badly still serves. The answers must be
     those around one switch alone. None when either color did not answer at all.
     """
-    last_old_ns = max(
-        (at for at, color in zip(answers.ended, answers.color, strict=True) if color == old), default=None
-    )
-    first_new_ns = min(
-        (at for at, color in zip(answers.ended, answers.color, strict=True) if color == new), default=None
-    )
+    last_old_ns = max((at for at, color in zip(answers.ended, answers.color, strict=True) if color == old), default=None)
+    first_new_ns = min((at for at, color in zip(answers.ended, answers.color, strict=True) if color == new), default=None)
     if last_old_ns is None or first_new_ns is None:
         return None
     return CutOver(old=old, new=new, first_new_ns=first_new_ns, last_old_ns=last_old_ns)

@@ -50,9 +50,7 @@ class Mark:
 def sparkline(values: Sequence[float], highest: float, blocks: str = BLOCKS) -> str:
     """Return a character for each value, from a blank for 0 to the last block for highest; nothing above 0 is blank."""
     steps = len(blocks) - 1
-    return "".join(
-        blocks[min(steps, max(1, round(value / highest * steps)))] if value else blocks[0] for value in values
-    )
+    return "".join(blocks[min(steps, max(1, round(value / highest * steps)))] if value else blocks[0] for value in values)
 
 
 @dataclass(frozen=True)

@@ -74,9 +74,7 @@ def start_attack(vegeta: str, arguments: Sequence[str], url: str, complaints: IO
     return attack
 
 
-def start_encode(
-    vegeta: str, attacks: Sequence[subprocess.Popen[bytes]], complaints: IO[bytes]
-) -> subprocess.Popen[bytes]:
+def start_encode(vegeta: str, attacks: Sequence[subprocess.Popen[bytes]], complaints: IO[bytes]) -> subprocess.Popen[bytes]:
     """Start turning the answers of all attacks, taken in turn, into one stream of CSV."""
     outputs = [attack.stdout for attack in attacks if attack.stdout]
     encode = subprocess.Popen(
