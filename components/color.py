@@ -108,7 +108,7 @@ class Color(pulumi.ComponentResource):
         spec = {
             "replicas": settings.replicas,
             "selector": {"matchLabels": labels(settings)},
-            "strategy": {"type": settings.strategy},
+            "strategy": _strategy(settings.strategy),
             "template": pod_template(settings),
         }
         annotations = {marks.TEMPLATE: fingerprint(settings)}
@@ -145,3 +145,14 @@ class Color(pulumi.ComponentResource):
         }
         kind = "HorizontalPodAutoscaler"
         self._manifest("-autoscaler", "autoscaling/v2", kind, name, {"spec": spec}, depends_on=[deployment])
+
+
+def _strategy(kind: str) -> dict[str, Any]:
+    """How pods give way to new ones, with the defaults written out.
+
+    A default that the cluster fills in belongs to nobody, so it stays when the kind changes, and the cluster refuses a
+    Recreate that still has the numbers of a RollingUpdate.
+    """
+    if kind == "Recreate":
+        return {"type": kind}
+    return {"type": kind, "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}}

@@ -152,7 +152,7 @@ def test_readiness_and_strategy_are_those_of_the_config() -> None:
     deployed = run(config)
     assert container(deployed, "blue")["ports"] == [{"name": "http", "containerPort": 8080}]
     assert container(deployed, "blue")["readinessProbe"]["httpGet"] == {"path": "/up", "port": "http"}
-    assert deployed.objects()["Deployment/shop-blue"].inputs["spec"]["strategy"] == {"type": "RollingUpdate"}
+    assert deployed.objects()["Deployment/shop-blue"].inputs["spec"]["strategy"]["type"] == "RollingUpdate"
 
 
 def test_a_deletion_waits_at_least_as_long_as_a_pod_may_take_to_leave() -> None:
