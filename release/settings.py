@@ -187,7 +187,7 @@ class _Reader:
             fix = f'Write it in quotes: {key}: "{written}"'
             self._refuse(key, self._config[key], f"quoted: {file} says {written}, which YAML reads as a number", fix)
         self._require("activeColor", "Name the color that serves the users: pulumi config set activeColor blue")
-        self._require("image", "Name the image without its tag: pulumi config set image docker.io/me/shop")
+        self._require("image", "Name the image without its tag: pulumi config set image registry.example/shop")
         self._check_roles()
         colors = {name: self._color(name) for name in COLORS if self._is_deployed(name)}
         if self._problems:

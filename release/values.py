@@ -131,13 +131,13 @@ approval = matching(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*", "a release, a tag, a dige
 
 
 def image_repository(text: str) -> str:
-    """Where an image is, without its tag: `docker.io/me/shop`, `registry.example:5000/shop`."""
+    """Where an image is, without its tag: `registry.example/shop`, `registry.example:5000/shop`."""
     if "@" in text or ":" in text.rpartition("/")[2]:
         raise InvalidValueError("an image without tag or digest", "Put the tag into blue:imageTag or green:imageTag.")
     part = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
     registry = r"([a-zA-Z0-9.-]+(:[0-9]+)?/)?"
     if len(text) > 255 or not re.fullmatch(rf"{registry}{part}(/{part})*", text):
-        raise InvalidValueError("an image such as docker.io/me/shop, in lower case")
+        raise InvalidValueError("an image such as registry.example/shop, in lower case")
     return text
 
 
