@@ -59,4 +59,6 @@ lock: $(VENV)/ready ## Pin the Python packages anew from requirements*.in
 $(VENV)/ready: requirements-dev.txt
 	python3 -m venv $(VENV)
 	$(PYTHON) -m pip install --quiet --no-compile --require-hashes -r requirements-dev.txt
+	# Compiled here and not at the first import: where Python may not write that down, every start would compile anew.
+	$(PYTHON) -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
 	touch $@

@@ -25,6 +25,9 @@ Object = Mapping[str, Any]
 
 T = TypeVar("T")
 
+# Where a pod finds its credentials.
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
 _REVISION = "deployment.kubernetes.io/revision"
 
 
@@ -157,9 +160,9 @@ def _kubeconfig(context: str) -> SingleConfig | None:
     for config in map(KubeConfig.from_file, files):
         if context in config.contexts or (not context and config.current_context):
             return config.get(context_name=context or None)
-    if context or files:
-        raise ConfigError(f"no file of {names} has {f'the context {context}' if context else 'a current context'}")
-    return KubeConfig.from_service_account().get()
+    if not context and SERVICE_ACCOUNT.exists():
+        return KubeConfig.from_service_account().get()
+    raise ConfigError(f"no file of {names} has {f'the context {context}' if context else 'a current context'}")
 
 
 def _resource(api_version: str, kind: str) -> Any:
