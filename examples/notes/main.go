@@ -28,7 +28,7 @@ import (
 	"syscall"
 	"time"
 
-	_ "github.com/lib/pq"
+	"github.com/lib/pq"
 )
 
 // columns names the column that each version reads and writes.
@@ -126,7 +126,7 @@ func open() *sql.DB {
 		Scheme:   "postgres",
 		Host:     net.JoinHostPort(os.Getenv("DB_HOST"), or(os.Getenv("DB_PORT"), "5432")),
 		User:     url.UserPassword(os.Getenv("DB_USER"), os.Getenv("DB_PASSWORD")),
-		RawQuery: url.Values{"search_path": {os.Getenv("DB_SCHEMA")}, "connect_timeout": {"5"}}.Encode(),
+		RawQuery: url.Values{"search_path": {pq.QuoteIdentifier(os.Getenv("DB_SCHEMA"))}, "connect_timeout": {"5"}}.Encode(),
 	}
 	db, err := sql.Open("postgres", at.String())
 	if err != nil {
