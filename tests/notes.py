@@ -3,7 +3,7 @@
 import functools
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,9 +50,9 @@ def database() -> Database:
 
 
 @contextmanager
-def notes(new_environment: Environments, change: dict[str, object] | None = None) -> Iterator[Environment]:
+def notes(new_environment: Environments, change: Mapping[str, object] | None = None) -> Iterator[Environment]:
     """An environment for notes, blue 1.0 live, on which nothing is deployed yet. Its schema is dropped at the end."""
-    environment, where = new_environment(ONE_COLOR | (change or {})), database()
+    environment, where = new_environment(ONE_COLOR | dict(change or {})), database()
     variables = {"DB_HOST": where.host, "DB_PORT": where.port, "DB_USER": where.user, "DB_SCHEMA": environment.name}
     environment.set(
         {
