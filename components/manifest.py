@@ -47,7 +47,12 @@ class Manifest(pulumi.CustomResource):
         annotations: Mapping[str, str] | None = None,
     ) -> None:
         group = api_version if "/" in api_version else f"core/{api_version}"
-        noted = {"pulumi.com/patchFieldManager": FIELD_MANAGER, marks.OWNER: owner(), **(annotations or {})}
+        noted = {
+            "pulumi.com/patchFieldManager": FIELD_MANAGER,
+            "pulumi.com/patchForce": "true",
+            marks.OWNER: owner(),
+            **(annotations or {}),
+        }
         if kind in _NOT_AWAITED:
             noted["pulumi.com/skipAwait"] = "true"
         metadata = {"name": object_name, "labels": dict(labels), "annotations": noted}
