@@ -127,7 +127,8 @@ class Gate:
         except LiveError as error:  # an API server that restarts comes back
             return Trouble(reason="ClusterNotRead", message=str(error), advice="Mend the access to the cluster.")
         if deployment is None:
-            return Trouble(reason="Missing", message="the Deployment is gone", advice="Try again.", is_certain=True)
+            advice = "Bring it back: pulumi up --refresh. If this is another cluster than before, put bluegreen:context back."
+            return Trouble(reason="Missing", message="the Deployment is gone", advice=advice, is_certain=True)
         return trouble(deployment, pods, waited_seconds)
 
     def _failure(self, color: ColorSettings, found: Trouble, waited_seconds: float) -> str:
