@@ -111,8 +111,6 @@ class Color(pulumi.ComponentResource):
         annotations = {marks.TEMPLATE: fingerprint(settings)}
         if settings.release:
             annotations[marks.RELEASE] = settings.release
-        # A pod may take all of its grace period to leave, which can be longer than the provider's ten minutes.
-        leaving = f"{settings.drain_seconds + settings.shutdown_seconds + 120}s"
         return self._manifest(
             "",
             "apps/v1",
@@ -121,7 +119,6 @@ class Color(pulumi.ComponentResource):
             {"spec": spec},
             annotations=annotations,
             depends_on=after,
-            custom_timeouts=pulumi.CustomTimeouts(delete=leaving),
             # The autoscaler owns the number from its first decision on.
             ignore_changes=["spec.replicas"] if settings.max_replicas else None,
         )

@@ -59,6 +59,9 @@ class Manifest(pulumi.CustomResource):
         }
         if kind in _NOT_AWAITED:
             noted["pulumi.com/skipAwait"] = "true"
+            # The provider's own choice leaves the object, with its name, until the last pod has gone, and does not wait for
+            # that here: a color that comes back meanwhile would meet its own past.
+            noted["pulumi.com/deletionPropagationPolicy"] = "background"
         metadata = {"name": object_name, "labels": dict(labels), "annotations": noted}
         props = {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}
         super().__init__(f"kubernetes:{group}:{kind}", resource_name, props, opts)

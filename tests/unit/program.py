@@ -124,6 +124,9 @@ class _Cluster:
     def pods(self, _: object) -> list[object]:
         return []
 
+    def find(self, *_: str, **__: str) -> list[object]:
+        return []
+
 
 def run(config: Mapping[str, str], secret_keys: Collection[str] = (), live: Live | None = None) -> Run:
     """Runs `__main__.py` with `config` against a cluster that serves `live`; what it raises comes out unchanged."""
