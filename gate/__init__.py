@@ -200,10 +200,10 @@ class Gate:
 
     def _migration_failure(self, what: str, pods: list[Object], advice: str) -> str:
         names = [each["metadata"]["name"] for each in pods]
-        lines = [what]
-        lines += [f"  log:    {line}" for pod in names for line in self._cluster.log(pod)]
-        lines += [f"  event:  {line}" for pod in names for line in self._cluster.events(pod)]
-        return "\n".join([*lines, f"  next:   {advice}", f"The pods of the color were not touched. {self._who_serves()}"])
+        log = [f"  log:    {line}" for pod in names for line in self._cluster.log(pod)]
+        # One that has run has said what was wrong; of one that has not, the cluster tells.
+        told = log or [f"  event:  {line}" for pod in names for line in self._cluster.events(pod)]
+        return "\n".join([what, *told, f"  next:   {advice}", f"The pods of the color were not touched. {self._who_serves()}"])
 
     def _in_context(self) -> str:
         return f" --context {self._settings.context}" if self._settings.context else ""
