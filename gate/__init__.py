@@ -10,13 +10,11 @@ from typing import Any
 import pulumi
 
 from components.pods import fingerprint, job_name, name_of
-from gate.hooks import Hooks, Judge
+from gate.hooks import POLL_SECONDS, Hooks, Judge
 from release.live import Cluster, Live, LiveError, Object
 from release.readiness import Trouble, failure, lost, trouble
 from release.settings import ColorSettings, Settings
 from release.transition import Transition, Wanted, WantedColor, transition
-
-POLL_SECONDS = 0.3
 
 
 def wanted(settings: Settings, owner: str) -> Wanted:

@@ -4,15 +4,21 @@ A hook must never be silent when it refuses: the engine takes an error without w
 """
 
 import asyncio
+import time
 from collections.abc import Iterable
 from functools import cached_property
 
 import pulumi
 
-from release.live import Cluster
+from release.live import Cluster, is_leaving
 from release.rules import Refusal
 from release.transition import Transition
 from release.writes import creation, deployment_update, route_update
+
+POLL_SECONDS = 0.3
+
+# As long as the pods of a color that was just retired may take to leave.
+LEAVING_SECONDS = 900
 
 _IN_PREVIEW_TOO = pulumi.ResourceHookOptions(on_dry_run=True)
 
@@ -52,13 +58,18 @@ class Hooks:
 
     @cached_property
     def creation(self) -> pulumi.ResourceHook:
-        """Before an object is created: that it is not there already."""
+        """Before an object is created: that it is not there already. One that is leaving is given the time to."""
 
         async def is_not_there(args: pulumi.ResourceHookArgs) -> None:
             asked = args.new_inputs or {}
             kind, name = asked["kind"], asked["metadata"]["name"]
-            found = await asyncio.to_thread(self._cluster.get, asked["apiVersion"], kind, name)
-            self._judge.stop_at(creation(f"{kind} {name}", found, self._owner))
+            until = time.monotonic() + LEAVING_SECONDS
+            while found := await asyncio.to_thread(self._cluster.get, asked["apiVersion"], kind, name):
+                if not is_leaving(found) or pulumi.runtime.is_dry_run() or time.monotonic() > until:
+                    break
+                await asyncio.sleep(POLL_SECONDS)
+            is_there = found is not None and not (is_leaving(found) and pulumi.runtime.is_dry_run())
+            self._judge.stop_at(creation(f"{kind} {name}", found if is_there else None, self._owner))
 
         return pulumi.ResourceHook("is-not-there", is_not_there, _IN_PREVIEW_TOO)
 

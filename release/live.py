@@ -79,9 +79,9 @@ class Cluster:
         self._read_roles = _ROUTINGS[routing]
 
     def live(self) -> Live:
-        """Who serves whom, and the Deployments of all colors."""
-        deployments = self.find("apps/v1", "Deployment", app=self._app, color=None)
-        colors = {each["metadata"]["labels"]["color"]: live_color(each) for each in deployments}
+        """Who serves whom, and the Deployments of all colors but those that are on their way out."""
+        found = self.find("apps/v1", "Deployment", app=self._app, color=None)
+        colors = {each["metadata"]["labels"]["color"]: live_color(each) for each in found if not is_leaving(each)}
         active, test, route_owner = self._read_roles(self, self._app)
         return Live(active=active, test=test, route_owner=route_owner, colors=colors)
 
@@ -117,7 +117,7 @@ class Cluster:
         newest = [each for each in self.find("apps/v1", "ReplicaSet", **labels) if annotation(each, marks.TEMPLATE) == asked]
         hashes = [each["metadata"]["labels"]["pod-template-hash"] for each in newest]
         found = [pod for name in hashes for pod in self.find("v1", "Pod", **labels, **{"pod-template-hash": name})]
-        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+        return [pod for pod in found if not is_leaving(pod)]
 
     def events(self, name: str, last: int = 4) -> list[str]:
         """The `last` events about an object, oldest first, a line each; none when they cannot be read."""
@@ -183,6 +183,11 @@ def _resource(api_version: str, kind: str) -> Any:
 def annotation(item: Object, name: str) -> str:
     """An annotation of an object, empty when it has none of that name."""
     return str((item["metadata"].get("annotations") or {}).get(name, ""))
+
+
+def is_leaving(item: Object) -> bool:
+    """Whether an object is deleted already, and only waits for what belongs to it."""
+    return "deletionTimestamp" in item["metadata"]
 
 
 def live_color(deployment: Object) -> LiveColor:

@@ -147,3 +147,11 @@ def test_destroying_leaves_nothing_in_the_namespace(new_environment: Environment
     environment.up()
     environment.destroy()
     eventually(lambda: environment.cluster.everything(environment.name), before)
+
+
+def test_a_color_that_was_just_retired_can_be_deployed_again_at_once(new_environment: Environments) -> None:
+    environment = new_environment(BOTH_COLORS | {"bluegreen:testColor": None, "green:drainSeconds": 4})
+    environment.up()
+    environment.retire("green")
+    environment.deploy("green", "2.0")
+    assert ready(environment, "green") == 2

@@ -163,6 +163,21 @@ def test_an_object_that_is_there_already_is_refused(hooks: Callable[..., Hooks],
     assert len(warnings) == 1
 
 
+def test_an_object_that_is_leaving_is_waited_for_and_not_refused(hooks: Callable[..., Hooks]) -> None:
+    leaving = {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z", "annotations": {"bluegreen/owner": OWNER}}}
+
+    class Leaving(Cluster):
+        looks = 0
+
+        def get(self, *_: str) -> Mapping[str, Any] | None:
+            self.looks += 1
+            return leaving if self.looks < 3 else None
+
+    cluster = Leaving(Live())
+    call(hooks(cluster).creation, new_inputs={"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "shop-blue"}})
+    assert cluster.looks == 3
+
+
 def test_a_deployment_that_is_scaled_while_users_move_is_refused(hooks: Callable[..., Hooks], warnings: list[str]) -> None:
     old, new = ({"metadata": {"labels": {"color": "green"}}, "spec": {"replicas": n, "template": {}}} for n in (1, 2))
     with pytest.raises(RuntimeError, match=Rule.NEVER_BOTH):
