@@ -58,6 +58,8 @@ def notes(new_environment: Environments, change: Mapping[str, object] | None = N
         {
             "bluegreen:image": "bluegreen.example/notes",
             "bluegreen:migrate": "/notes migrate",
+            # On a machine that is busy, pods that ask for nothing get next to nothing.
+            "bluegreen:resources": {"requests": {"cpu": "100m"}},
             "bluegreen:env": variables | {"PGSSLMODE": "disable"},
         }
     )
