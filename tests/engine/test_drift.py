@@ -5,17 +5,27 @@ from collections.abc import Iterator
 
 import pytest
 
+from release.rules import Rule
 from tests.cluster import Cluster, eventually
-from tests.engine.onlookers import break_a_pod, pods, refresh, served_by, undisturbed
+from tests.engine.onlookers import (
+    break_a_pod,
+    by,
+    pods,
+    refresh,
+    refused,
+    same_config_afterwards,
+    served_by,
+    undisturbed,
+)
 from tests.stack import BOTH_COLORS, Environment, environment_of_its_own
 
-CONFIG = BOTH_COLORS | {"bluegreen:replicas": 2}
+OTHER_IMAGE = {"template": {"spec": {"containers": [{"name": "myapp", "image": "bluegreen.example/app:3.0"}]}}}
 
 
 @pytest.fixture(scope="module")
 def standing(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     """Users on blue, testers on green."""
-    with environment_of_its_own(cluster, tmp_path_factory.mktemp("standing"), CONFIG) as environment:
+    with environment_of_its_own(cluster, tmp_path_factory.mktemp("standing"), BOTH_COLORS) as environment:
         environment.up()
         environment.users.wait_for("blue")
         yield environment
@@ -42,10 +52,7 @@ def test_users_moved_beside_the_stack_come_back_without_a_failure(standing: Envi
     "change",
     [
         pytest.param({"replicas": 1}, id="another number of pods"),
-        pytest.param(
-            {"template": {"spec": {"containers": [{"name": "myapp", "image": "bluegreen.example/app:3.0"}]}}},
-            id="another image",
-        ),
+        pytest.param(OTHER_IMAGE, id="another image"),
     ],
 )
 def test_an_idle_color_is_mended_and_awaited_while_users_notice_nothing(
@@ -62,8 +69,7 @@ def test_an_idle_color_is_mended_and_awaited_while_users_notice_nothing(
 
 
 def test_the_live_color_keeps_its_pods_until_the_users_have_left_it(standing: Environment) -> None:
-    image = {"template": {"spec": {"containers": [{"name": "myapp", "image": "bluegreen.example/app:3.0"}]}}}
-    kubectl_patch(standing, "deployment", "myapp-blue", {"spec": image}, "strategic")
+    kubectl_patch(standing, "deployment", "myapp-blue", {"spec": OTHER_IMAGE}, "strategic")
     eventually(lambda: [settled(standing, "blue"), standing.users.served_by()], [True, "blue"])
     with undisturbed(standing):
         preview, update = standing.preview("--refresh"), refresh(standing)
@@ -79,6 +85,16 @@ def test_the_live_color_keeps_its_pods_until_the_users_have_left_it(standing: En
         assert refresh(standing).written == {"update Deployment/myapp-blue"}
     standing.activate("blue")
     standing.users.wait_for("blue")
+
+
+def test_users_do_not_move_to_an_image_that_somebody_else_deployed(standing: Environment) -> None:
+    kubectl_patch(standing, "deployment", "myapp-green", {"spec": OTHER_IMAGE}, "strategic")
+    eventually(lambda: settled(standing, "green"), True)
+    remedy = "Mend the drift first: pulumi config set activeColor blue && pulumi up --refresh, then switch."
+    with same_config_afterwards(standing), undisturbed(standing):
+        standing.set({"bluegreen:activeColor": "green", "bluegreen:testColor": "blue"})
+        refused(standing, *by(Rule.SAME_IMAGE, remedy))
+    refresh(standing)
 
 
 def test_users_leave_a_color_that_is_broken_without_waiting_for_it(standing: Environment) -> None:

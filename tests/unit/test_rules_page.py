@@ -23,3 +23,9 @@ def test_every_exception_is_on_the_page_and_no_other() -> None:
 @pytest.mark.parametrize(("file", "name"), TESTS)
 def test_a_test_that_the_page_names_exists(file: str, name: str) -> None:
     assert f"def {name}(" in (ROOT / "tests" / "engine" / file).read_text()
+
+
+def test_every_row_of_the_page_names_a_test() -> None:
+    rows = [row for row in PAGE.splitlines() if row.startswith("| ")][1:]
+    assert len(rows) == len(Rule) + 2  # the rules of the config, and a cluster that cannot be read
+    assert [row for row in rows if not re.search(r"`test_\w+\.py::test_\w+`", row)] == []
