@@ -1,15 +1,24 @@
 """Fixtures for the tests that need a cluster. They fail without one, and are never skipped."""
 
+import os
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.cluster import Cluster, NoClusterError, connect
+from tests.cluster import ROOT, Cluster, NoClusterError, connect
 from tests.stack import Environment, environment_of_its_own
 
 _FIGURES = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tools_on_path() -> Iterator[None]:
+    """The load generator is found as a shell finds it that has sourced `.sandbox/env`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{ROOT / '.sandbox' / 'bin'}{os.pathsep}{os.environ['PATH']}")
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -130,6 +130,13 @@ class Environment:
         found: dict[str, Any] = json.loads(self.cluster.kubectl("get", kind, name, "--namespace", self.name, "--output=json"))
         return found
 
+    def outputs(self) -> dict[str, Any]:
+        """What the stack tells its operator."""
+        told = pulumi("stack", "output", "--json", "--stack", self.name, project=self.project, variables=self._variables)
+        assert told.status == 0, str(told)
+        found: dict[str, Any] = json.loads(told.text)
+        return found
+
     def state_text(self) -> str:
         """All of the state that the engine keeps, history included."""
         return "\n".join(file.read_text(errors="replace") for file in self.state.rglob("*") if file.is_file())

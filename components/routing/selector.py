@@ -52,5 +52,6 @@ class Routing(pulumi.ComponentResource):
 
 
 def _address(service: Manifest) -> pulumi.Output[str]:
-    spec: pulumi.Output[dict[str, list[dict[str, int]]]] = service.spec
-    return spec.apply(lambda live: f"http://<any node>:{live['ports'][0].get('nodePort', '<node port>')}")
+    # A number comes back from the engine as a float.
+    spec: pulumi.Output[dict[str, list[dict[str, float]]]] = service.spec
+    return spec.apply(lambda live: f"http://<any node>:{int(live['ports'][0].get('nodePort', 0)) or '<node port>'}")

@@ -1,4 +1,4 @@
-"""Config that cannot be used is refused in words, before anything is touched."""
+"""Config that cannot be used is refused in words, before anything is touched. What depends on what is live: test_rules.py."""
 
 from collections.abc import Iterator
 
@@ -6,15 +6,6 @@ import pytest
 
 from tests.cluster import Cluster
 from tests.stack import ONE_COLOR, Environment, environment_of_its_own
-
-REFUSED = [
-    pytest.param({"bluegreen:activeColor": "red"}, "bluegreen:activeColor", id="an unknown color"),
-    pytest.param({"bluegreen:activeColor": "green"}, "green:imageTag is not set", id="an active color without an image"),
-    pytest.param({"bluegreen:testColor": "blue"}, "bluegreen:testColor", id="one color for users and testers"),
-    pytest.param({"bluegreen:app": "My_App"}, "bluegreen:app", id="a name that the cluster would refuse"),
-    pytest.param({"green:replcas": 3}, "green:replicas", id="a key that does not exist"),
-    pytest.param({"bluegreen:routing": "dns"}, "istio, selector", id="a routing that does not exist"),
-]
 
 
 @pytest.fixture(scope="module")
@@ -34,26 +25,16 @@ def config(live: Environment) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("config")
-@pytest.mark.parametrize(("change", "said"), REFUSED)
-def test_config_that_cannot_be_used_is_refused_and_nothing_is_touched(
-    live: Environment, change: dict[str, object], said: str
-) -> None:
+@pytest.mark.parametrize("command", ["preview", "up"])
+def test_everything_wrong_with_the_config_is_told_at_once_and_nothing_is_touched(live: Environment, command: str) -> None:
     before = live.objects()
-    live.set(change)
-    result = live.up(succeeds=False)
-    assert said in result.text
-    assert "Nothing was changed." in result.text
+    live.set({"bluegreen:app": "My_App", "bluegreen:routing": "dns", "green:replcas": 3})
+    result = live.preview(succeeds=False) if command == "preview" else live.up(succeeds=False)
+    for said in ("bluegreen:app: My_App", "one of istio, selector", "Did you mean green:replicas?", "Nothing was changed."):
+        assert said in result.text
     assert "Traceback" not in result.text
     assert result.written == set()
     assert live.objects() == before
-
-
-@pytest.mark.usefixtures("config")
-def test_a_preview_refuses_the_same(live: Environment) -> None:
-    live.set({"bluegreen:activeColor": "green"})
-    result = live.preview(succeeds=False)
-    assert "green:imageTag is not set" in result.text
-    assert "Traceback" not in result.text
 
 
 @pytest.mark.usefixtures("config")

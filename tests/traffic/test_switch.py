@@ -82,15 +82,18 @@ def test_the_test_route_never_leaks(standing: Environment, figures: Callable[[st
 
 
 @pytest.fixture(scope="module")
-def routed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+def routed(standing: Environment) -> Environment:
     """An environment routed by the cookie: blue for users, green for testers."""
-    with environment_of_its_own(cluster, tmp_path_factory.mktemp("routed"), BOTH_COLORS) as environment:
-        environment.up()
-        environment.users.wait_for("blue")
-        environment.testers.wait_for("green")
-        yield environment
+    standing.activate("blue")
+    standing.users.wait_for("blue")
+    standing.testers.wait_for("green")
+    return standing
 
 
+BY_COOKIE = pytest.mark.parametrize("standing", ["istio"], indirect=True)
+
+
+@BY_COOKIE
 @pytest.mark.parametrize(
     "cookie",
     ["test=true", "a=b; test=true", "test=true; a=b", "a=b;test=true", "a=b; test=true; c=d", "test=false; test=true"],
@@ -99,6 +102,7 @@ def test_the_cookie_is_found_among_others(routed: Environment, cookie: str) -> N
     assert routed.users.ask(Cookie=cookie).color == "green"
 
 
+@BY_COOKIE
 @pytest.mark.parametrize(
     "headers",
     [
@@ -121,14 +125,14 @@ def test_users_notice_nothing_of_a_release_beside_them(
     new_environment: Environments, routing: str, figures: Callable[[str], None]
 ) -> None:
     """A color is deployed, fails, is mended, is activated, and the other one is retired, under load."""
-    environment = new_environment(ONE_COLOR | {"bluegreen:routing": routing, "bluegreen:readyTimeoutSeconds": 15})
+    environment = new_environment(ONE_COLOR | {"bluegreen:routing": routing, "green:readyTimeoutSeconds": 4})
     environment.up()
     environment.users.wait_for("blue")
     with environment.users.load(USERS_A_SECOND, LONGEST_SECONDS) as load:
-        environment.set({"green:imageTag": "2.0", "green:env": {"FAULT": "exit"}, "bluegreen:testColor": "green"})
+        environment.set({"green:imageTag": "9.9", "bluegreen:testColor": "green"})
         environment.up(succeeds=False)
-        environment.set({"green:env": None})
-        environment.up()
+        environment.set({"green:readyTimeoutSeconds": 60})
+        environment.deploy("green", "2.0")
         activated = time.time_ns()
         environment.activate("green")
         time.sleep(AFTERMATH_SECONDS)
