@@ -1,0 +1,132 @@
+"""What each word of the command does: gather and check first, then one update, then look with real requests."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from automation import smoke, steps
+from automation.outcomes import Exit, ReleaseError
+from automation.probe import Entrance, wait_for
+from automation.session import Session
+from automation.steps import Changes
+from release.settings import other
+
+
+def up(session: Session, verb: str = "up", changes: Changes | None = None) -> None:
+    """Brings the environment to what its config says, with `changes`."""
+    record = session.apply(verb, changes or {})
+    _done(session, verb, [str(step) for step in record.ended if step.is_object])
+
+
+def deploy(session: Session, color: str, image: str, release: str | None) -> None:
+    """Gives a color an image, and returns when its pods are ready."""
+    up(session, f"deploy {color}", steps.deploy(color, image, release))
+
+
+def decommission(session: Session, color: str) -> None:
+    """Removes a color that users are not on."""
+    up(session, f"decommission {color}", steps.decommission(session.environment.settings(), color))
+
+
+def test(session: Session, color: str, checks: Path | None, command: Sequence[str]) -> None:
+    """Sends testers to a color, waits until they arrive there, and runs the smoke tests. Raises with status 10."""
+    listed = smoke.read(checks) if checks else []
+    testers = session.environment.testers()
+    up(session, f"test {color}", steps.test(color))
+    _verify(session, testers, color, "testers")
+    smoke_test(session, testers, color, listed, command)
+
+
+def smoke_test(session: Session, entrance: Entrance, color: str, checks: Sequence[smoke.Check], command: Sequence[str]) -> None:
+    """Runs the checks, all of them, and then the command. Raises `ReleaseError` with status 10 when one fails."""
+    failed = []
+    for check in checks:
+        outcome = smoke.run(check, entrance)
+        sign = f"FAILED: {outcome.failure}" if outcome.failure else f"{outcome.milliseconds} ms"
+        session.progress.event(
+            "check",
+            f"  {outcome.name}: {sign}",
+            name=outcome.name,
+            passed=not outcome.failure,
+            milliseconds=outcome.milliseconds,
+            failure=outcome.failure,
+        )
+        failed += [outcome.name] if outcome.failure else []
+    if command:
+        # Machines read our stdout, so what the command prints goes to stderr then.
+        status = smoke.run_command(command, entrance, color, 2 if session.progress.is_json else None)
+        passed = status == 0
+        text = f"  {' '.join(command)}: {'passed' if passed else f'FAILED with exit status {status}'}"
+        session.progress.event("check", text, name=" ".join(command), passed=passed, status=status)
+        failed += [] if passed else [" ".join(command)]
+    if failed:
+        raise ReleaseError(
+            Exit.SMOKE_TEST_FAILED,
+            f"{color} is not tested: {len(failed)} of the smoke tests failed: {', '.join(failed)}.\n"
+            f"{session.where_users_are()}\n"
+            f"  next: mend it and deploy another image: bluegreen deploy {color} --image <tag>",
+        )
+
+
+def activate(session: Session, color: str, release: str | None, image: str | None, verb: str = "") -> None:
+    """Moves users to a color, and returns when every answer comes from there."""
+    settings, users = session.environment.settings(), session.environment.users()
+    steps.approve(settings, color, release, image)
+    verb = verb or f"activate {color}"
+    changes = steps.activate(settings, color)
+    record = session.apply(verb, changes, expect=release or image, watch=users)
+    _verify(session, users, color, "users")
+    _done(session, verb, [str(step) for step in record.ended if step.is_object])
+
+
+def rollback(session: Session, to: str | None) -> None:
+    """Moves users back to the color that served before."""
+    settings = session.environment.settings()
+    target = to or other(settings.active_color)
+    if target not in settings.service.colors:
+        raise ReleaseError(
+            Exit.REFUSED,
+            f"There is nothing to roll back to: {target} is not deployed. Nothing was changed; users stay on "
+            f"{settings.active_color}.\n  next: bluegreen deploy {target} --image <tag>, then bluegreen activate {target}",
+        )
+    activate(session, target, None, None, f"rollback to {target}")
+
+
+def release(session: Session, tag: str, image: str | None, checks: Path | None, command: Sequence[str], goes_on: bool) -> None:
+    """Deploys and tests what a tag such as v2.0-green names; with `goes_on` activates it when the smoke tests pass."""
+    color, version = steps.lane(tag)
+    if session.live().active == color:
+        raise ReleaseError(
+            Exit.REFUSED,
+            f"Refused by the rule: the pods of the live color do not change in place\n"
+            f"  asked:  {tag}, which goes to {color}\n"
+            f"  live:   {color} serves the users\n"
+            f"  remedy: Tag the release for the other lane: {tag.removesuffix(color)}{other(color)}\n\n"
+            f"Nothing was changed; users stay on {color}.",
+        )
+    deploy(session, color, image or version, tag)
+    test(session, color, checks, command)
+    if goes_on:
+        activate(session, color, tag, None)
+
+
+def _verify(session: Session, entrance: Entrance, color: str, role: str) -> None:
+    session.progress.passing(f"asking who serves {role}")
+    waited = wait_for(entrance, color)
+    if waited.is_served:
+        text = f"  {role}: {color} served 20 requests in a row"
+        session.progress.event("verified", text, role=role, color=color, requests=waited.requests)
+        return
+    raise ReleaseError(
+        Exit.SMOKE_TEST_FAILED,
+        f"{role.capitalize()} at {entrance.url} are not served by {color} {waited.seconds:.0f} s after the update.\n"
+        f"  seen:  {waited.last_other}\n"
+        f"  {session.where_users_are()} (by the route)\n"
+        f"  next: bluegreen status" + ("; users back: bluegreen rollback" if role == "users" else ""),
+    )
+
+
+def _done(session: Session, verb: str, changed: list[str]) -> None:
+    live = session.live()
+    what = f"{len(changed)} object{'s' if len(changed) != 1 else ''} changed" if changed else "nothing to do"
+    users = f"users: {live.active or 'none'}, testers: {live.test or 'none'}"
+    session.progress.event("done", f"{verb}: {what}; {users}", verb=verb, changed=changed, active=live.active, test=live.test)
