@@ -94,7 +94,8 @@ class Color(pulumi.ComponentResource):
         name = job_name(self._settings)
         spec = {
             "backoffLimit": 0,
-            "activeDeadlineSeconds": self._settings.migrate_timeout_seconds,
+            # The pod has this limit too. It is the one that leaves a log: when a Job ends its pods, they are deleted.
+            "activeDeadlineSeconds": self._settings.migrate_timeout_seconds + 30,
             "template": migration_template(self._settings),
         }
         suffix = name.removeprefix(name_of(self._settings))

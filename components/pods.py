@@ -60,7 +60,8 @@ def migration_template(settings: ColorSettings) -> dict[str, Any]:
     container = _container(settings) | {"command": list(settings.migrate)}
     return {
         "metadata": {"labels": {"app": f"{settings.app}-migrate"}},
-        "spec": _pod(settings, container) | {"restartPolicy": "Never"},
+        "spec": _pod(settings, container)
+        | {"restartPolicy": "Never", "activeDeadlineSeconds": settings.migrate_timeout_seconds},
     }
 
 

@@ -11,7 +11,7 @@ import pulumi
 
 from components.pods import fingerprint, job_name, name_of
 from release.live import Cluster, Live, LiveError, Object
-from release.readiness import Trouble, trouble
+from release.readiness import Trouble, failure, lost, trouble
 from release.settings import ColorSettings, Settings
 from release.transition import Refusal, Transition, Wanted, WantedColor, transition
 
@@ -136,39 +136,63 @@ class Gate:
         return f"The route was not touched: users stay on {self._live.active}."
 
     def migrated(self, color: ColorSettings, job: pulumi.Resource) -> pulumi.Output[Any]:
-        """Resolves when the migration's Job has succeeded; fails with its log when it has failed."""
+        """Resolves when the migration's Job has succeeded.
+
+        Fails with its log when it has failed, and with the reason as soon as it is certain that it cannot even start.
+        """
 
         async def wait(_: Any) -> None:
-            # The cluster ends the Job in time; the minute is for a cluster that does not say so.
-            until = time.monotonic() + color.migrate_timeout_seconds + 60
-            while not await asyncio.to_thread(self._is_migrated, color):
-                if time.monotonic() > until:
+            began = time.monotonic()
+            while not await asyncio.to_thread(self._is_migrated, color, time.monotonic() - began):
+                # The cluster ends the Job in time; the minute is for a cluster that does not say so.
+                if time.monotonic() - began > color.migrate_timeout_seconds + 60:
                     raise pulumi.RunError(f"The migration {job_name(color)} has not ended in time. {self._who_serves()}")
                 await asyncio.sleep(POLL_SECONDS)
 
         return job.urn if pulumi.runtime.is_dry_run() else job.urn.apply(wait)
 
-    def _is_migrated(self, color: ColorSettings) -> bool:
+    def _is_migrated(self, color: ColorSettings, waited_seconds: float) -> bool:
         name = job_name(color)
         try:
             job = self._cluster.get("batch/v1", "Job", name)
+            pods = self._cluster.find("v1", "Pod", **{"job-name": name})
         except LiveError:  # an API server that restarts comes back
             return False
         if job is None:
-            raise pulumi.RunError(f"The migration {name} is gone. Bring it back: pulumi up --refresh. {self._who_serves()}")
-        conditions = {each["type"]: each for each in job.get("status", {}).get("conditions") or []}
-        if conditions.get("Failed", {}).get("status") == "True":
-            raise pulumi.RunError(self._migration_failure(name, conditions["Failed"]))
-        return bool(conditions.get("Complete", {}).get("status") == "True")
+            return self._is_migrated_long_since(color)
+        ended = {each["type"]: each for each in job.get("status", {}).get("conditions") or [] if each["status"] == "True"}
+        if "Failed" in ended:
+            again = (
+                f"kubectl delete job {name} --namespace {self._settings.namespace}{self._in_context()} && pulumi up --refresh"
+            )
+            advice = f"Mend it and deploy another image; or, to run this one once more:\n          {again}"
+            why = [failure(pod) for pod in pods] or [f"{ended['Failed'].get('reason')}: {ended['Failed'].get('message')}"]
+            raise pulumi.RunError(self._migration_failure(f"The migration {name} failed: {why[-1]}", pods, advice))
+        for found in lost(pods, waited_seconds):
+            what = f"The migration {name} does not start: {found.reason}: {found.message}"
+            raise pulumi.RunError(self._migration_failure(what, pods, f"{found.advice} Then: pulumi up"))
+        return "Complete" in ended
 
-    def _migration_failure(self, name: str, condition: Object) -> str:
-        pods = [each["metadata"]["name"] for each in self._cluster.find("v1", "Pod", **{"job-name": name})]
-        lines = [f"The migration {name} failed: {condition.get('reason')}: {condition.get('message')}"]
-        lines += [f"  log:    {line}" for pod in pods for line in self._cluster.log(pod)]
-        lines += [f"  event:  {line}" for pod in pods for line in self._cluster.events(pod)]
-        lines += ["  next:   Mend it and deploy another image; or, to run this one once more:"]
-        lines += [f"          kubectl delete job {name} && pulumi up --refresh"]
-        return "\n".join([*lines, "No pods of the color were made. " + self._who_serves()])
+    def _is_migrated_long_since(self, color: ColorSettings) -> bool:
+        """Whether the Job is no longer needed: somebody has cleared it away, but this image could not run without it.
+
+        A switch, or a roll-back, must not fail because of that.
+        """
+        present = self._live.colors.get(color.name)
+        if present is None or present.image != color.image:
+            gone = f"The migration {job_name(color)} is gone. Bring it back: pulumi up --refresh"
+            raise pulumi.RunError(f"{gone}\n{self._who_serves()}")
+        return True
+
+    def _migration_failure(self, what: str, pods: list[Object], advice: str) -> str:
+        names = [each["metadata"]["name"] for each in pods]
+        lines = [what]
+        lines += [f"  log:    {line}" for pod in names for line in self._cluster.log(pod)]
+        lines += [f"  event:  {line}" for pod in names for line in self._cluster.events(pod)]
+        return "\n".join([*lines, f"  next:   {advice}", f"The pods of the color were not touched. {self._who_serves()}"])
+
+    def _in_context(self) -> str:
+        return f" --context {self._settings.context}" if self._settings.context else ""
 
     def deployment_hooks(self, color: ColorSettings) -> pulumi.ResourceHookBinding | None:
         """Refuses to take over a Deployment that exists already, and to scale while users move."""

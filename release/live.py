@@ -28,8 +28,6 @@ T = TypeVar("T")
 # Where a pod finds its credentials.
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
-_REVISION = "deployment.kubernetes.io/revision"
-
 
 class LiveError(Exception):
     """The cluster cannot be read. The message says what was asked of which cluster, and why it failed."""
@@ -108,10 +106,15 @@ class Cluster:
         return self._read(f"the {kind}s", lambda client: [each.to_dict() for each in client.list(resource, labels=selector)])
 
     def pods(self, deployment: Object) -> list[Object]:
-        """The pods of the newest revision of a Deployment that are not on their way out."""
+        """The pods of the template that a Deployment asks for: none of an older one, and none on their way out.
+
+        They are told by the mark, which the cluster copies from a Deployment to the ReplicaSet that it makes for it. The
+        revision will not do: with Recreate it is the old one until the last old pod has gone, and a crash loop that this
+        very update mends would be taken for its failure.
+        """
         labels = deployment["spec"]["selector"]["matchLabels"]
-        revision = annotation(deployment, _REVISION)
-        newest = [each for each in self.find("apps/v1", "ReplicaSet", **labels) if annotation(each, _REVISION) == revision]
+        asked = annotation(deployment, marks.TEMPLATE)
+        newest = [each for each in self.find("apps/v1", "ReplicaSet", **labels) if annotation(each, marks.TEMPLATE) == asked]
         hashes = [each["metadata"]["labels"]["pod-template-hash"] for each in newest]
         found = [pod for name in hashes for pod in self.find("v1", "Pod", **labels, **{"pod-template-hash": name})]
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]

@@ -56,6 +56,21 @@ def trouble(deployment: Object, pods: Sequence[Object], waited_seconds: float) -
     return None if live_color(deployment).is_ready else _on_its_way(deployment)
 
 
+def lost(pods: Sequence[Object], waited_seconds: float) -> list[Trouble]:
+    """What keeps pods from starting, or from going on, when waiting cannot help."""
+    found = [_of_pod(pod, waited_seconds) for pod in pods]
+    return [each for each in found if each and each.is_certain]
+
+
+def failure(pod: Object) -> str:
+    """Why a pod that runs once, and has failed, did: the cluster's reason to end it, or its exit code."""
+    status = pod.get("status", {})
+    if status.get("reason"):
+        return f"{status['reason']}: {status.get('message', '')}"
+    codes = [_ended(each).get("exitCode") for each in status.get("containerStatuses") or []]
+    return f"exit code {codes[-1]}" if codes else "the cluster does not say why"
+
+
 def _on_its_way(deployment: Object) -> Trouble:
     color = live_color(deployment)
     advice = "Give it more time: pulumi config set readyTimeoutSeconds <seconds>"

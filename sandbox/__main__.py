@@ -1,4 +1,4 @@
-"""The command `python -m sandbox`: up, down, status, build, image."""
+"""The command `python -m sandbox`: up, down, status, build, image, notes."""
 
 import argparse
 import contextlib
@@ -13,6 +13,7 @@ from pathlib import Path
 import sandbox
 from sandbox import (
     cluster,
+    database,
     environment,
     external,
     go,
@@ -55,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         ("down", _down, "remove the sandbox with everything it made on this machine"),
         ("build", _build, "build the tools only"),
         ("status", _status, "say whether the sandbox is up"),
+        ("notes", _notes, "load the images of examples/notes and start a PostgreSQL for it; prints where that is"),
     ):
         commands.add_parser(name, help=text, description=text).set_defaults(run=run)
     text = "load the sample application under one more tag; prints the image and its digest"
@@ -146,16 +148,33 @@ def _status(_: argparse.Namespace) -> None:
     print("The sandbox is up and healthy.")
 
 
-def _image(arguments: argparse.Namespace) -> None:
-    here = layout.current()
+def _running(here: layout.Layout) -> Processes:
     reaper = namespaces.reapers().get(here.home)
     if reaper is None:
         raise SandboxError("The sandbox is not up: start it first (make sandbox).")
+    return Processes(here, reaper)
+
+
+def _image(arguments: argparse.Namespace) -> None:
+    here = layout.current()
+    processes = _running(here)
     if wrong := [item for item in arguments.env if "=" not in item]:
         raise SandboxError(f"--env {wrong[0]} is not of the form KEY=VALUE.")
     image = images.app_image(here.bin / "app", arguments.tag, dict(item.split("=", 1) for item in arguments.env))
-    digests = images.load([image], Processes(here, reaper), here.bin / "ctr")
+    digests = images.load([image], processes, here.bin / "ctr")
     print(f"{image.reference} {digests[image.reference]}")
+
+
+def _notes(_: argparse.Namespace) -> None:
+    here, progress = layout.current(), Progress()
+    processes, cache = _running(here), toolchain.cache_directory()
+    if database.install():
+        progress.say("Installed the package postgresql, without a database of the machine's.")
+    built = toolchain.build((toolchain.NOTES,), go.find(cache), cache, progress)
+    images.load(images.notes_images(built[toolchain.NOTES.name] / "notes"), processes, here.bin / "ctr")
+    database.start(here, processes)
+    print(f"DB_HOST={layout.NODE_ADDRESS}\nDB_PORT={layout.DATABASE_PORT}\nDB_USER={database.USER}")
+    print(f"DB_PASSWORD_FILE={database.password_file(here)}")
 
 
 if __name__ == "__main__":

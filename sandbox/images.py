@@ -21,6 +21,8 @@ from sandbox.processes import Processes
 
 APP_REPOSITORY = "bluegreen.example/app"
 APP_TAGS = ("1.0", "2.0", "3.0")
+NOTES_REPOSITORY = "bluegreen.example/notes"
+NOTES_TAGS = ("1.0", "2.0", "3.0")
 # No name in any user database: the restricted Pod Security profile wants a user who is not root, by number.
 UNPRIVILEGED_USER = "65532:65532"
 
@@ -45,6 +47,11 @@ class Image:
 def app_image(binary: Path, tag: str, environment: dict[str, str] | None = None) -> Image:
     """The sample application as `tag`: it says so itself, by VERSION, unless `environment` says otherwise."""
     return Image(repository=APP_REPOSITORY, tag=tag, binary=binary, environment={"VERSION": tag} | (environment or {}))
+
+
+def notes_images(binary: Path) -> list[Image]:
+    """The versions of examples/notes: one program, which is what VERSION says."""
+    return [Image(repository=NOTES_REPOSITORY, tag=tag, binary=binary, environment={"VERSION": tag}) for tag in NOTES_TAGS]
 
 
 def load(images: list[Image], processes: Processes, ctr: Path) -> dict[str, str]:

@@ -33,6 +33,7 @@ ISTIOD_XDS_PORT = 26010
 ISTIOD_MONITORING_PORT = 26014
 ENVOY_ADMIN_PORT = 26000
 GATEWAY_PORT = 26800
+DATABASE_PORT = 26432
 
 PORTS_BY_PROCESS: dict[str, tuple[int, ...]] = {
     "etcd": (ETCD_PORT, ETCD_PEER_PORT),
@@ -43,6 +44,7 @@ PORTS_BY_PROCESS: dict[str, tuple[int, ...]] = {
     "kube-proxy": (PROXY_HEALTH_PORT, PROXY_METRICS_PORT),
     "istiod": (ISTIOD_HTTP_PORT, ISTIOD_XDS_PORT, ISTIOD_MONITORING_PORT),
     "envoy": (ENVOY_ADMIN_PORT, GATEWAY_PORT),
+    "postgres": (DATABASE_PORT,),
 }
 
 # Paths that kubelet, containerd, shims and network plugins have compiled in. In the sandbox's mount namespace each is
@@ -91,6 +93,11 @@ class Layout:
     def state(self) -> Path:
         """The state backend of Pulumi stacks that live in the sandbox."""
         return self.home / "state"
+
+    @property
+    def database(self) -> Path:
+        """The data of the examples' PostgreSQL, and the password of its user."""
+        return self.home / "database"
 
     @property
     def pulumi_home(self) -> Path:

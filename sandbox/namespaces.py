@@ -99,14 +99,14 @@ def _check(result: int) -> None:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
-def spawn(reaper: int, command: list[str], log: Path, environment: dict[str, str]) -> None:
-    """Start `command` in the namespaces of `reaper`, in a session of its own, its output appended to `log`.
+def spawn(reaper: int, command: list[str], log: Path, environment: dict[str, str], launcher: tuple[str, ...] = ()) -> None:
+    """Start `command` (by `launcher`) in the namespaces of `reaper`, in a session of its own, its output appended to `log`.
 
     When the caller ends, the first process of the namespaces takes its place as the parent.
     """
     with log.open("ab") as output, _children_in(reaper):
         process = subprocess.Popen(
-            inside(reaper, command),
+            inside(reaper, [*launcher, *command]),
             start_new_session=True,
             stdin=subprocess.DEVNULL,
             stdout=output,

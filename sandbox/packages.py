@@ -25,10 +25,15 @@ def missing() -> list[str]:
 
 
 def install() -> list[str]:
-    """Install what is missing with apt; returns the packages. Raises SandboxError, naming them, where it cannot."""
+    """Install what is missing; returns the packages. Raises SandboxError, naming them, where it cannot."""
     packages = missing()
-    if not packages:
-        return []
+    if packages:
+        install_by_name(packages)
+    return packages
+
+
+def install_by_name(packages: list[str]) -> None:
+    """Install `packages` with apt. Raises SandboxError, naming them, where it cannot."""
     names = " ".join(packages)
     if not shutil.which("apt-get"):
         raise SandboxError(f"This machine lacks commands of the packages {names} (their Debian names). Install them.")
@@ -40,4 +45,3 @@ def install() -> list[str]:
     if result.returncode != 0:
         end = "\n".join(result.stderr.strip().splitlines()[-3:])
         raise SandboxError(f"apt-get could not install {names}:\n{end}\nInstall them by hand and run the command again.")
-    return packages

@@ -23,11 +23,15 @@ START_SECONDS = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """A process of the sandbox: its name, command line, extra environment, and the question whether it answers."""
+    """A process of the sandbox: its name, command line, extra environment, and the question whether it answers.
+
+    `launcher` is a command line that becomes `command`, for a program that needs to be started in a way of its own.
+    """
 
     name: str
     command: list[str]
     is_answering: Callable[[], bool]
+    launcher: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -45,7 +49,7 @@ class Processes:
         _refuse_taken_ports(service.name)
         environment = {"PATH": f"{self._layout.bin}:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"}
         environment |= {"HOME": str(self._layout.home)} | service.environment
-        namespaces.spawn(self._reaper, service.command, self._log(service), environment)
+        namespaces.spawn(self._reaper, service.command, self._log(service), environment, service.launcher)
         return True
 
     def wait(self, service: Service, seconds: float = START_SECONDS) -> None:

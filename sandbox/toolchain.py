@@ -128,6 +128,8 @@ ETCD = Tool(name="etcd", source="tools/etcd", commands={"etcd": "go.etcd.io/etcd
 VEGETA = Tool(name="vegeta", source="tools/vegeta", commands={"vegeta": "github.com/tsenart/vegeta/v12"}, usual_seconds=5)
 PAUSE = Tool(name="pause", source="tools/pause", commands={"pause": "."}, usual_seconds=1)
 APP = Tool(name="app", source="examples/app", commands={"app": "."}, usual_seconds=2)
+# Not part of the cluster: built when somebody wants that example.
+NOTES = Tool(name="notes", source="examples/notes", commands={"notes": "."}, usual_seconds=5)
 
 PULUMI_TOOLS = (PROVIDER, PULUMI, LANGUAGE_HOST)
 CLUSTER = (KUBERNETES, ISTIO, NODE, ETCD, PAUSE, APP)

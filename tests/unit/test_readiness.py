@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from release.readiness import GRACE_SECONDS, trouble
+from release.readiness import GRACE_SECONDS, failure, lost, trouble
 
 
 def deployment(**status: Any) -> dict[str, Any]:
@@ -108,3 +108,23 @@ def test_pods_that_may_not_be_made_are_certain_trouble_of_the_deployment() -> No
     found = trouble(deployment(readyReplicas=0, conditions=[condition]), [], 0)
     assert found
     assert (found.reason, found.message, found.is_certain) == ("FailedCreate", "exceeded quota: pods=0", True)
+
+
+def test_of_pods_that_run_once_those_are_lost_that_cannot_start_and_not_those_that_ended() -> None:
+    ended = pod({"state": {"terminated": {"exitCode": 0, "reason": "Completed"}}, "restartCount": 0})
+    stuck = pod(waiting("ErrImagePull", "manifest for shop:9 not found"))
+    assert lost([ended], 0) == []
+    assert [each.reason for each in lost([ended, stuck], 0)] == ["ErrImagePull"]
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ({"reason": "DeadlineExceeded", "message": "too long"}, "DeadlineExceeded: too long"),
+        ({"containerStatuses": [{"state": {"terminated": {"exitCode": 3}}}]}, "exit code 3"),
+        ({}, "the cluster does not say why"),
+    ],
+    ids=["ended by the cluster", "ended by itself", "gone before it started"],
+)
+def test_why_a_pod_that_runs_once_failed(status: dict[str, Any], said: str) -> None:
+    assert failure({"metadata": {"name": "migrate"}, "status": status}) == said

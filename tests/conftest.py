@@ -1,0 +1,65 @@
+"""Fixtures for the tests that need a cluster. They fail without one, and are never skipped."""
+
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import Cluster, NoClusterError, connect
+from tests.stack import Environment, environment_of_its_own
+
+_FIGURES = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Cluster:
+    """The cluster that `make sandbox` has made ready."""
+    try:
+        return connect()
+    except NoClusterError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+class Environments:
+    """Makes environments of the test's own, each with the config it is given; they are gone when the test is over."""
+
+    def __init__(self, cluster: Cluster, directory: Path, until_the_end: ExitStack) -> None:
+        self.made: list[Environment] = []
+        self._cluster, self._directory, self._until_the_end = cluster, directory, until_the_end
+
+    def __call__(self, config: Mapping[str, object]) -> Environment:
+        directory = self._directory / f"environment-{len(self.made)}"
+        own = self._until_the_end.enter_context(environment_of_its_own(self._cluster, directory, config))
+        self.made.append(own)
+        return own
+
+
+@pytest.fixture
+def new_environment(cluster: Cluster, tmp_path: Path) -> Iterator[Environments]:
+    with ExitStack() as until_the_end:
+        yield Environments(cluster, tmp_path, until_the_end)
+
+
+@pytest.fixture(scope="session")
+def figures(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Takes a line of what a test has measured; all of them are shown at the end of the run."""
+    return request.config.stash.setdefault(_FIGURES, []).append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    lines = terminalreporter.config.stash.get(_FIGURES, [])
+    if lines:
+        terminalreporter.section("figures")
+        terminalreporter.write("\n".join(lines) + "\n")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Adds to a failure what its environments look like, before they are deleted."""
+    report = yield
+    if report.failed:
+        for value in getattr(item, "funcargs", {}).values():
+            made = value.made if isinstance(value, Environments) else [value] if isinstance(value, Environment) else []
+            report.sections += [(f"environment {each.name}", each.evidence()) for each in made]
+    return report

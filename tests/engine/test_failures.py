@@ -1,0 +1,60 @@
+"""A color that does not become ready: the update fails in time and says why, and the route never hears of it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.conftest import Environments
+from tests.stack import BOTH_COLORS, ONE_COLOR, Environment, environment_of_its_own
+
+READY_TIMEOUT_SECONDS = 8
+# What an update takes beside waiting, on a busy machine.
+MARGIN_SECONDS = 6
+
+IN_TIME: dict[str, object] = {"bluegreen:readyTimeoutSeconds": READY_TIMEOUT_SECONDS}
+BROKEN = [
+    pytest.param({"green:imageTag": "9.9"}, "ErrImagePull|ImagePullBackOff", id="an image that cannot be pulled"),
+    pytest.param({"green:env": {"FAULT": "never-ready"}}, "Readiness probe failed", id="never ready"),
+    pytest.param({"green:env": {"FAULT": "exit"}}, "exiting on request", id="a crash loop"),
+]
+
+
+@pytest.fixture(scope="module")
+def live(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    """An environment whose users are on blue, for tests that fail to deploy green."""
+    with environment_of_its_own(cluster, tmp_path_factory.mktemp("live"), ONE_COLOR | IN_TIME) as environment:
+        environment.up()
+        environment.users.wait_for("blue")
+        yield environment
+
+
+@pytest.mark.parametrize(("broken", "reason"), BROKEN)
+def test_a_color_that_does_not_become_ready_fails_the_update_and_leaves_the_route(
+    live: Environment, broken: dict[str, object], reason: str
+) -> None:
+    route = live.get("virtualservice", "myapp-blue-green")
+    live.set({"green:imageTag": "2.0", "green:env": None, "bluegreen:testColor": "green"} | broken)
+    result = live.up(succeeds=False)
+    assert result.seconds < READY_TIMEOUT_SECONDS + MARGIN_SECONDS
+    assert "myapp-green" in result.text
+    assert any(each in result.text for each in reason.split("|"))
+    assert "Traceback" not in result.text
+    assert live.get("virtualservice", "myapp-blue-green") == route
+    assert live.users.served_by() == "blue"
+
+
+def test_an_environment_whose_first_color_fails_has_no_route(new_environment: Environments) -> None:
+    environment = new_environment(BOTH_COLORS | IN_TIME | {"green:env": {"FAULT": "exit"}})
+    result = environment.up(succeeds=False)
+    assert "VirtualService/myapp-blue-green" not in environment.objects()
+    assert not any("VirtualService" in step for step in result.changes)
+
+
+def test_a_color_that_is_mended_becomes_ready_with_the_next_update(new_environment: Environments) -> None:
+    environment = new_environment(BOTH_COLORS | IN_TIME | {"green:env": {"FAULT": "exit"}})
+    environment.up(succeeds=False)
+    environment.set({"green:env": None})
+    environment.up()
+    environment.users.wait_for("blue")
+    environment.testers.wait_for("green")

@@ -1,0 +1,130 @@
+"""Migrations on the real engine, the real cluster and a real database: when they run, and what a failing one leaves alone."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.cluster import eventually
+from tests.conftest import Environments
+from tests.notes import database, notes
+from tests.stack import Environment
+from traffic.report import totals
+
+# Nothing listens there, so a migration with it fails, and says why.
+NOWHERE = {"DB_PORT": "1"}
+NOT_THERE = "the database does not answer: dial tcp 10.213.0.1:1: connect: connection refused"
+
+
+@pytest.fixture
+def environment(new_environment: Environments) -> Iterator[Environment]:
+    """Blue 1.0 serves the users."""
+    with notes(new_environment) as environment:
+        environment.up()
+        yield environment
+
+
+def jobs(environment: Environment, color: str) -> dict[str, Any]:
+    """The migrations of a color by name, each as it was asked for: its identity and its spec."""
+    prefix = f"Job/myapp-{color}-migrate-"
+    return {name.removeprefix("Job/"): each for name, each in environment.objects().items() if name.startswith(prefix)}
+
+
+def not_of(color: str, objects: dict[str, Any]) -> dict[str, Any]:
+    """What is not of the color's migration or its variables: what a failing migration must leave alone."""
+    own = re.compile(rf"(Job|Pod)/myapp-{color}-migrate-|(ConfigMap|Secret)/myapp-{color}-")
+    return {name: each for name, each in objects.items() if not own.match(name)}
+
+
+def test_a_migration_ends_before_the_pods_of_its_color_are_made(environment: Environment) -> None:
+    environment.deploy("green", "2.0")
+    for color in ("blue", "green"):
+        [name] = jobs(environment, color)
+        ended = environment.get("job", name)["status"]["completionTime"]
+        assert ended <= environment.get("deployment", f"myapp-{color}")["metadata"]["creationTimestamp"]
+
+
+def test_a_migration_runs_once_for_each_image(environment: Environment) -> None:
+    environment.deploy("green", "1.0")
+    ran = jobs(environment, "green")
+    changes: list[dict[str, object]] = [{"green:replicas": 1}, {"green:env": {"GREETING": "hello"}}]
+    for change in changes:
+        environment.set(change)
+        assert "update Deployment/myapp-green" in environment.up().changes
+        assert jobs(environment, "green") == ran
+    result = environment.deploy("green", "2.0")
+    [(before, after)] = zip(ran, jobs(environment, "green"), strict=True)
+    assert {f"create Job/{after}", f"delete Job/{before}"} <= result.changes
+
+
+def test_a_migration_of_one_color_leaves_the_other_alone(environment: Environment) -> None:
+    before = environment.objects()
+    environment.deploy("green", "2.0")
+    after = environment.objects()
+    assert {name: after.get(name) for name in before} == before
+
+
+@pytest.mark.parametrize("running", [None, "1.0"], ids=["a new color", "a color that runs"])
+def test_a_failing_migration_stops_the_update_and_shows_its_log(environment: Environment, running: str | None) -> None:
+    if running:
+        environment.deploy("green", running)
+    before = environment.objects()
+    environment.set({"green:env": NOWHERE, "green:imageTag": "2.0"})
+    with environment.users.load(rate=200, seconds=120) as load:
+        failed = environment.up(succeeds=False)
+        again = environment.up(succeeds=False)
+    counted = totals(load.stop())
+    assert counted.failed == 0
+    assert set(counted.succeeded) == {"blue"}
+    [name] = [each for each in jobs(environment, "green") if f"Job/{each}" not in before]
+    for result in (failed, again):
+        assert f"The migration {name} failed: exit code 1\n" in result.text
+        assert f"  log:    {NOT_THERE}\n" in result.text
+        assert "users stay on blue" in result.text
+        assert database().password not in result.text
+    assert again.written == set()
+    assert not_of("green", environment.objects()) == not_of("green", before)
+
+
+def test_the_remedy_of_a_failed_migration_works_as_it_is_shown(environment: Environment) -> None:
+    environment.set({"green:env": NOWHERE, "green:imageTag": "2.0"})
+    shown = environment.up(succeeds=False).text
+    environment.set({"green:env": None})
+    [delete] = re.findall(r"kubectl (delete job .*) && pulumi up --refresh", shown)
+    environment.cluster.kubectl(*shlex.split(delete))
+    environment.run("up", "--refresh", "--skip-preview", "--yes")
+    environment.test("green")
+    environment.testers.wait_for("green")
+
+
+def test_another_image_is_the_other_remedy(environment: Environment) -> None:
+    environment.set({"green:migrate": "/notes mygrate", "green:imageTag": "2.0"})
+    assert '"mygrate" is not a command' in environment.up(succeeds=False).text
+    environment.set({"green:migrate": None})
+    environment.deploy("green", "1.0")
+    assert len(jobs(environment, "green")) == 1
+
+
+def test_a_migration_that_does_not_end_is_ended_and_shows_its_log(environment: Environment) -> None:
+    environment.set({"green:migrate": "/notes", "green:migrateTimeoutSeconds": 3, "green:imageTag": "2.0"})
+    result = environment.up(succeeds=False)
+    assert "DeadlineExceeded" in result.text
+    assert "  log:    notes 2.0, column body\n" in result.text
+
+
+def test_a_migration_whose_image_cannot_be_had_fails_long_before_its_timeout(environment: Environment) -> None:
+    environment.set({"green:imageTag": "9.9"})
+    result = environment.up(succeeds=False)
+    assert "does not start: ErrImagePull" in result.text or "does not start: ImagePullBackOff" in result.text
+    assert result.seconds < 60
+
+
+def test_users_can_be_moved_when_somebody_has_cleared_finished_migrations_away(environment: Environment) -> None:
+    environment.deploy("green", "2.0")
+    for name in jobs(environment, "blue") | jobs(environment, "green"):
+        environment.cluster.kubectl("delete", "job", name, "--namespace", environment.name)
+    eventually(lambda: len(jobs(environment, "green")), 0)
+    assert environment.activate("green").changes == {"update VirtualService/myapp-blue-green"}
+    environment.users.wait_for("green")
