@@ -64,7 +64,7 @@ def _set(text: str, key: str, value: str | None) -> str:
         name, node = entries[key]
         if value is not None:
             return text[: node.start_mark.index] + _scalar(value) + text[node.end_mark.index :]
-        begin = text.rindex("\n", 0, name.start_mark.index) + 1
+        begin = text.rfind("\n", 0, name.start_mark.index) + 1
         end = text.find("\n", node.end_mark.index) + 1 or len(text)
         return text[:begin] + text[end:]
     if value is None:

@@ -101,7 +101,7 @@ def test_a_file_keeps_its_rights_and_a_link_stays_a_link(file: Path, tmp_path: P
 
 
 KEYS = st.sampled_from(["bluegreen:activeColor", "bluegreen:testColor", "green:imageTag", "blue:imageTag", "blue:release"])
-VALUES = st.one_of(st.none(), st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,20}", fullmatch=True))
+VALUES = st.one_of(st.none(), st.text("aBz019._:/@+-", min_size=1, max_size=8))
 
 
 @given(st.lists(st.dictionaries(KEYS, VALUES), max_size=5))

@@ -1,0 +1,218 @@
+"""The command `bluegreen` on the real engine and the real cluster: whole releases by its words alone."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster import ROOT
+from tests.conftest import Environments
+from tests.stack import BOTH_COLORS, ONE_COLOR, Environment, other
+from traffic.report import totals
+
+LONGEST_SECONDS = 180
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What one command came to."""
+
+    command: str
+    status: int
+    out: str
+    err: str
+    seconds: float
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The JSON lines."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    def __str__(self) -> str:
+        return f"$ {self.command}\n{self.out}\n{self.err}\nexit status {self.status} after {self.seconds:.1f} s"
+
+
+class Operator:
+    """A person, or a pipeline, who has the command and nothing else."""
+
+    def __init__(self, environment: Environment, *options: str) -> None:
+        self.environment = environment
+        self.url = environment.cluster.gateway_url
+        where = ["--stack", environment.name, "--config-file", str(environment.config_file), "--url", self.url]
+        self._options = [*where, *options]
+        self.variables = {**environment.cluster.variables, "PULUMI_BACKEND_URL": f"file://{environment.state}"}
+
+    def command(self, verb: str, *arguments: str, behind: Sequence[str] = ()) -> list[str]:
+        return [str(ROOT / "bin" / "bluegreen"), verb, *arguments, *self._options, *(["--", *behind] if behind else [])]
+
+    def start(self, verb: str, *arguments: str, behind: Sequence[str] = (), **variables: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            self.command(verb, *arguments, behind=behind),
+            cwd="/",
+            env={**self.variables, **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, verb: str, *arguments: str, status: int = 0, behind: Sequence[str] = (), **variables: str) -> Ran:
+        began = time.monotonic()
+        process = self.start(verb, *arguments, behind=behind, **variables)
+        out, err = process.communicate(timeout=LONGEST_SECONDS)
+        ran = Ran(" ".join([verb, *arguments]), process.returncode, out, err, time.monotonic() - began)
+        assert ran.status == status, str(ran)
+        return ran
+
+
+@pytest.fixture
+def operator(new_environment: Environments) -> Operator:
+    """One who has blue 1.0 live and green 2.0 ready."""
+    environment = new_environment(BOTH_COLORS)
+    operator = Operator(environment)
+    operator.run("up")
+    return operator
+
+
+def config(operator: Operator) -> str:
+    return operator.environment.config_file.read_text()
+
+
+def test_two_whole_releases_by_the_command_alone_lose_no_request(
+    new_environment: Environments, tmp_path: Path, figures: Any
+) -> None:
+    environment = new_environment(ONE_COLOR)
+    operator = Operator(environment)
+    operator.run("up")
+    environment.users.wait_for("blue")
+    checks = tmp_path / "smoke.yaml"
+    with environment.users.load(rate=200, seconds=150) as load:
+        for color, tag in (("green", "2.0"), ("blue", "3.0")):
+            checks.write_text(f"- {{path: /ping, body: '{tag}', headers: {{x-color: {color}}}}}\n")
+            operator.run("deploy", color, "--image", tag, "--release", f"v{tag}")
+            operator.run("test", color, "--checks", str(checks), behind=["sh", "-c", f"test $BLUEGREEN_COLOR = {color}"])
+            assert environment.users.served_by() == other(color)
+            moved = operator.run("activate", color, "--expect-release", f"v{tag}", "--expect-image", tag)
+            assert environment.users.served_by() == color
+            operator.run("rollback")
+            assert environment.users.served_by() == other(color)
+            operator.run("activate", color)
+            operator.run("decommission", other(color))
+            figures(f"bluegreen activate {color}, under load: {moved.seconds:.1f} s")
+    counted = totals(load.stop())
+    assert counted.failed == 0, counted.errors
+    assert "expect" not in config(operator)
+    assert "Deployment/myapp-green" not in environment.objects()
+
+
+def test_what_is_already_so_ends_well_and_changes_nothing(operator: Operator) -> None:
+    before = operator.environment.objects()
+    assert "nothing to do" in operator.run("activate", "blue").out
+    assert operator.environment.objects() == before
+
+
+def test_a_refused_change_has_its_own_status_and_is_not_left_in_the_config(operator: Operator) -> None:
+    before = config(operator)
+    refused = operator.run("deploy", "blue", "--image", "3.0", status=13)
+    assert "Refused by the rule: the pods of the live color do not change in place" in refused.err
+    assert "users stay on blue" in refused.err
+    assert config(operator) == before
+
+
+def test_a_stale_approval_is_refused(operator: Operator) -> None:
+    operator.run("deploy", "green", "--image", "3.0", "--release", "v3.0-green")
+    operator.run("activate", "green", "--expect-release", "v2.0-green", status=13)
+    assert operator.environment.users.served_by() == "blue"
+    assert "expect" not in config(operator)
+
+
+def test_failed_smoke_tests_have_their_own_status_and_move_nobody(operator: Operator, tmp_path: Path) -> None:
+    checks = tmp_path / "smoke.yaml"
+    checks.write_text("- {path: /ping, status: 418}\n")
+    failed = operator.run("test", "green", "--checks", str(checks), "--json", status=10)
+    assert [line["passed"] for line in failed.lines if line["event"] == "check"] == [False]
+    assert failed.lines[-1]["status"] == 10
+    operator.run("test", "green", status=10, behind=["false"])
+    assert operator.environment.users.served_by() == "blue"
+
+
+def test_a_color_that_does_not_become_ready_fails_as_a_resource_and_stays_in_the_config(operator: Operator) -> None:
+    failed = operator.run("deploy", "green", "--image", "no-such-tag", status=4)
+    assert "myapp-green did not become ready" in failed.err
+    assert "users stay on blue" in failed.err
+    assert "no-such-tag" in config(operator)
+    operator.run("deploy", "green", "--image", "2.0")
+
+
+def test_config_that_cannot_be_used_is_told_from_a_failure(operator: Operator) -> None:
+    before = config(operator)
+    operator.run("test", "blue", status=2)
+    operator.run("deploy", "green", "--image", "not a tag", status=2)
+    operator.run("deploy", "red", "--image", "2.0", status=2)
+    assert config(operator) == before
+
+
+def test_a_stack_that_is_not_there_and_a_wrong_passphrase_have_their_statuses(operator: Operator) -> None:
+    operator.run("up", "--stack", "no-such-stack", status=6)
+    operator.run("up", status=3, PULUMI_CONFIG_PASSPHRASE="wrong")
+
+
+def test_a_command_that_may_not_take_long_enough_is_told_to_stop(operator: Operator) -> None:
+    stopped = operator.run("deploy", "green", "--image", "3.0", "--timeout", "1s", status=9)
+    assert "told to stop" in stopped.err
+    operator.run("deploy", "green", "--image", "3.0")
+
+
+def test_a_busy_stack_is_waited_for_and_its_holder_named(operator: Operator, tmp_path: Path) -> None:
+    operator.environment.set({"green:imageTag": "no-such-tag"})
+    busy = operator.start("up")
+    second = Operator(operator.environment)
+    elsewhere = tmp_path / "Pulumi.elsewhere.yaml"  # as another checkout has it
+    elsewhere.write_text(operator.environment.config_file.read_text())
+    second._options[3] = str(elsewhere)
+    time.sleep(3)
+    locked = second.run("activate", "blue", "--wait", "1s", status=12)
+    assert "(process " in locked.err
+    busy.communicate(timeout=LONGEST_SECONDS)
+
+
+def test_a_lock_that_a_killed_run_has_left_is_explained_and_not_removed(operator: Operator) -> None:
+    locks = operator.environment.state / ".pulumi" / "locks" / "organization" / "bluegreen" / operator.environment.name
+    locks.mkdir(parents=True, exist_ok=True)
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    left = {"pid": gone.pid, "username": "ada", "hostname": os.uname().nodename, "timestamp": "2026-01-02T03:04:05Z"}
+    (locks / "11111111-2222-3333-4444-555555555555.json").write_text(json.dumps(left))
+    explained = operator.run("activate", "green", status=12)
+    assert "pulumi cancel" in explained.err
+    assert f"ada@{os.uname().nodename} (process {gone.pid}) since 2026-01-02 03:04:05" in explained.err
+    assert list(locks.iterdir())
+
+
+def test_a_pipeline_without_a_config_file_goes_on_from_the_last_good_update(operator: Operator) -> None:
+    operator.run("deploy", "blue", "--image", "3.0", status=13)
+    (operator.environment.config_file).rename(operator.environment.config_file.with_suffix(".away"))
+    operator.run("activate", "green", "--from-state", "--expect-image", "2.0")
+    assert operator.environment.users.served_by() == "green"
+    operator.run("rollback", "--from-state")
+    assert operator.environment.users.served_by() == "blue"
+    assert not operator.environment.config_file.exists()
+
+
+def test_a_tag_chooses_the_lane_and_is_refused_on_the_live_one(operator: Operator) -> None:
+    operator.run("release", "v3.0-blue", status=13)
+    operator.run("release", "v3.0-green", "--activate", behind=["sh", "-c", "test $BLUEGREEN_COLOR = green"])
+    assert operator.environment.users.served_by() == "green"
+
+
+def test_an_address_that_nobody_knows_stops_a_switch_before_it_begins(operator: Operator) -> None:
+    operator.environment.set({"bluegreen:host": "*"})
+    refused = operator.run("activate", "green", "--url", "", status=2)
+    assert "nothing was done" in refused.err
+    assert operator.environment.users.served_by() == "blue"

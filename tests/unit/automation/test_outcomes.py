@@ -1,0 +1,33 @@
+"""The exit statuses are an interface: scripts rely on each of them."""
+
+from click.testing import CliRunner
+
+from automation.cli import cli
+from automation.outcomes import MEANINGS, Exit
+
+
+def test_the_exit_statuses_are_what_they_always_were() -> None:
+    assert {each.name: int(each) for each in Exit} == {
+        # Pulumi's own
+        "OK": 0,
+        "ERROR": 1,
+        "CONFIG": 2,
+        "AUTHENTICATION": 3,
+        "RESOURCE": 4,
+        "POLICY": 5,
+        "STACK_NOT_FOUND": 6,
+        "UNEXPECTED_CHANGES": 7,
+        "CANCELLED": 8,
+        "TIMEOUT": 9,
+        # ours
+        "SMOKE_TEST_FAILED": 10,
+        "ROLLED_BACK": 11,
+        "LOCKED": 12,
+        "REFUSED": 13,
+    }
+
+
+def test_help_and_the_documentation_explain_every_exit_status() -> None:
+    shown = CliRunner().invoke(cli, ["--help"]).output
+    for status, meaning in MEANINGS.items():
+        assert f"{status:>2}  {meaning}" in shown
