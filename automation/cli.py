@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from automation import outcomes
-from automation.options import COLOR, changing
+from automation.options import COLOR, changing, reading
 
 if TYPE_CHECKING:
+    from automation.environment import Environment
+    from automation.progress import Progress
     from automation.session import Session
 
 VERSION = "0.1.0"
@@ -138,6 +140,29 @@ def release(session: "Session", **arguments: Any) -> None:
     from automation import verbs
 
     verbs.release(session, **arguments)
+
+
+@cli.command()
+@click.option("--watch", is_flag=True, help="Show it again whenever it changes, until Ctrl-C.")
+@reading
+def status(environment: "Environment", progress: "Progress", watch: bool) -> None:
+    """Show what is live, what differs from the config, and what to do next."""
+    from automation import status
+
+    if watch:
+        status.watch(environment, progress)
+    status.show(status.look(environment), progress)
+
+
+@cli.command()
+@reading
+def history(environment: "Environment", progress: "Progress") -> None:
+    """Show who moved users, when, from where to where, and how long it took."""
+    from automation import history
+    from automation.stack import Stack
+
+    stack = Stack(environment.stack, environment.config_file, wait_seconds=0, timeout_seconds=60, show=lambda _: None)
+    history.show(history.switches(stack.history()), progress)
 
 
 def main() -> None:

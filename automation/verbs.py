@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from automation import smoke, steps
+from automation import history, smoke, steps
 from automation.outcomes import Exit, ReleaseError
 from automation.probe import Entrance, wait_for
 from automation.session import Session
@@ -79,8 +79,13 @@ def activate(session: Session, color: str, release: str | None, image: str | Non
 
 
 def rollback(session: Session, to: str | None) -> None:
-    """Moves users back to the color that served before."""
+    """Moves users back to the color that served before. Said twice, it does not move them forward again."""
     settings = session.environment.settings()
+    if to is None and history.is_back_already(session.stack().history(), settings.active_color):
+        active = settings.active_color
+        text = f"nothing to do: users are back on {active} already. Forward again: bluegreen activate {other(active)}"
+        session.progress.event("done", text, verb="rollback", changed=[], active=active, test=settings.test_color)
+        return
     target = to or other(settings.active_color)
     if target not in settings.service.colors:
         raise ReleaseError(
