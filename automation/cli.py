@@ -12,6 +12,7 @@ import click
 
 from automation import outcomes
 from automation.options import COLOR, changing, reading
+from release.settings import COLORS
 
 if TYPE_CHECKING:
     from automation.environment import Environment
@@ -106,13 +107,17 @@ def activate(session: "Session", color: str, expect_release: str | None, expect_
 
 
 @cli.command()
-@click.argument("color", required=False)
+@click.argument("color", type=click.Choice(COLORS), required=False)
+@click.option("--now", is_flag=True, help="Write the route first and update the stack afterwards: users are back in a blink.")
 @changing
-def rollback(session: "Session", color: str | None) -> None:
-    """Move users back to the color that served before, or to COLOR."""
+def rollback(session: "Session", color: str | None, now: bool) -> None:
+    """Move users back to the color that served before, or to COLOR.
+
+    With --now and without COLOR it goes to the color that users are not on, so saying it twice moves them twice.
+    """
     from automation import verbs
 
-    verbs.rollback(session, color)
+    (verbs.rollback_now if now else verbs.rollback)(session, color)
 
 
 @cli.command()

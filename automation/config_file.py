@@ -8,6 +8,7 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,25 @@ def read(file: Path) -> dict[str, Any]:
     return _config(_parse(_text(file), file), file)
 
 
-def change(file: Path, changes: Mapping[str, str | None]) -> dict[str, str | None]:
-    """Writes `changes` (full key -> text; None removes the key) and returns what undoes them.
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A change that was made to a file, and can be taken back."""
+
+    file: Path
+    before: str
+    after: str
+    had: Mapping[str, str | None]
+
+    def take_back(self, *keys: str) -> None:
+        """Gives the values back that were there, of `keys` or of all; what others have changed meanwhile stays."""
+        if not keys and _text(self.file) == self.after:
+            _replace(self.file, self.before)
+        else:
+            change(self.file, {key: self.had[key] for key in keys or self.had})
+
+
+def change(file: Path, changes: Mapping[str, str | None]) -> Change:
+    """Writes `changes` (full key -> text; None removes the key) and returns what can take them back.
 
     The file is replaced in one step, so it is never seen half-written. Raises `ConfigFileError`, and then nothing is changed.
     """
@@ -47,7 +65,8 @@ def change(file: Path, changes: Mapping[str, str | None]) -> dict[str, str | Non
         )
     if after != before:
         _replace(file, after)
-    return {key: None if key not in had else str(had[key]) for key in changes}
+    present = {key: None if key not in had else str(had[key]) for key in changes}
+    return Change(file=file, before=before, after=after, had=present)
 
 
 def edited(text: str, changes: Mapping[str, str | None]) -> str:

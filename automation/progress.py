@@ -26,6 +26,7 @@ class Progress:
         self.is_json = is_json
         self._began = time.monotonic()
         self._live: _LiveLine | None = None
+        self._passed = ""
 
     def event(self, event: str, text: str, /, **fields: Any) -> None:
         """Something has happened: `text` for people, `event` and `fields` for machines."""
@@ -38,6 +39,9 @@ class Progress:
 
     def passing(self, text: str) -> None:
         """What is going on right now; it is worth a line only where lines can be taken back, or as an event."""
+        if text == self._passed:
+            return
+        self._passed = text
         if self.is_json:
             self.event("waiting", text, message=text)
         elif self._live:

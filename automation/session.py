@@ -51,25 +51,50 @@ class Session:
             show=self._show,
         )
 
-    def apply(self, verb: str, changes: Changes, *, expect: str | None = None, watch: Entrance | None = None) -> Record:
-        """Makes `changes` in the config and runs the update. `expect` is what a switch approves, for this update alone.
+    def apply(
+        self,
+        verb: str,
+        changes: Changes,
+        *,
+        expect: str | None = None,
+        watch: Entrance | None = None,
+        route_alone: bool = False,
+    ) -> Record:
+        """Makes `changes` in the config and runs the update.
+
+        `expect` is what a switch approves, for this update alone; `watch` is where a terminal shows who serves. With
+        `route_alone` a preview comes first, and anything else that it would change stops the command.
 
         Raises `ReleaseError`; it says where users are.
         """
         file = self.environment.config_file
         with self.progress.working(verb, watch), _turn(file, self.wait_seconds, self._show), _as_release_error():
-            undo = config_file.change(file, {**changes, **({EXPECT: expect} if expect else {})})
+            made = config_file.change(file, {**changes, **({EXPECT: expect} if expect else {})})
             try:
+                if route_alone:
+                    self._refuse_more_than_the_route()
                 record = self.stack().up(f"bluegreen {verb}, by {who()}")
             except ReleaseError as error:
                 if not (isinstance(error, UpdateError) and error.record.has_changed):
-                    config_file.change(file, undo)
+                    made.take_back()
                 raise ReleaseError(error.status, f"{error}\n\n{self._aftermath(error)}".strip()) from None
             if expect:
-                config_file.change(file, {EXPECT: undo[EXPECT]})
+                made.take_back(EXPECT)
         for warning in record.warnings:
             self.progress.event("warning", f"warning: {warning}", message=warning)
         return record
+
+    def _refuse_more_than_the_route(self) -> None:
+        app = self.environment.settings().service.name
+        route = {f"VirtualService/{app}-blue-green", f"Service/{app}", f"Service/{app}-test"}
+        planned = [step for step in self.stack().preview().began if step.is_object]
+        if more := [str(step) for step in planned if f"{step.kind}/{step.name}" not in route]:
+            raise ReleaseError(
+                Exit.UNEXPECTED_CHANGES,
+                f"The config asks for more than the route, so the stack was not updated: {', '.join(more)}.\n"
+                "The route is written already, and the config was left as it was.\n"
+                "  next: make the config say what is live (bluegreen status shows the drift), then bluegreen up.",
+            )
 
     def _show(self, what: Step | str) -> None:
         if isinstance(what, str):

@@ -8,7 +8,7 @@ from automation.process import Event
 
 REFUSED = "Refused by the rule:"
 _BAD_CONFIG = "The config has "
-_AFTERMATH = "an unhandled error occurred: program exited"
+_AFTERMATH = ("an unhandled error occurred: program exited", "update failed", "preview failed")
 _NO_STEP = ("same", "read", "refresh")
 
 

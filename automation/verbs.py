@@ -1,14 +1,18 @@
 """What each word of the command does: gather and check first, then one update, then look with real requests."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from automation import history, smoke, steps
+from automation import emergency, history, smoke, steps
 from automation.outcomes import Exit, ReleaseError
 from automation.probe import Entrance, wait_for
 from automation.session import Session
 from automation.steps import Changes
 from release.settings import other
+
+# A pod that drains and stops in its usual time is gone by then; the cluster goes on by itself when it is not.
+LEAVING_SECONDS = 120
 
 
 def up(session: Session, verb: str = "up", changes: Changes | None = None) -> None:
@@ -23,8 +27,17 @@ def deploy(session: Session, color: str, image: str, release: str | None) -> Non
 
 
 def decommission(session: Session, color: str) -> None:
-    """Removes a color that users are not on."""
-    up(session, f"decommission {color}", steps.decommission(session.environment.settings(), color))
+    """Removes a color that users are not on, and returns when the last of its pods has left.
+
+    The engine does not wait for that, and a color that is leaving cannot be deployed yet.
+    """
+    settings = session.environment.settings()
+    record = session.apply(f"decommission {color}", steps.decommission(settings, color))
+    until = time.monotonic() + LEAVING_SECONDS
+    while color in session.live().colors and time.monotonic() < until:
+        session.progress.passing(f"{color} is leaving")
+        time.sleep(1)
+    _done(session, f"decommission {color}", [str(step) for step in record.ended if step.is_object])
 
 
 def test(session: Session, color: str, checks: Path | None, command: Sequence[str]) -> None:
@@ -94,6 +107,18 @@ def rollback(session: Session, to: str | None) -> None:
             f"{settings.active_color}.\n  next: bluegreen deploy {target} --image <tag>, then bluegreen activate {target}",
         )
     activate(session, target, None, None, f"rollback to {target}")
+
+
+def rollback_now(session: Session, to: str | None) -> None:
+    """Moves users by writing the route, and then brings config and state to the same truth. See `emergency`."""
+    moved = emergency.moved(session.environment, to)
+    took = f"{moved.seconds * 1000:.0f} ms"
+    session.progress.event(
+        "moved", f"users: {moved.origin} -> {moved.target}, written in {took}", origin=moved.origin, target=moved.target
+    )
+    changes: Changes = {steps.ACTIVE: moved.target, steps.TEST: moved.test or None}
+    record = session.apply(f"rollback --now to {moved.target}", changes, route_alone=True)
+    _done(session, "rollback --now", [str(step) for step in record.ended if step.is_object])
 
 
 def release(session: Session, tag: str, image: str | None, checks: Path | None, command: Sequence[str], goes_on: bool) -> None:

@@ -49,7 +49,7 @@ class Operator:
         self.variables = {**environment.cluster.variables, "PULUMI_BACKEND_URL": f"file://{environment.state}"}
 
     def command(self, verb: str, *arguments: str, behind: Sequence[str] = ()) -> list[str]:
-        return [str(ROOT / "bin" / "bluegreen"), verb, *arguments, *self._options, *(["--", *behind] if behind else [])]
+        return [str(ROOT / "bin" / "bluegreen"), verb, *self._options, *arguments, *(["--", *behind] if behind else [])]
 
     def start(self, verb: str, *arguments: str, behind: Sequence[str] = (), **variables: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
@@ -197,11 +197,12 @@ def test_a_lock_that_a_killed_run_has_left_is_explained_and_not_removed(operator
 
 def test_a_pipeline_without_a_config_file_goes_on_from_the_last_good_update(operator: Operator) -> None:
     operator.run("deploy", "blue", "--image", "3.0", status=13)
-    (operator.environment.config_file).rename(operator.environment.config_file.with_suffix(".away"))
+    users = operator.environment.users
+    operator.environment.config_file.rename(operator.environment.config_file.with_suffix(".away"))
     operator.run("activate", "green", "--from-state", "--expect-image", "2.0")
-    assert operator.environment.users.served_by() == "green"
+    assert users.served_by() == "green"
     operator.run("rollback", "--from-state")
-    assert operator.environment.users.served_by() == "blue"
+    assert users.served_by() == "blue"
     assert not operator.environment.config_file.exists()
 
 
@@ -216,3 +217,52 @@ def test_an_address_that_nobody_knows_stops_a_switch_before_it_begins(operator: 
     refused = operator.run("activate", "green", "--url", "", status=2)
     assert "nothing was done" in refused.err
     assert operator.environment.users.served_by() == "blue"
+
+
+def test_a_rollback_that_is_said_twice_moves_nobody_forward(operator: Operator) -> None:
+    operator.run("activate", "green")
+    operator.run("rollback")
+    assert "nothing to do" in operator.run("rollback").out
+    assert operator.environment.users.served_by() == "blue"
+
+
+def test_the_status_and_the_history_tell_what_happened(operator: Operator) -> None:
+    operator.run("deploy", "green", "--image", "3.0", "--release", "v3.0-green")
+    operator.run("activate", "green")
+    operator.run("rollback")
+    seen = operator.run("status", "--json").lines[0]
+    assert (seen["active"], seen["test"], seen["drift"]) == ("blue", "green", [])
+    row = next(each for each in seen["rows"] if each["color"] == "green")
+    assert (row["role"], row["release"], row["ready"], row["wanted"]) == ("test", "v3.0-green", 2, 2)
+    moved = [each for each in operator.run("history", "--json").lines if each["event"] == "switch"]
+    assert [(each["from"], each["to"], each["how"]) for each in moved] == [
+        ("green", "blue", "rollback to blue"),
+        ("blue", "green", "activate green"),
+    ]
+    operator.environment.set({"green:imageTag": "4.0"})
+    assert "green runs" in operator.run("status").out
+
+
+def test_rollback_now_moves_users_first_and_leaves_no_difference_behind(operator: Operator, figures: Any) -> None:
+    environment = operator.environment
+    operator.run("activate", "green")
+    environment.users.wait_for("green")
+    with environment.users.load(rate=200, seconds=30) as load:
+        time.sleep(1)
+        pressed = time.time_ns()
+        operator.run("rollback", "--now")
+    answers = load.stop()
+    assert totals(answers).failed == 0
+    last = max(end for end, color in zip(answers.ended, answers.color, strict=True) if color == "green")
+    figures(f"bluegreen rollback --now: {(last - pressed) / 1e9:.3f} s from Enter to the last answer of the bad color")
+    assert "activeColor: blue" in config(operator)
+    assert environment.up("--refresh").written == set()
+    assert operator.run("status", "--json").lines[0]["drift"] == []
+
+
+def test_rollback_now_is_refused_when_the_other_color_is_not_ready(operator: Operator) -> None:
+    environment = operator.environment
+    environment.cluster.kubectl("scale", "deployment/myapp-green", "--replicas=0", "--namespace", environment.name)
+    refused = operator.run("rollback", "--now", status=13)
+    assert "users stay on blue" in refused.err
+    assert environment.users.served_by() == "blue"

@@ -47,10 +47,17 @@ def test_removing_a_key_removes_its_line(file: Path) -> None:
     assert file.read_text() == TEXT.replace("  bluegreen:testColor: green\n", "")
 
 
-def test_what_a_change_returns_undoes_it(file: Path) -> None:
-    undo = change(file, {"bluegreen:activeColor": "green", "bluegreen:testColor": None, "green:imageTag": "2.0"})
-    change(file, undo)
-    assert read(file) == yaml.safe_load(TEXT)["config"]
+def test_a_change_that_is_taken_back_leaves_no_trace(file: Path) -> None:
+    made = change(file, {"bluegreen:activeColor": "green", "bluegreen:testColor": None, "green:imageTag": "2.0"})
+    made.take_back()
+    assert file.read_text() == TEXT
+
+
+def test_taking_a_change_back_keeps_what_others_have_changed_meanwhile(file: Path) -> None:
+    made = change(file, {"bluegreen:activeColor": "green", "green:imageTag": "2.0"})
+    change(file, {"blue:imageTag": "1.1"})
+    made.take_back()
+    assert read(file) == {**yaml.safe_load(TEXT)["config"], "blue:imageTag": "1.1"}
 
 
 def test_removing_what_is_not_there_changes_nothing(file: Path) -> None:
