@@ -67,6 +67,16 @@ def up(session: "Session") -> None:
 
 
 @cli.command()
+@click.option("--markdown", is_flag=True, help="A summary for a pull request.")
+@changing
+def plan(session: "Session", markdown: bool) -> None:
+    """Show what `up` would do: who is moved, what testers see, which pods change. Nothing is changed."""
+    from automation import verbs
+
+    verbs.show_plan(session, markdown)
+
+
+@cli.command()
 @COLOR
 @click.option("--image", required=True, metavar="TAG", help="The tag or digest of the color's image.")
 @click.option("--release", metavar="ID", help="The name of the release, for --expect-release and for people.")

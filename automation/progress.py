@@ -16,7 +16,7 @@ from automation.probe import Answer, Entrance
 
 SCHEMA = 1
 
-_SYMBOLS = {"create": "+", "update": "~", "delete": "-", "replace": "+-", "create-replacement": "++", "delete-replaced": "--"}
+SYMBOLS = {"create": "+", "update": "~", "delete": "-", "replace": "+-", "create-replacement": "++", "delete-replaced": "--"}
 
 
 class Progress:
@@ -51,7 +51,7 @@ class Progress:
 
     def step(self, operation: str, kind: str, name: str) -> None:
         """A step of the engine begins."""
-        text = f"  {_SYMBOLS.get(operation, operation)} {kind} {name}"
+        text = f"  {SYMBOLS.get(operation, operation)} {kind} {name}"
         self.event("step", text, operation=operation, kind=kind, name=name)
 
     def object(self, fields: dict[str, Any]) -> None:

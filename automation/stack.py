@@ -56,7 +56,7 @@ class Stack:
         pause_seconds, told = 0.5, ""
         while True:
             try:
-                return self._run(lambda stack: stack.up(message=message, show_secrets=False, **self._options()))
+                return self._run(lambda stack: stack.up(message=message, show_secrets=False, **self._options()), is_shown=True)
             except auto.errors.ConcurrentUpdateError as error:
                 holder = self._may_wait(str(error), until)
             if holder != told:
@@ -79,7 +79,11 @@ class Stack:
 
     def preview(self) -> Record:
         """Runs `pulumi preview`. Raises `ReleaseError`."""
-        return self._run(lambda stack: stack.preview(diff=True, **self._options()))
+        # The Automation API's own gets its events by a connection of its own, and wants the CLI's version for that.
+        command = ["preview", "--diff", "--color", "never", *self._where()]
+        return self._run(
+            lambda stack: stack.workspace.pulumi_command.run(command, str(ROOT), {"PULUMI_DEBUG_COMMANDS": "true"})
+        )
 
     def history(self) -> list[auto.UpdateSummary]:
         """The updates of the stack, the newest first. Secrets stay hidden."""
@@ -88,21 +92,24 @@ class Stack:
 
     def refresh_config(self) -> None:
         """Writes the config of the newest update into the config file. The Automation API's own can name no file."""
-        command = ["config", "refresh", "--force", "--stack", self.name, "--config-file", self._config_file]
+        command = ["config", "refresh", "--force", *self._where()]
         self._ask(lambda stack: stack.workspace.pulumi_command.run(command, str(ROOT), {}))
+
+    def _where(self) -> list[str]:
+        return ["--stack", self.name, "--config-file", self._config_file]
 
     def _options(self) -> dict[str, Any]:
         return {"config_file": self._config_file, "color": "never"}
 
-    def _run(self, call: Callable[[auto.Stack], Any]) -> Record:
+    def _run(self, call: Callable[[auto.Stack], Any], *, is_shown: bool) -> Record:
         record = Record()
 
         def take(event: Any) -> None:
-            if shown := record.add(event):
+            if (shown := record.add(event)) and is_shown:
                 self._show(shown)
 
         try:
-            self._ask(call, take)
+            record.text = self._ask(call, take).stdout
         except ReleaseError as error:
             # The Automation API asks for outputs and history after an update; when that fails the update is still good.
             if not record.is_done:

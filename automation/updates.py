@@ -28,13 +28,15 @@ class Step:
 
 @dataclass
 class Record:
-    """Grows while the engine works. `ended` holds the steps that were done, `errors` and `warnings` what was said."""
+    """Grows while the engine works. `ended` holds the steps that were done, `errors` and `warnings` what was said,
+    `text` what the CLI printed."""
 
     began: list[Step] = field(default_factory=list)
     ended: list[Step] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     config: Mapping[str, str] = field(default_factory=dict)
+    text: str = ""
     is_done: bool = False
 
     def add(self, event: Event) -> Step | str | None:

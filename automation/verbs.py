@@ -4,12 +4,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from automation import emergency, history, smoke, steps
+from automation import emergency, history, plan, smoke, steps
 from automation.outcomes import Exit, ReleaseError
 from automation.probe import Entrance, wait_for
 from automation.session import Session
+from automation.stack import UpdateError
 from automation.steps import Changes
-from release.settings import other
+from release.settings import PROJECT, other
 
 # A pod that drains and stops in its usual time is gone by then; the cluster goes on by itself when it is not.
 LEAVING_SECONDS = 120
@@ -19,6 +20,25 @@ def up(session: Session, verb: str = "up", changes: Changes | None = None) -> No
     """Brings the environment to what its config says, with `changes`."""
     record = session.apply(verb, changes or {})
     _done(session, verb, [str(step) for step in record.ended if step.is_object])
+
+
+def show_plan(session: Session, as_markdown: bool) -> None:
+    """Shows what an update would do, also when it would be refused; the refusal then ends the command."""
+    failure: UpdateError | None = None
+    try:
+        record = session.stack().preview()
+    except UpdateError as error:
+        record, failure = error.record, error
+        record.errors = record.errors or [str(error)]
+    settings = session.environment.settings()
+    try:
+        live = session.live()
+    except ReleaseError:
+        live = None  # the program has warned of that
+    made = plan.make(record, settings, live, project=PROJECT, stack=session.environment.stack)
+    plan.show(made, session.progress, as_markdown=as_markdown)
+    if failure:
+        raise failure
 
 
 def deploy(session: Session, color: str, image: str, release: str | None) -> None:

@@ -256,7 +256,7 @@ def test_rollback_now_moves_users_first_and_leaves_no_difference_behind(operator
     last = max(end for end, color in zip(answers.ended, answers.color, strict=True) if color == "green")
     figures(f"bluegreen rollback --now: {(last - pressed) / 1e9:.3f} s from Enter to the last answer of the bad color")
     assert "activeColor: blue" in config(operator)
-    assert environment.up("--refresh").written == set()
+    assert environment.run("up", "--refresh", "--skip-preview", "--yes").written == set()
     assert operator.run("status", "--json").lines[0]["drift"] == []
 
 
