@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from automation import outcomes
-from automation.options import COLOR, changing, reading
+from automation.options import COLOR, Duration, changing, reading
 from release.settings import COLORS
 
 if TYPE_CHECKING:
@@ -108,12 +108,20 @@ def test(session: "Session", **arguments: Any) -> None:
 @COLOR
 @_EXPECT[0]
 @_EXPECT[1]
+@click.option("--bake", type=Duration(), default=0, help="How long to watch afterwards, such as 2m.")
+@_CHECKS
 @changing
-def activate(session: "Session", color: str, expect_release: str | None, expect_image: str | None) -> None:
-    """Move users to a color, and wait until every answer comes from it."""
+def activate(
+    session: "Session", color: str, expect_release: str | None, expect_image: str | None, bake: float, checks: Path | None
+) -> None:
+    """Move users to a color, and wait until every answer comes from it.
+
+    With --bake it goes on asking as users do, and rolls back by itself when more requests or --checks fail than before.
+    """
     from automation import verbs
 
-    verbs.activate(session, color, expect_release, expect_image)
+    approval = verbs.Approval(release=expect_release, image=expect_image)
+    verbs.activate(session, color, approval, bake_seconds=bake, checks=checks)
 
 
 @cli.command()

@@ -97,7 +97,7 @@ def _pods(settings: Settings, steps: Sequence[Step], before: Mapping[str, str], 
 def markdown(plan: Plan) -> str:
     """The summary for a pull request, at most `LONGEST` characters."""
     head = "\n".join(_summary(plan))
-    if not plan.diff or plan.refusals:
+    if not plan.diff or plan.refusals or not plan.steps:
         return head + "\n"
     opening, closing = "\n\n<details><summary>Diff</summary>\n\n````diff\n", "\n````\n\n</details>\n"
     room = LONGEST - len(head) - len(opening) - len(closing)

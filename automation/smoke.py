@@ -24,9 +24,12 @@ from automation.outcomes import Exit, ReleaseError
 from automation.probe import Entrance
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Check:
-    """One request and what its answer must be. `body` is a regular expression, `within_ms` 0 for any time."""
+    """One request and what its answer must be. `body` is a regular expression, `within_ms` 0 for any time.
+
+    Two are never the same one, so each can be followed by itself.
+    """
 
     path: str
     status: int = 200

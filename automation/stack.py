@@ -82,7 +82,8 @@ class Stack:
         # The Automation API's own gets its events by a connection of its own, and wants the CLI's version for that.
         command = ["preview", "--diff", "--color", "never", *self._where()]
         return self._run(
-            lambda stack: stack.workspace.pulumi_command.run(command, str(ROOT), {"PULUMI_DEBUG_COMMANDS": "true"})
+            lambda stack: stack.workspace.pulumi_command.run(command, str(ROOT), {"PULUMI_DEBUG_COMMANDS": "true"}),
+            is_shown=False,
         )
 
     def history(self) -> list[auto.UpdateSummary]:

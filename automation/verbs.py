@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from automation import emergency, history, plan, smoke, steps
+from automation import bake, emergency, history, plan, smoke, steps
 from automation.outcomes import Exit, ReleaseError
 from automation.probe import Entrance, wait_for
 from automation.session import Session
@@ -100,15 +101,60 @@ def smoke_test(session: Session, entrance: Entrance, color: str, checks: Sequenc
         )
 
 
-def activate(session: Session, color: str, release: str | None, image: str | None, verb: str = "") -> None:
-    """Moves users to a color, and returns when every answer comes from there."""
+@dataclass(frozen=True, kw_only=True)
+class Approval:
+    """What may be activated, by its release and its image; None is anything."""
+
+    release: str | None = None
+    image: str | None = None
+
+
+def activate(
+    session: Session,
+    color: str,
+    approval: Approval = Approval(),
+    *,
+    bake_seconds: float = 0,
+    checks: Path | None = None,
+) -> None:
+    """Moves users to a color, and returns when every answer comes from there, and after `bake_seconds` of watching."""
+    listed = smoke.read(checks) if checks else []
     settings, users = session.environment.settings(), session.environment.users()
-    steps.approve(settings, color, release, image)
-    verb = verb or f"activate {color}"
-    changes = steps.activate(settings, color)
-    record = session.apply(verb, changes, expect=release or image, watch=users)
+    steps.approve(settings, color, approval.release, approval.image)
+    origin = session.live().active
+    compared = bake.before(users, origin, listed) if bake_seconds and origin else None
+    _move(session, users, color, f"activate {color}", expect=approval.release or approval.image)
+    if compared and origin != color:
+        _bake(session, users, (origin, color), bake_seconds, compared)
+
+
+def _move(session: Session, users: Entrance, color: str, verb: str, expect: str | None = None) -> None:
+    changes = steps.activate(session.environment.settings(), color)
+    record = session.apply(verb, changes, expect=expect, watch=users)
     _verify(session, users, color, "users")
     _done(session, verb, [str(step) for step in record.ended if step.is_object])
+
+
+def _bake(session: Session, users: Entrance, move: tuple[str, str], seconds: float, compared: bake.Before) -> None:
+    """Watches the color that users are on now; when it is worse, users go back first, and then the error is raised."""
+    origin, color = move
+
+    def tell(passed: float, counts: bake.Counts) -> None:
+        session.progress.passing(f"baking {color}: {passed:.0f} of {seconds:.0f} s, {counts}")
+
+    verdict = bake.watch(users, color, seconds, compared, tell)
+    if not verdict.worse:
+        counted = {"requests": verdict.counts.requests, "failed": verdict.counts.failed}
+        session.progress.event("baked", f"  baked {verdict.seconds:.0f} s: {verdict.counts}", color=color, **counted)
+        return
+    session.progress.event("worse", f"  {color} is worse: {verdict.worse}", color=color, reason=verdict.worse)
+    rollback_now(session, origin)
+    raise ReleaseError(
+        Exit.ROLLED_BACK,
+        f"{color} was worse than {origin} {verdict.seconds:.1f} s after it was activated, so users are back on {origin}.\n"
+        f"  why:  {verdict.worse}\n"
+        f"  next: look at {color} on the test route; mend it and deploy another image: bluegreen deploy {color} --image <tag>",
+    )
 
 
 def rollback(session: Session, to: str | None) -> None:
@@ -126,7 +172,7 @@ def rollback(session: Session, to: str | None) -> None:
             f"There is nothing to roll back to: {target} is not deployed. Nothing was changed; users stay on "
             f"{settings.active_color}.\n  next: bluegreen deploy {target} --image <tag>, then bluegreen activate {target}",
         )
-    activate(session, target, None, None, f"rollback to {target}")
+    _move(session, session.environment.users(), target, f"rollback to {target}")
 
 
 def rollback_now(session: Session, to: str | None) -> None:
@@ -156,7 +202,7 @@ def release(session: Session, tag: str, image: str | None, checks: Path | None, 
     deploy(session, color, image or version, tag)
     test(session, color, checks, command)
     if goes_on:
-        activate(session, color, tag, None)
+        activate(session, color, Approval(release=tag))
 
 
 def _verify(session: Session, entrance: Entrance, color: str, role: str) -> None:

@@ -4,71 +4,15 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cluster import ROOT
+from tests.command import LONGEST_SECONDS, Operator
 from tests.conftest import Environments
-from tests.stack import BOTH_COLORS, ONE_COLOR, Environment, other
+from tests.stack import BOTH_COLORS, ONE_COLOR, other
 from traffic.report import totals
-
-LONGEST_SECONDS = 180
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What one command came to."""
-
-    command: str
-    status: int
-    out: str
-    err: str
-    seconds: float
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        """The JSON lines."""
-        return [json.loads(line) for line in self.out.splitlines()]
-
-    def __str__(self) -> str:
-        return f"$ {self.command}\n{self.out}\n{self.err}\nexit status {self.status} after {self.seconds:.1f} s"
-
-
-class Operator:
-    """A person, or a pipeline, who has the command and nothing else."""
-
-    def __init__(self, environment: Environment, *options: str) -> None:
-        self.environment = environment
-        self.url = environment.cluster.gateway_url
-        where = ["--stack", environment.name, "--config-file", str(environment.config_file), "--url", self.url]
-        self._options = [*where, *options]
-        self.variables = {**environment.cluster.variables, "PULUMI_BACKEND_URL": f"file://{environment.state}"}
-
-    def command(self, verb: str, *arguments: str, behind: Sequence[str] = ()) -> list[str]:
-        return [str(ROOT / "bin" / "bluegreen"), verb, *self._options, *arguments, *(["--", *behind] if behind else [])]
-
-    def start(self, verb: str, *arguments: str, behind: Sequence[str] = (), **variables: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            self.command(verb, *arguments, behind=behind),
-            cwd="/",
-            env={**self.variables, **variables},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, verb: str, *arguments: str, status: int = 0, behind: Sequence[str] = (), **variables: str) -> Ran:
-        began = time.monotonic()
-        process = self.start(verb, *arguments, behind=behind, **variables)
-        out, err = process.communicate(timeout=LONGEST_SECONDS)
-        ran = Ran(" ".join([verb, *arguments]), process.returncode, out, err, time.monotonic() - began)
-        assert ran.status == status, str(ran)
-        return ran
 
 
 @pytest.fixture
@@ -78,10 +22,6 @@ def operator(new_environment: Environments) -> Operator:
     operator = Operator(environment)
     operator.run("up")
     return operator
-
-
-def config(operator: Operator) -> str:
-    return operator.environment.config_file.read_text()
 
 
 def test_two_whole_releases_by_the_command_alone_lose_no_request(
@@ -107,7 +47,7 @@ def test_two_whole_releases_by_the_command_alone_lose_no_request(
             figures(f"bluegreen activate {color}, under load: {moved.seconds:.1f} s")
     counted = totals(load.stop())
     assert counted.failed == 0, counted.errors
-    assert "expect" not in config(operator)
+    assert "expect" not in operator.config()
     assert "Deployment/myapp-green" not in environment.objects()
 
 
@@ -118,18 +58,18 @@ def test_what_is_already_so_ends_well_and_changes_nothing(operator: Operator) ->
 
 
 def test_a_refused_change_has_its_own_status_and_is_not_left_in_the_config(operator: Operator) -> None:
-    before = config(operator)
+    before = operator.config()
     refused = operator.run("deploy", "blue", "--image", "3.0", status=13)
     assert "Refused by the rule: the pods of the live color do not change in place" in refused.err
     assert "users stay on blue" in refused.err
-    assert config(operator) == before
+    assert operator.config() == before
 
 
 def test_a_stale_approval_is_refused(operator: Operator) -> None:
     operator.run("deploy", "green", "--image", "3.0", "--release", "v3.0-green")
     operator.run("activate", "green", "--expect-release", "v2.0-green", status=13)
     assert operator.environment.users.served_by() == "blue"
-    assert "expect" not in config(operator)
+    assert "expect" not in operator.config()
 
 
 def test_failed_smoke_tests_have_their_own_status_and_move_nobody(operator: Operator, tmp_path: Path) -> None:
@@ -146,16 +86,16 @@ def test_a_color_that_does_not_become_ready_fails_as_a_resource_and_stays_in_the
     failed = operator.run("deploy", "green", "--image", "no-such-tag", status=4)
     assert "myapp-green did not become ready" in failed.err
     assert "users stay on blue" in failed.err
-    assert "no-such-tag" in config(operator)
+    assert "no-such-tag" in operator.config()
     operator.run("deploy", "green", "--image", "2.0")
 
 
 def test_config_that_cannot_be_used_is_told_from_a_failure(operator: Operator) -> None:
-    before = config(operator)
+    before = operator.config()
     operator.run("test", "blue", status=2)
     operator.run("deploy", "green", "--image", "not a tag", status=2)
     operator.run("deploy", "red", "--image", "2.0", status=2)
-    assert config(operator) == before
+    assert operator.config() == before
 
 
 def test_a_stack_that_is_not_there_and_a_wrong_passphrase_have_their_statuses(operator: Operator) -> None:
@@ -172,12 +112,8 @@ def test_a_command_that_may_not_take_long_enough_is_told_to_stop(operator: Opera
 def test_a_busy_stack_is_waited_for_and_its_holder_named(operator: Operator, tmp_path: Path) -> None:
     operator.environment.set({"green:imageTag": "no-such-tag"})
     busy = operator.start("up")
-    second = Operator(operator.environment)
-    elsewhere = tmp_path / "Pulumi.elsewhere.yaml"  # as another checkout has it
-    elsewhere.write_text(operator.environment.config_file.read_text())
-    second._options[3] = str(elsewhere)
     time.sleep(3)
-    locked = second.run("activate", "blue", "--wait", "1s", status=12)
+    locked = operator.elsewhere(tmp_path).run("activate", "blue", "--wait", "1s", status=12)
     assert "(process " in locked.err
     busy.communicate(timeout=LONGEST_SECONDS)
 
@@ -255,7 +191,7 @@ def test_rollback_now_moves_users_first_and_leaves_no_difference_behind(operator
     assert totals(answers).failed == 0
     last = max(end for end, color in zip(answers.ended, answers.color, strict=True) if color == "green")
     figures(f"bluegreen rollback --now: {(last - pressed) / 1e9:.3f} s from Enter to the last answer of the bad color")
-    assert "activeColor: blue" in config(operator)
+    assert "activeColor: blue" in operator.config()
     assert environment.run("up", "--refresh", "--skip-preview", "--yes").written == set()
     assert operator.run("status", "--json").lines[0]["drift"] == []
 
@@ -266,3 +202,51 @@ def test_rollback_now_is_refused_when_the_other_color_is_not_ready(operator: Ope
     refused = operator.run("rollback", "--now", status=13)
     assert "users stay on blue" in refused.err
     assert environment.users.served_by() == "blue"
+
+
+def test_a_bad_release_is_rolled_back_by_itself_within_seconds(new_environment: Environments, figures: Any) -> None:
+    bad = {"green:env": {"FAULT": "errors", "FAULT_RATE": "0.05"}}
+    environment = new_environment(BOTH_COLORS | bad)
+    operator = Operator(environment)
+    operator.run("up")
+    environment.users.wait_for("blue")
+    with environment.users.load(rate=200, seconds=60) as load:
+        baked = operator.run("activate", "green", "--bake", "1m", "--json", status=11)
+        time.sleep(1)
+    answers = load.stop()
+    times = {
+        color: [end for end, each in zip(answers.ended, answers.color, strict=True) if each == color]
+        for color in ("blue", "green")
+    }
+    bad_seconds = (max(times["green"]) - min(times["green"])) / 1e9
+    assert environment.users.served_by() == "blue"
+    assert "activeColor: blue" in operator.config()
+    assert [line["event"] for line in baked.lines if line["event"] in ("worse", "moved", "result")] == [
+        "worse",
+        "moved",
+        "result",
+    ]
+    assert bad_seconds < 15
+    failed = totals(answers).failed
+    figures(
+        f"bake: errors of 5 % were rolled back after {bad_seconds:.1f} s; {failed} of {len(answers)} requests at 200/s were bad"
+    )
+
+
+def test_a_good_release_bakes_and_stays(operator: Operator) -> None:
+    assert "baked" in operator.run("activate", "green", "--bake", "3s").out
+    assert operator.environment.users.served_by() == "green"
+
+
+def test_a_plan_tells_the_switch_and_touches_nothing(operator: Operator, tmp_path: Path) -> None:
+    before = operator.environment.objects()
+    operator.environment.set({"bluegreen:activeColor": "green", "bluegreen:testColor": "blue"})
+    told = [operator.run("plan", "--markdown").out for _ in range(2)]
+    assert told[0] == told[1]
+    assert f"{operator.environment.host}`: blue 1.0 -> green 2.0" in told[0]
+    assert "- Pods: none change" in told[0]
+    assert "| `~` | VirtualService | myapp-blue-green |" in told[0]
+    operator.environment.set({"green:imageTag": "3.0"})
+    refused = operator.run("plan", "--markdown", status=13)
+    assert "**Refused by the rule: one update moves users or changes pods, never both**" in refused.out
+    assert operator.environment.objects() == before
