@@ -238,7 +238,7 @@ def test_a_good_release_bakes_and_stays(operator: Operator) -> None:
     assert operator.environment.users.served_by() == "green"
 
 
-def test_a_plan_tells_the_switch_and_touches_nothing(operator: Operator, tmp_path: Path) -> None:
+def test_a_plan_tells_the_switch_and_touches_nothing(operator: Operator) -> None:
     before = operator.environment.objects()
     operator.environment.set({"bluegreen:activeColor": "green", "bluegreen:testColor": "blue"})
     told = [operator.run("plan", "--markdown").out for _ in range(2)]

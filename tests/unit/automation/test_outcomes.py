@@ -1,5 +1,7 @@
 """The exit statuses are an interface: scripts rely on each of them."""
 
+from pathlib import Path
+
 from click.testing import CliRunner
 
 from automation.cli import cli
@@ -29,5 +31,12 @@ def test_the_exit_statuses_are_what_they_always_were() -> None:
 
 def test_help_and_the_documentation_explain_every_exit_status() -> None:
     shown = CliRunner().invoke(cli, ["--help"]).output
+    documented = (Path(__file__).parents[3] / "docs" / "command.md").read_text()
     for status, meaning in MEANINGS.items():
         assert f"{status:>2}  {meaning}" in shown
+        assert f"| {int(status)} | {meaning} |" in documented
+
+
+def test_every_word_of_the_command_is_documented() -> None:
+    documented = (Path(__file__).parents[3] / "docs" / "command.md").read_text()
+    assert [name for name in cli.commands if f"| `{name}" not in documented] == []
