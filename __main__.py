@@ -28,15 +28,11 @@ gate = Gate(
 )
 gate.check()
 
-# Explicit, so that the cluster is named in the config and not by whoever runs the command; and with an identity of its
-# own, because a provider whose kubeconfig entry changes would otherwise replace every object under it.
-provider = Provider(
-    "cluster",
-    context=settings.context or None,
-    namespace=settings.namespace,
-    cluster_identifier=settings.context or "current context",
-)
-environment = Environment(service, settings, gate, pulumi.ResourceOptions(provider=provider))
+# Explicit, so that the cluster is named in the config and not by whoever runs the command; and with an identity that never
+# changes, because a provider that takes its cluster for another one replaces every object under it. An environment does not
+# move: for another cluster there is another stack.
+provider = Provider("cluster", context=settings.context or None, namespace=settings.namespace, cluster_identifier="cluster")
+environment = Environment(service, settings, gate, pulumi.ResourceOptions(provider=provider, transformations=[gate.guard]))
 
 pulumi.export("activeColor", settings.active_color)
 pulumi.export("testColor", settings.test_color)

@@ -34,12 +34,8 @@ class Gate(Protocol):
         """Resolves when the Job has succeeded; fails with its log when it has failed."""
         ...
 
-    def deployment_hooks(self, color: ColorSettings) -> pulumi.ResourceHookBinding | None:
-        """What looks at the Deployment before it is written."""
-        ...
-
     def route_hooks(self) -> pulumi.ResourceHookBinding | None:
-        """What looks at the route before it is written."""
+        """What looks at the route before it is updated."""
         ...
 
 
@@ -53,7 +49,7 @@ class Color(pulumi.ComponentResource):
         super().__init__("bluegreen:components:Color", name, None, opts)
         self._settings = settings
         variables = self._variables()
-        deployment = self._deployment(gate, self._migrated(gate, variables) if settings.migrate else variables)
+        deployment = self._deployment(self._migrated(gate, variables) if settings.migrate else variables)
         self.ready = gate.ready(settings, deployment).apply(lambda _: deployment)
         if settings.replicas > 1:
             self._disruption_budget(deployment)
@@ -104,7 +100,7 @@ class Color(pulumi.ComponentResource):
         job = self._manifest(suffix, "batch/v1", "Job", name, {"spec": spec}, **options)
         return gate.migrated(self._settings, job).apply(lambda _: [*variables, job])
 
-    def _deployment(self, gate: Gate, after: pulumi.Input[list[Any]]) -> Manifest:
+    def _deployment(self, after: pulumi.Input[list[Any]]) -> Manifest:
         settings = self._settings
         spec = {
             "replicas": settings.replicas,
@@ -115,8 +111,6 @@ class Color(pulumi.ComponentResource):
         annotations = {marks.TEMPLATE: fingerprint(settings)}
         if settings.release:
             annotations[marks.RELEASE] = settings.release
-        # A pod may take all of its grace period to leave, which can be longer than the provider's ten minutes.
-        leaving = f"{settings.drain_seconds + settings.shutdown_seconds + 120}s"
         return self._manifest(
             "",
             "apps/v1",
@@ -125,10 +119,8 @@ class Color(pulumi.ComponentResource):
             {"spec": spec},
             annotations=annotations,
             depends_on=after,
-            custom_timeouts=pulumi.CustomTimeouts(delete=leaving),
             # The autoscaler owns the number from its first decision on.
             ignore_changes=["spec.replicas"] if settings.max_replicas else None,
-            hooks=gate.deployment_hooks(settings),
         )
 
     def _disruption_budget(self, deployment: Manifest) -> None:

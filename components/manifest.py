@@ -16,6 +16,10 @@ from release import marks
 # the engine could name it.
 FIELD_MANAGER = "bluegreen"
 
+# What an environment owns, nobody else writes for long: without this a preview fails at a field that somebody has changed
+# with kubectl, and an update fails at one that somebody has changed with anything else.
+_TAKES_FIELDS_BACK = {"pulumi.com/patchForce": "true"}
+
 # The provider's waiting is not used. For a Service it takes up to ten seconds and then accepts no endpoints, or stale ones;
 # for a Deployment or a Job it goes on until a timeout when the cause of the failure is long certain, and it does not look
 # at what has not changed. The program's own gate waits instead.
@@ -47,9 +51,17 @@ class Manifest(pulumi.CustomResource):
         annotations: Mapping[str, str] | None = None,
     ) -> None:
         group = api_version if "/" in api_version else f"core/{api_version}"
-        noted = {"pulumi.com/patchFieldManager": FIELD_MANAGER, marks.OWNER: owner(), **(annotations or {})}
+        noted = {
+            "pulumi.com/patchFieldManager": FIELD_MANAGER,
+            **_TAKES_FIELDS_BACK,
+            marks.OWNER: owner(),
+            **(annotations or {}),
+        }
         if kind in _NOT_AWAITED:
             noted["pulumi.com/skipAwait"] = "true"
+            # The provider's own choice leaves the object, with its name, until the last pod has gone, and does not wait for
+            # that here: a color that comes back meanwhile would meet its own past.
+            noted["pulumi.com/deletionPropagationPolicy"] = "background"
         metadata = {"name": object_name, "labels": dict(labels), "annotations": noted}
         props = {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}
         super().__init__(f"kubernetes:{group}:{kind}", resource_name, props, opts)

@@ -10,10 +10,11 @@ from typing import Any
 import pulumi
 
 from components.pods import fingerprint, job_name, name_of
+from gate.hooks import Hooks, Judge
 from release.live import Cluster, Live, LiveError, Object
 from release.readiness import Trouble, failure, lost, trouble
 from release.settings import ColorSettings, Settings
-from release.transition import Refusal, Transition, Wanted, WantedColor, transition
+from release.transition import Transition, Wanted, WantedColor, transition
 
 POLL_SECONDS = 0.3
 
@@ -39,8 +40,11 @@ class Gate:
         self._settings = settings
         self._cluster = cluster
         self._owner = owner
+        self._judge = Judge(settings.allow)
         self._live = Live()
         self._transition = Transition(moves=None, changes=(), refusals=())
+        # None as long as the cluster is not read: whoever goes on then goes on blindly.
+        self._hooks: Hooks | None = None
 
     def check(self) -> None:
         """Reads what is live and refuses what the rules refuse, before anything is registered.
@@ -54,26 +58,28 @@ class Gate:
             self._unread(error)
             return
         self._transition = transition(self._live, wanted(self._settings, self._owner))
-        refused = [refusal for refusal in self._transition.refusals if not self._is_allowed(refusal)]
-        if refused:
+        self._hooks = Hooks(self._cluster, self._judge, self._owner, self._transition)
+        if refused := self._judge.refused(self._transition.refusals):
             raise pulumi.RunError("\n\n".join(map(str, refused)) + "\n\n" + self._where_users_are())
+        if name := self._transition.drifted:
+            color = self._live.colors[name]
+            pulumi.warn(
+                f"{name} runs {color.image}, which this stack did not deploy. It serves the users, so its pods stay as they "
+                "are; when the users have moved away, pulumi up --refresh mends it."
+            )
 
     def _unread(self, error: LiveError) -> None:
         if pulumi.runtime.is_dry_run():
             pulumi.warn(f"{error}. The rules of a release are not checked in this preview; an update would be refused.")
         elif "unread" in self._settings.allow:
-            pulumi.warn(f"{error}. The rules of a release are not checked: bluegreen:allow has unread.")
+            pulumi.warn(
+                f"{error}. The rules of a release are not checked, and no color is waited for: bluegreen:allow has unread."
+            )
         else:
             raise pulumi.RunError(
                 f"{error}\nWhat is live decides whether an update is safe, so nothing was changed. Mend the access "
                 "to the cluster (bluegreen:context, KUBECONFIG), or add unread to bluegreen:allow."
             ) from None
-
-    def _is_allowed(self, refusal: Refusal) -> bool:
-        if refusal.exception not in self._settings.allow:
-            return False
-        pulumi.warn(f"bluegreen:allow has {refusal.exception}, so this goes on:\n{refusal}")
-        return True
 
     def _where_users_are(self) -> str:
         return f"Nothing was changed; users stay on {self._live.active}." if self._live.active else "Nothing was changed."
@@ -86,6 +92,8 @@ class Gate:
         """
 
         async def wait(_: Any) -> None:
+            if not self._is_awaited(color.name):
+                return
             began = time.monotonic()
             said = ""
             while found := await asyncio.to_thread(self._trouble, color, time.monotonic() - began):
@@ -97,15 +105,20 @@ class Gate:
                     pulumi.info(f"{found.pod or color.name}: {found.message}", deployment, ephemeral=True)
                 await asyncio.sleep(POLL_SECONDS)
 
-        if pulumi.runtime.is_dry_run() or self._is_known_ready(color):
-            return deployment.urn
-        return deployment.urn.apply(wait)
+        return deployment.urn if pulumi.runtime.is_dry_run() else deployment.urn.apply(wait)
 
-    def _is_known_ready(self, color: ColorSettings) -> bool:
-        """Whether the first look has shown this very color ready, so that there is nothing to wait for."""
-        present = self._live.colors.get(color.name)
-        is_same = present is not None and color.name not in self._transition.changes
-        return is_same and present is not None and present.is_ready and present.replicas == color.replicas
+    def _is_awaited(self, color: str) -> bool:
+        """Whether this update changes a color, or may send somebody to it who is not there yet.
+
+        The color that serves users is not waited for as long as its pods stay as they are: what it lacks is a reason to
+        leave it, and must not hold up the way out. The color they move to is judged by the rules.
+        """
+        if not self._hooks:
+            return False
+        if color in self._hooks.rewritten or color not in self._live.colors:
+            return True
+        serves = {self._live.active, *(self._transition.moves or ())}
+        return color not in serves and not self._live.colors[color].is_ready
 
     def _trouble(self, color: ColorSettings, waited_seconds: float) -> Trouble | None:
         try:
@@ -114,7 +127,8 @@ class Gate:
         except LiveError as error:  # an API server that restarts comes back
             return Trouble(reason="ClusterNotRead", message=str(error), advice="Mend the access to the cluster.")
         if deployment is None:
-            return Trouble(reason="Missing", message="the Deployment is gone", advice="Try again.", is_certain=True)
+            advice = "Bring it back: pulumi up --refresh. If this is another cluster than before, put bluegreen:context back."
+            return Trouble(reason="Missing", message="the Deployment is gone", advice=advice, is_certain=True)
         return trouble(deployment, pods, waited_seconds)
 
     def _failure(self, color: ColorSettings, found: Trouble, waited_seconds: float) -> str:
@@ -186,67 +200,35 @@ class Gate:
 
     def _migration_failure(self, what: str, pods: list[Object], advice: str) -> str:
         names = [each["metadata"]["name"] for each in pods]
-        lines = [what]
-        lines += [f"  log:    {line}" for pod in names for line in self._cluster.log(pod)]
-        lines += [f"  event:  {line}" for pod in names for line in self._cluster.events(pod)]
-        return "\n".join([*lines, f"  next:   {advice}", f"The pods of the color were not touched. {self._who_serves()}"])
+        log = [f"  log:    {line}" for pod in names for line in self._cluster.log(pod)]
+        # One that has run has said what was wrong; of one that has not, the cluster tells.
+        told = log or [f"  event:  {line}" for pod in names for line in self._cluster.events(pod)]
+        return "\n".join([what, *told, f"  next:   {advice}", f"The pods of the color were not touched. {self._who_serves()}"])
 
     def _in_context(self) -> str:
         return f" --context {self._settings.context}" if self._settings.context else ""
 
-    def deployment_hooks(self, color: ColorSettings) -> pulumi.ResourceHookBinding | None:
-        """Refuses to take over a Deployment that exists already, and to scale while users move."""
-        hooks: dict[str, Any] = {}
-        if color.name in self._live.colors:
-            hooks["before_create"] = [self._never_take_over(name_of(color))]
-        if moves := self._transition.moves:
-
-            def only_move(args: pulumi.ResourceHookArgs) -> None:
-                old, new = ((inputs or {})["spec"]["replicas"] for inputs in (args.old_inputs, args.new_inputs))
-                if old != new and "switch-and-change" not in self._settings.allow:
-                    raise RuntimeError(
-                        "Refused by the rule: one update moves users or changes pods, never both\n"
-                        f"  asked:  users from {moves[0]} to {moves[1]}, and {name_of(color)} from {old} to {new} replicas\n"
-                        f"  remedy: Scale in an update of its own, before or after the switch."
-                    )
-
-            options = pulumi.ResourceHookOptions(on_dry_run=True)
-            hooks["before_update"] = [pulumi.ResourceHook(f"{name_of(color)}-only-move", only_move, options)]
-        return pulumi.ResourceHookBinding(**hooks) if hooks else None
-
     def route_hooks(self) -> pulumi.ResourceHookBinding | None:
-        """Refuses to take over a route that exists already, and looks once more at the target when users move."""
-        hooks: dict[str, Any] = {}
-        if self._live.route_owner is not None:
-            hooks["before_create"] = [self._never_take_over("route")]
-        if moves := self._transition.moves:
+        """What looks once more at the target when users move."""
+        if not self._hooks or not (moves := self._transition.moves):
+            return None
+        return pulumi.ResourceHookBinding(before_update=[self._hooks.route_update(moves)])
 
-            async def is_still_ready(_: pulumi.ResourceHookArgs) -> None:
-                color = (await asyncio.to_thread(self._cluster.live)).colors.get(moves[1])
-                if "unready" not in self._settings.allow and (color is None or not color.is_ready):
-                    ready = f"{color.ready} of {color.replicas} pods are ready" if color else "it is gone"
-                    raise RuntimeError(
-                        "Refused by the rule: users move only to a color that is ready\n"
-                        f"  asked:  users from {moves[0]} to {moves[1]}\n"
-                        f"  live:   {moves[1]} was ready when this update began, and now {ready}\n"
-                        f"  remedy: Wait until it is ready, or mend it; users stay on {moves[0]}."
-                    )
+    def guard(self, args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
+        """Transformation of whatever is registered, for what holds for all objects of the cluster.
 
-            hooks["before_update"] = [pulumi.ResourceHook("route-target-is-ready", is_still_ready)]
-        return pulumi.ResourceHookBinding(**hooks) if hooks else None
-
-    def _never_take_over(self, what: str) -> pulumi.ResourceHook:
-        """Providers before 4.29 take an existing object over without a word; the newer ones refuse by themselves."""
-
-        def refuse(_: pulumi.ResourceHookArgs) -> None:
-            if "adopt" not in self._settings.allow:
-                raise RuntimeError(
-                    f"Refused by the rule: an environment has one owner\n"
-                    f"  asked:  to create {what}\n"
-                    f"  live:   it exists, and the state of the stack {self._owner} does not know it\n"
-                    "  remedy: This is another state of the same stack, or a lost one: use the backend that has it, or "
-                    "bring what exists into this one (pulumi import).\n"
-                    "  If you mean it: add adopt to bluegreen:allow."
-                )
-
-        return pulumi.ResourceHook(f"{what}-is-not-taken-over", refuse, pulumi.ResourceHookOptions(on_dry_run=True))
+        1. An object is created only when it is not there yet.
+        2. A Deployment is not updated while users move.
+        3. The pods of the live color stay as they are, also where somebody has changed them beside this stack.
+        """
+        if not self._hooks or not args.type_.startswith("kubernetes:"):
+            return None
+        hooks = pulumi.ResourceHookBinding(before_create=[self._hooks.creation])
+        added = pulumi.ResourceOptions(hooks=hooks)
+        if args.type_.endswith(":Deployment"):
+            hooks.before_update = [self._hooks.deployment_update]
+            metadata: Any = args.props["metadata"]
+            color = metadata["labels"]["color"]
+            if color == self._live.active and color not in self._transition.changes:
+                added.ignore_changes = ["spec.template"]
+        return pulumi.ResourceTransformationResult(args.props, pulumi.ResourceOptions.merge(args.opts, added))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from release import values
-from release.transition import EXCEPTIONS
+from release.rules import EXCEPTIONS
 from release.values import InvalidValueError, Parser
 
 COLORS = ("blue", "green")

@@ -1,14 +1,14 @@
 """From what is live to what is wanted: what moves, and which rules refuse it.
 
-Plain functions over plain data: no Pulumi, no cluster. docs/rules.md explains each rule with its message and its test.
-The rules that config alone can break (an active color that is not deployed, a test color that is the active one) are in
-`settings.py`.
+Plain functions over plain data: no Pulumi, no cluster. What is decided here is known before anything is touched;
+`writes.py` decides what only shows when an object is written.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from release.live import Live, LiveColor
+from release.rules import Refusal, Rule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,30 +32,17 @@ class Wanted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refusal:
-    """Why an update is not made. `exception` is the word for `bluegreen:allow` that makes it all the same, or empty."""
-
-    rule: str
-    asked: str
-    live: str
-    remedy: str
-    exception: str = ""
-
-    def __str__(self) -> str:
-        lines = [f"Refused by the rule: {self.rule}", f"  asked:  {self.asked}", f"  live:   {self.live}"]
-        lines += [f"  remedy: {self.remedy}"]
-        if self.exception:
-            lines += [f"  If you mean it: add {self.exception} to bluegreen:allow."]
-        return "\n".join(lines)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Transition:
-    """What an update does: `moves` is (from, to) when users move, `changes` the colors whose pods are made anew."""
+    """What an update does.
+
+    `moves` is (from, to) when users move, `changes` are the colors whose pods are made anew. `drifted` is the live color
+    when somebody else has given it another image, or empty.
+    """
 
     moves: tuple[str, str] | None
     changes: tuple[str, ...]
     refusals: tuple[Refusal, ...]
+    drifted: str = ""
 
 
 def transition(live: Live, wanted: Wanted) -> Transition:
@@ -67,12 +54,18 @@ def transition(live: Live, wanted: Wanted) -> Transition:
     if not refusals:
         refusals += [*_live_color_stays(live, wanted, changes, moves)]
         refusals += [*_move(live, wanted, moves, changes)] if moves else []
-    return Transition(moves=moves, changes=changes, refusals=tuple(refusals))
+    return Transition(moves=moves, changes=changes, refusals=tuple(refusals), drifted=_drifted(live, wanted, changes))
 
 
 def _changes(live: Live, wanted: Wanted, name: str) -> bool:
     present = live.colors.get(name)
     return present is None or present.template != wanted.colors[name].template
+
+
+def _drifted(live: Live, wanted: Wanted, changes: tuple[str, ...]) -> str:
+    name, present = live.active, live.colors.get(live.active)
+    is_kept = present is not None and name in wanted.colors and name not in changes
+    return name if is_kept and present and present.image != wanted.colors[name].image else ""
 
 
 def _foreign(live: Live, wanted: Wanted) -> Iterator[Refusal]:
@@ -86,7 +79,7 @@ def _foreign(live: Live, wanted: Wanted) -> Iterator[Refusal]:
     whose = f"to the stack {named[0]}" if named else "to no stack"
     mine = f"pulumi stack select {named[0]}" if named else "bring what exists into this stack first (pulumi import)"
     yield Refusal(
-        rule="an environment has one owner",
+        rule=Rule.ONE_OWNER,
         asked=f"an update by the stack {wanted.owner}",
         live=f"{' and '.join(sorted(found))} belong{'s' if len(found) == 1 else ''} {whose}",
         remedy=f"One environment is one stack: {mine}. For a second one, set an app or a namespace of its own.",
@@ -102,7 +95,7 @@ def _live_color_stays(live: Live, wanted: Wanted, changes: tuple[str, ...], move
     if name not in wanted.colors:
         after = f"remove {name}:imageTag in the update after the switch" if moves else f"keep {name}:imageTag"
         yield Refusal(
-            rule="the color that served until now is not removed in the update that moves users away from it",
+            rule=Rule.WAY_BACK,
             asked=f"no {name}:imageTag",
             live=f"{name} ({present.image}) serves the users",
             remedy=f"Keep the way back: {after}.",
@@ -112,7 +105,7 @@ def _live_color_stays(live: Live, wanted: Wanted, changes: tuple[str, ...], move
         wanted_image = wanted.colors[name].image
         what = f"the image {wanted_image}" if wanted_image != present.image else "another pod template"
         yield Refusal(
-            rule="the pods of the live color do not change in place",
+            rule=Rule.LIVE_STAYS,
             asked=f"{what} for {name}",
             live=f"{name} ({present.image}) serves the users",
             remedy="Give the new value to the other color, and let it reach the users by a switch.",
@@ -125,7 +118,7 @@ def _move(live: Live, wanted: Wanted, moves: tuple[str, str], changes: tuple[str
     asked, target = f"users from {old} to {new}", live.colors.get(new)
     if target is None:
         yield Refusal(
-            rule="users move only to a color that runs already",
+            rule=Rule.RUNS_ALREADY,
             asked=asked,
             live=f"{new} is not deployed",
             remedy=f"Deploy first, switch afterwards: pulumi config set activeColor {old} && pulumi up, then switch.",
@@ -134,7 +127,7 @@ def _move(live: Live, wanted: Wanted, moves: tuple[str, str], changes: tuple[str
         return
     if changes:
         yield Refusal(
-            rule="one update moves users or changes pods, never both",
+            rule=Rule.NEVER_BOTH,
             asked=f"{asked}, and new pods of {' and '.join(changes)}",
             live="; ".join(f"{name} runs {live.colors[name].image}" for name in changes if name in live.colors),
             remedy=f"Change the pods first: pulumi config set activeColor {old} && pulumi up, then switch.",
@@ -142,27 +135,28 @@ def _move(live: Live, wanted: Wanted, moves: tuple[str, str], changes: tuple[str
         )
     elif target.image != wanted.colors[new].image:
         yield Refusal(
-            rule="users move only to a color that runs this very image",
+            rule=Rule.SAME_IMAGE,
             asked=f"{asked}, with the image {wanted.colors[new].image}",
             live=f"{new} runs {target.image}, which this stack did not deploy",
             remedy=f"Mend the drift first: pulumi config set activeColor {old} && pulumi up --refresh, then switch.",
             exception="switch-and-change",
         )
     if not target.is_ready:
-        yield _unready(asked, new, target)
+        yield unready(asked, new, target)
     if wanted.expect and wanted.expect not in names(target):
         yield Refusal(
-            rule="a promotion names what it approves",
+            rule=Rule.APPROVED,
             asked=f"{asked}, expecting {wanted.expect}",
             live=f"{new} runs {' / '.join(names(target))}",
             remedy="Approve what runs (pulumi config set expect <tag or release>), or deploy what was approved.",
         )
 
 
-def _unready(asked: str, name: str, target: LiveColor) -> Refusal:
+def unready(asked: str, name: str, target: LiveColor) -> Refusal:
+    """The refusal of a move to a color that is not ready."""
     settled = "" if target.is_settled else ", and pods are being replaced"
     return Refusal(
-        rule="users move only to a color that is ready",
+        rule=Rule.READY,
         asked=asked,
         live=f"{target.ready} of {target.replicas} pods of {name} are ready{settled}",
         remedy=f"Wait until {name} is ready, or mend it; users stay where they are.",
@@ -175,7 +169,3 @@ def names(color: LiveColor) -> list[str]:
     digest = color.image.partition("@")[2]
     tag = digest or color.image.rpartition("/")[2].partition(":")[2]
     return [each for each in (color.release, tag, color.image) if each]
-
-
-EXCEPTIONS = ("adopt", "change-live", "remove-live", "switch-and-change", "unready", "unread")
-"""What `bluegreen:allow` takes. `unread` lets an update go on when the cluster cannot be read."""

@@ -21,8 +21,9 @@ from sandbox.processes import Processes, Service
 # Of the database too, which is PostgreSQL's own default.
 USER = "notes"
 
-# PostgreSQL refuses to run as root. In a user namespace root is somebody else, without a second owner of any file.
-_NOT_AS_ROOT = ("unshare", "--user", "--map-user=65534", "--map-group=65534")
+# PostgreSQL refuses to run as root. In a user namespace root is somebody else, without a second owner of any file. In one for
+# shared memory, what it has of that goes with it when it is killed.
+_NOT_AS_ROOT = ("unshare", "--user", "--map-user=65534", "--map-group=65534", "--ipc")
 
 _INSTALLED = Path("/usr/lib/postgresql")
 _NO_CLUSTER = Path("/etc/postgresql-common/createcluster.d/bluegreen-sandbox.conf")
@@ -104,6 +105,7 @@ def _service(layout: Layout, programs: Path) -> Service:
         "listen_addresses": NODE_ADDRESS,
         "port": DATABASE_PORT,
         "unix_socket_directories": "",
+        "dynamic_shared_memory_type": "mmap",  # in the data directory, instead of files in /dev/shm that would stay
         # A database that is thrown away need not survive a power cut.
         "fsync": "off",
         "max_wal_size": "256MB",

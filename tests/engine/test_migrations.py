@@ -128,3 +128,15 @@ def test_users_can_be_moved_when_somebody_has_cleared_finished_migrations_away(e
     eventually(lambda: len(jobs(environment, "green")), 0)
     assert environment.activate("green").changes == {"update VirtualService/myapp-blue-green"}
     environment.users.wait_for("green")
+
+
+def test_a_retired_color_can_be_deployed_again_while_its_pods_are_still_leaving(environment: Environment) -> None:
+    environment.set({"green:drainSeconds": 20})
+    environment.deploy("green", "2.0")
+    [name] = jobs(environment, "green")
+    first = environment.get("job", name)["metadata"]["uid"]
+    environment.retire("green")
+    environment.deploy("green", "2.0")
+    assert environment.get("job", name)["metadata"]["uid"] != first
+    environment.test("green")
+    environment.testers.wait_for("green")

@@ -61,6 +61,7 @@ class _Recorder(mocks.MockMonitor):
         super().__init__(_Echo())
         self.registered: dict[str, Registered] = {}
         self.outputs: dict[str, Any] = {}
+        self.hooks: dict[str, pulumi.ResourceHook] = {}
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802, the name of the call
         response = super().RegisterResource(request)
@@ -75,6 +76,13 @@ class _Recorder(mocks.MockMonitor):
         )
         return response
 
+    def register_hook(self, hook: pulumi.ResourceHook) -> asyncio.Future[None]:
+        """Takes a hook without the server that the engine would call it through, which the mocks lack."""
+        self.hooks[hook.name] = hook
+        registered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        registered.set_result(None)
+        return registered
+
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802, the name of the call
         if "::pulumi:pulumi:Stack::" in request.urn:
             self.outputs = rpc.deserialize_properties(request.outputs)
@@ -83,10 +91,11 @@ class _Recorder(mocks.MockMonitor):
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of the program registered, by kind and name (`Deployment/shop-blue`), and the stack's outputs."""
+    """What one run of the program registered, by kind and name (`Deployment/shop-blue`), its hooks, and the stack's outputs."""
 
     resources: dict[str, Registered]
     outputs: dict[str, Any]
+    hooks: dict[str, pulumi.ResourceHook]
 
     def objects(self) -> dict[str, Registered]:
         """The objects of the cluster alone: no components, no provider, no stack."""
@@ -115,6 +124,9 @@ class _Cluster:
     def pods(self, _: object) -> list[object]:
         return []
 
+    def find(self, *_: str, **__: str) -> list[object]:
+        return []
+
 
 def run(config: Mapping[str, str], secret_keys: Collection[str] = (), live: Live | None = None) -> Run:
     """Runs `__main__.py` with `config` against a cluster that serves `live`; what it raises comes out unchanged."""
@@ -127,11 +139,12 @@ def run(config: Mapping[str, str], secret_keys: Collection[str] = (), live: Live
 
     def program() -> None:
         served = type("Cluster", (_Cluster,), {"served": live or Live()})
-        with mock.patch("release.live.Cluster", served):
+        hooks = mock.patch("pulumi.resource_hooks.register_resource_hook", recorder.register_hook)
+        with mock.patch("release.live.Cluster", served), hooks:
             runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
 
     try:
         loop.run_until_complete(run_in_stack(program))
     finally:
         loop.close()
-    return Run(recorder.registered, recorder.outputs)
+    return Run(recorder.registered, recorder.outputs, recorder.hooks)

@@ -155,11 +155,11 @@ def test_readiness_and_strategy_are_those_of_the_config() -> None:
     assert deployed.objects()["Deployment/shop-blue"].inputs["spec"]["strategy"]["type"] == "RollingUpdate"
 
 
-def test_a_deletion_waits_at_least_as_long_as_a_pod_may_take_to_leave() -> None:
-    request = (
-        run(ONE_COLOR | {"blue:drainSeconds": "900", "blue:shutdownSeconds": "60"}).objects()["Deployment/shop-blue"].request
-    )
-    assert int(request.customTimeouts.delete.removesuffix("s")) > 960
+@pytest.mark.parametrize("name", ["Deployment/shop-blue", "Job/shop-blue-migrate"])
+def test_what_has_pods_gives_its_name_back_before_they_have_left(name: str) -> None:
+    objects = run(ONE_COLOR | {"blue:migrate": "/migrate"}).objects()
+    [made] = [each for each in objects if each.startswith(name)]
+    assert objects[made].inputs["metadata"]["annotations"]["pulumi.com/deletionPropagationPolicy"] == "background"
 
 
 @pytest.mark.parametrize(("replicas", "protected"), [("1", False), ("2", True)])

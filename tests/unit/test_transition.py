@@ -9,8 +9,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from gate import wanted
 from release.live import Live, LiveColor
+from release.rules import EXCEPTIONS, Refusal
 from release.settings import COLORS, SettingsError, read_settings
-from release.transition import EXCEPTIONS, Refusal, Wanted, WantedColor, names, transition
+from release.transition import Wanted, WantedColor, names, transition
 
 OWNER = "acme/bluegreen/prod"
 

@@ -1,0 +1,84 @@
+"""What the engine asks before it writes an object: the rules that can only be judged at that moment.
+
+A hook must never be silent when it refuses: the engine takes an error without words for none.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from functools import cached_property
+
+import pulumi
+
+from release.live import Cluster
+from release.rules import Refusal
+from release.transition import Transition
+from release.writes import creation, deployment_update, route_update
+
+_IN_PREVIEW_TOO = pulumi.ResourceHookOptions(on_dry_run=True)
+
+
+class Judge:
+    """Tells what is refused from what the words of `bluegreen:allow` let pass with a warning."""
+
+    def __init__(self, allow: Iterable[str]) -> None:
+        self._allow = frozenset(allow)
+
+    def refused(self, refusals: Iterable[Refusal]) -> list[Refusal]:
+        """Those of `refusals` that stand."""
+        standing = []
+        for refusal in refusals:
+            if refusal.exception in self._allow:
+                pulumi.warn(f"bluegreen:allow has {refusal.exception}, so this goes on:\n{refusal}")
+            else:
+                standing.append(refusal)
+        return standing
+
+    def stop_at(self, refusals: Iterable[Refusal]) -> None:
+        """Raises `RuntimeError` with those of `refusals` that stand, if any."""
+        if refused := self.refused(refusals):
+            raise RuntimeError("\n\n".join(map(str, refused)))
+
+
+class Hooks:
+    """The hooks of one run, each registered once and shared by all objects that it looks at."""
+
+    def __init__(self, cluster: Cluster, judge: Judge, owner: str, transition: Transition) -> None:
+        self._cluster = cluster
+        self._judge = judge
+        self._owner = owner
+        self._transition = transition
+        self.rewritten: set[str] = set()
+        """The colors whose Deployments this run updates, whatever the reason."""
+
+    @cached_property
+    def creation(self) -> pulumi.ResourceHook:
+        """Before an object is created: that it is not there already."""
+
+        async def is_not_there(args: pulumi.ResourceHookArgs) -> None:
+            asked = args.new_inputs or {}
+            kind, name = asked["kind"], asked["metadata"]["name"]
+            found = await asyncio.to_thread(self._cluster.get, asked["apiVersion"], kind, name)
+            self._judge.stop_at(creation(f"{kind} {name}", found, self._owner))
+
+        return pulumi.ResourceHook("is-not-there", is_not_there, _IN_PREVIEW_TOO)
+
+    @cached_property
+    def deployment_update(self) -> pulumi.ResourceHook:
+        """Before a Deployment is updated: that users do not move in the same update."""
+
+        def moves_nobody(args: pulumi.ResourceHookArgs) -> None:
+            old, new = args.old_inputs or {}, args.new_inputs or {}
+            color = new["metadata"]["labels"]["color"]
+            self._judge.stop_at(deployment_update(self._transition, color, old["spec"], new["spec"]))
+            self.rewritten.add(color)
+
+        return pulumi.ResourceHook("moves-nobody", moves_nobody, _IN_PREVIEW_TOO)
+
+    def route_update(self, moves: tuple[str, str]) -> pulumi.ResourceHook:
+        """Before the route is updated in order to move users: that the target is still ready."""
+
+        async def is_still_ready(_: pulumi.ResourceHookArgs) -> None:
+            live = await asyncio.to_thread(self._cluster.live)
+            self._judge.stop_at(route_update(moves, live.colors.get(moves[1])))
+
+        return pulumi.ResourceHook("target-is-still-ready", is_still_ready)

@@ -1,0 +1,71 @@
+"""What is decided when an object is written: rules that only the engine's own old and new inputs, or a second look, can tell.
+
+Plain functions over plain data, as in `transition.py`: no Pulumi, no cluster.
+"""
+
+from collections.abc import Iterator
+
+from release.live import LiveColor, Object, annotation
+from release.marks import OWNER
+from release.rules import Refusal, Rule
+from release.transition import Transition, unready
+
+
+def deployment_update(transition: Transition, color: str, old: Object, new: Object) -> Iterator[Refusal]:
+    """Refusals of an update of a color's Deployment from the spec `old` to the spec `new`, while users move.
+
+    A template that the config changes is the transition's matter. One that differs all the same was changed in the cluster
+    beside this stack, and the update would put it back.
+    """
+    numbers = [f"{spec.get('replicas', 1):.0f}" for spec in (old, new)]
+    scaled = numbers[0] != numbers[1]
+    drifted = old["template"] != new["template"] and color not in transition.changes
+    if transition.moves and (scaled or drifted):
+        moves = f"users from {transition.moves[0]} to {transition.moves[1]}"
+        change = f"{color} from {' to '.join(numbers)} replicas" if scaled else f"{color} back to the pods of the config"
+        yield Refusal(
+            rule=Rule.NEVER_BOTH,
+            asked=f"{moves}, and {change}",
+            live=f"{transition.moves[0]} serves the users",
+            remedy=f"Change the pods first: pulumi config set activeColor {transition.moves[0]} && pulumi up, then switch.",
+            exception="switch-and-change",
+        )
+
+
+def route_update(moves: tuple[str, str], target: LiveColor | None) -> Iterator[Refusal]:
+    """Refusals of a move of users to a color that was ready when the update began, and is `target` now."""
+    old, new = moves
+    asked = f"users from {old} to {new}"
+    if target is None:
+        yield Refusal(
+            rule=Rule.READY,
+            asked=asked,
+            live=f"{new} was there when this update began, and now it is gone",
+            remedy=f"Deploy {new} again, in an update of its own: users stay on {old}.",
+            exception="unready",
+        )
+    elif not target.is_ready:
+        yield unready(asked, new, target)
+
+
+def creation(what: str, found: Object | None, owner: str) -> Iterator[Refusal]:
+    """Refusals of creating an object that is there already, which providers before 4.29 take over without a word."""
+    if found is None:
+        return
+    whose = annotation(found, OWNER)
+    if whose == owner:
+        lost = "another state of the same stack, a lost one, or the same cluster by another context"
+        remedy = f"This is {lost}: use the backend and the context that made it, or bring it into this state (pulumi import)."
+    elif whose:
+        remedy = (
+            f"One environment is one stack: pulumi stack select {whose}. For a second one, set an app or namespace of its own."
+        )
+    else:
+        remedy = "Set an app or a namespace of its own, or bring what exists into this stack first (pulumi import)."
+    yield Refusal(
+        rule=Rule.ONE_OWNER,
+        asked=f"to create {what}",
+        live=f"it exists, belongs to {f'the stack {whose}' if whose else 'no stack'}, and is not in the state of {owner}",
+        remedy=remedy,
+        exception="adopt",
+    )
