@@ -4,7 +4,7 @@ Built on click alone: its decorators let all verbs share their options, and it i
 that is imported when it runs.
 """
 
-import sys
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -189,8 +189,7 @@ def history(environment: "Environment", progress: "Progress") -> None:
 
 
 def main() -> None:
-    """The entry point."""
-    try:
-        cli(prog_name="bluegreen", standalone_mode=True)
-    except KeyboardInterrupt:
-        sys.exit(outcomes.Exit.CANCELLED)
+    """The entry point. A pipeline that is canceled sends SIGTERM: it means the same as Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
+    cli(prog_name="bluegreen")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -107,6 +108,36 @@ def test_a_command_that_may_not_take_long_enough_is_told_to_stop(operator: Opera
     stopped = operator.run("deploy", "green", "--image", "3.0", "--timeout", "1s", status=9)
     assert "told to stop" in stopped.err
     operator.run("deploy", "green", "--image", "3.0")
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "a canceled pipeline"])
+def test_a_command_that_is_canceled_gives_the_lock_back_and_can_be_run_again(operator: Operator, sent: signal.Signals) -> None:
+    operator.environment.set({"green:readyTimeoutSeconds": 60})
+    process = operator.start("deploy", "green", "--image", "no-such-tag")
+    time.sleep(4)
+    process.send_signal(sent)
+    out, err = process.communicate(timeout=LONGEST_SECONDS)
+    assert process.returncode == 8, out + err
+    operator.run("deploy", "green", "--image", "3.0")
+    assert operator.environment.users.served_by() == "blue"
+
+
+def test_an_update_that_would_change_more_than_the_route_stops_the_second_half_of_rollback_now(operator: Operator) -> None:
+    operator.run("activate", "green")
+    operator.environment.set({"blue:replicas": 3})
+    before = operator.config()
+    stopped = operator.run("rollback", "--now", status=7)
+    assert "update Deployment/myapp-blue" in stopped.err
+    assert "Users are on blue" in stopped.err
+    operator.environment.users.wait_for("blue")
+    assert operator.config() == before
+
+
+def test_a_cluster_that_cannot_be_read_stops_everything(operator: Operator) -> None:
+    before = operator.config()
+    failed = operator.run("activate", "green", status=1, KUBECONFIG="/dev/null")
+    assert "the current context" in failed.err
+    assert operator.config() == before
 
 
 def test_a_busy_stack_is_waited_for_and_its_holder_named(operator: Operator, tmp_path: Path) -> None:
