@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from automation.config_file import ConfigFileError, change, edited, read
@@ -111,6 +111,7 @@ KEYS = st.sampled_from(["bluegreen:activeColor", "bluegreen:testColor", "green:i
 VALUES = st.one_of(st.none(), st.text("aBz019._:/@+-", min_size=1, max_size=8))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.dictionaries(KEYS, VALUES), max_size=5))
 def test_any_row_of_changes_gives_what_a_mapping_would(changes: list[dict[str, str | None]]) -> None:
     text, wanted = TEXT, yaml.safe_load(TEXT)["config"]
