@@ -38,12 +38,12 @@ class Change:
     after: str
     had: Mapping[str, str | None]
 
-    def take_back(self, *keys: str) -> None:
-        """Gives the values back that were there, of `keys` or of all; what others have changed meanwhile stays."""
-        if not keys and _text(self.file) == self.after:
+    def take_back(self) -> None:
+        """Gives the values back that were there; what others have changed meanwhile stays."""
+        if _text(self.file) == self.after:
             _replace(self.file, self.before)
         else:
-            change(self.file, {key: self.had[key] for key in keys or self.had})
+            change(self.file, self.had)
 
 
 def change(file: Path, changes: Mapping[str, str | None]) -> Change:

@@ -63,7 +63,8 @@ class Session:
         """Makes `changes` in the config and runs the update.
 
         `expect` is what a switch approves, for this update alone; `watch` is where a terminal shows who serves. With
-        `route_alone` a preview comes first, and anything else that it would change stops the command.
+        `route_alone` (users have been moved already) a preview comes first, anything else that it would change stops the
+        command, and the config keeps the change whatever happens: it says where users are.
 
         Raises `ReleaseError`; it says where users are.
         """
@@ -75,11 +76,14 @@ class Session:
                     self._refuse_more_than_the_route()
                 record = self.stack().up(f"bluegreen {verb}, by {who()}")
             except ReleaseError as error:
-                if not (isinstance(error, UpdateError) and error.record.has_changed):
+                is_wished = isinstance(error, UpdateError) and error.record.has_changed
+                if not is_wished and not route_alone:
                     made.take_back()
                 raise ReleaseError(error.status, f"{error}\n\n{self._aftermath(error)}".strip()) from None
             if expect:
-                made.take_back(EXPECT)
+                # The same approval in the file is what a killed run of this command has left there.
+                had = made.had[EXPECT]
+                config_file.change(file, {EXPECT: None if had == expect else had})
         for warning in record.warnings:
             self.progress.event("warning", f"warning: {warning}", message=warning)
         return record
@@ -92,8 +96,7 @@ class Session:
             raise ReleaseError(
                 Exit.UNEXPECTED_CHANGES,
                 f"The config asks for more than the route, so the stack was not updated: {', '.join(more)}.\n"
-                "The route is written already, and the config was left as it was.\n"
-                "  next: make the config say what is live (bluegreen status shows the drift), then bluegreen up.",
+                "The route is written already, and the config says so.\n  next: bluegreen plan, and bluegreen up if that is meant.",
             )
 
     def _show(self, what: Step | str) -> None:
