@@ -96,7 +96,8 @@ class Session:
             raise ReleaseError(
                 Exit.UNEXPECTED_CHANGES,
                 f"The config asks for more than the route, so the stack was not updated: {', '.join(more)}.\n"
-                "The route is written already, and the config says so.\n  next: bluegreen plan, and bluegreen up if that is meant.",
+                "The route is written already, and the config says so.\n"
+                "  next: bluegreen plan, and bluegreen up if that is meant.",
             )
 
     def _show(self, what: Step | str) -> None:
