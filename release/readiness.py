@@ -6,7 +6,7 @@ A color is ready when
   3. every wanted pod is ready.
 It is lost when waiting cannot help:
   1. its pods may not be made at all (quota, admission);
-  2. a container cannot be made (a Secret that is missing, an image that runs as root);
+  2. a container cannot be made (a Secret that is missing, an image that runs as root), and not because the node is busy;
   3. an image cannot be had: at once when the registry says that it is not there, otherwise after `GRACE_SECONDS`;
   4. a container has ended twice, or the cluster delays its next start: a crash loop;
   5. a pod fits on no node for `GRACE_SECONDS`, in which a cluster that grows would have begun to.
@@ -117,7 +117,9 @@ def _of_container(pod: str, container: Object, waited_seconds: float) -> Trouble
     reason, message = waiting.get("reason", ""), waiting.get("message", "")
     if reason in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "InvalidImageName"):
         advice = "Mend what it names: a Secret or ConfigMap, the user of the image (runAsUser), or the image."
-        return Trouble(pod=pod, reason=reason, message=message, advice=advice, is_certain=True)
+        # "timed out" is a node that is busy and tries again.
+        is_certain = "timed out" not in message or waited_seconds >= GRACE_SECONDS
+        return Trouble(pod=pod, reason=reason, message=message, advice=advice, is_certain=is_certain)
     if reason in ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "RegistryUnavailable"):
         is_certain = any(word in message.lower() for word in _NOT_THERE) or waited_seconds >= GRACE_SECONDS
         advice = "Push the image, or mend its name, its tag, or imagePullSecret."

@@ -72,6 +72,10 @@ CASES = {
         pod(waiting("CreateContainerConfigError", "container has runAsNonRoot and image will run as root")),
         "at once",
     ),
+    "a node too busy to hand over a ConfigMap": (
+        pod(waiting("CreateContainerConfigError", "failed to sync configmap cache: timed out waiting for the condition")),
+        "after the grace",
+    ),
     "a crash loop": (pod(waiting("CrashLoopBackOff", "back-off 10s", restarts=1, exit_code=1)), "at once"),
     "a container that ended twice": (
         pod({"state": {"running": {}}, "lastState": {"terminated": {"exitCode": 1}}, "restartCount": 2}),
