@@ -24,7 +24,11 @@ class Update(Protocol):
     start_time: datetime
     end_time: datetime | None
     environment: Any
-    config: Any
+
+    @property
+    def config(self) -> Any:
+        """Full key -> its value, an object with `value`."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
