@@ -1,10 +1,11 @@
 """The exit statuses are an interface: scripts rely on each of them."""
 
+import tomllib
 from pathlib import Path
 
 from click.testing import CliRunner
 
-from automation.cli import cli
+from automation.cli import VERSION, cli
 from automation.outcomes import MEANINGS, Exit
 
 
@@ -40,3 +41,8 @@ def test_help_and_the_documentation_explain_every_exit_status() -> None:
 def test_every_word_of_the_command_is_documented() -> None:
     documented = (Path(__file__).parents[3] / "docs" / "command.md").read_text()
     assert [name for name in cli.commands if f"| `{name}" not in documented] == []
+
+
+def test_the_version_is_that_of_the_project() -> None:
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
+    assert project["version"] == VERSION
