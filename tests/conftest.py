@@ -18,7 +18,8 @@ def cluster() -> Cluster:
     try:
         return connect()
     except NoClusterError as error:
-        pytest.fail(str(error), pytrace=False)
+        said = str(error)
+    pytest.fail(said, pytrace=False)
 
 
 class Environments:

@@ -3,11 +3,12 @@
 import re
 import shlex
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
-from tests.cluster import eventually
+from tests.cluster import Cluster, eventually
 from tests.conftest import Environments
 from tests.notes import database, notes
 from tests.stack import Environment
@@ -17,13 +18,31 @@ from traffic.report import totals
 NOWHERE = {"DB_PORT": "1"}
 NOT_THERE = "the database does not answer: dial tcp 10.213.0.1:1: connect: connection refused"
 
+# Whatever a test may have set.
+NO_GREEN = dict.fromkeys(
+    [
+        "bluegreen:testColor",
+        *(f"green:{key}" for key in ("imageTag", "env", "replicas", "drainSeconds", "migrate", "migrateTimeoutSeconds")),
+    ]
+)
+
+
+@pytest.fixture(scope="module")
+def standing(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    with ExitStack() as until_the_end:
+        new_environment = Environments(cluster, tmp_path_factory.mktemp("standing"), until_the_end)
+        with notes(new_environment, {"bluegreen:replicas": 1}) as environment:
+            environment.up()
+            environment.users.wait_for("blue")
+            yield environment
+
 
 @pytest.fixture
-def environment(new_environment: Environments) -> Iterator[Environment]:
-    """Blue 1.0 serves the users."""
-    with notes(new_environment) as environment:
-        environment.up()
-        yield environment
+def environment(standing: Environment) -> Iterator[Environment]:
+    """Blue 1.0 serves the users, alone."""
+    yield standing
+    standing.set(NO_GREEN)
+    standing.up()
 
 
 def jobs(environment: Environment, color: str) -> dict[str, Any]:
@@ -38,38 +57,32 @@ def not_of(color: str, objects: dict[str, Any]) -> dict[str, Any]:
     return {name: each for name, each in objects.items() if not own.match(name)}
 
 
-def test_a_migration_ends_before_the_pods_of_its_color_are_made(environment: Environment) -> None:
+def test_a_migration_ends_before_the_pods_of_its_color_are_made_and_leaves_the_other_color_alone(
+    environment: Environment,
+) -> None:
+    before = environment.objects()
     environment.deploy("green", "2.0")
+    after = environment.objects()
     for color in ("blue", "green"):
         [name] = jobs(environment, color)
         ended = environment.get("job", name)["status"]["completionTime"]
-        assert ended <= environment.get("deployment", f"myapp-{color}")["metadata"]["creationTimestamp"]
+        assert ended <= after[f"Deployment/myapp-{color}"]["metadata"]["creationTimestamp"]
+    assert {name: after.get(name) for name in before} == before
 
 
 def test_a_migration_runs_once_for_each_image(environment: Environment) -> None:
     environment.deploy("green", "1.0")
     ran = jobs(environment, "green")
-    changes: list[dict[str, object]] = [{"green:replicas": 1}, {"green:env": {"GREETING": "hello"}}]
-    for change in changes:
-        environment.set(change)
-        assert "update Deployment/myapp-green" in environment.up().changes
-        assert jobs(environment, "green") == ran
+    environment.set({"green:replicas": 2, "green:env": {"GREETING": "hello"}})
+    assert "update Deployment/myapp-green" in environment.up().changes
+    assert jobs(environment, "green") == ran
     result = environment.deploy("green", "2.0")
     [(before, after)] = zip(ran, jobs(environment, "green"), strict=True)
     assert {f"create Job/{after}", f"delete Job/{before}"} <= result.changes
 
 
-def test_a_migration_of_one_color_leaves_the_other_alone(environment: Environment) -> None:
-    before = environment.objects()
-    environment.deploy("green", "2.0")
-    after = environment.objects()
-    assert {name: after.get(name) for name in before} == before
-
-
-@pytest.mark.parametrize("running", [None, "1.0"], ids=["a new color", "a color that runs"])
-def test_a_failing_migration_stops_the_update_and_shows_its_log(environment: Environment, running: str | None) -> None:
-    if running:
-        environment.deploy("green", running)
+def test_a_failing_migration_stops_the_update_and_shows_its_log(environment: Environment) -> None:
+    environment.deploy("green", "1.0")
     before = environment.objects()
     environment.set({"green:env": NOWHERE, "green:imageTag": "2.0"})
     with environment.users.load(rate=200, seconds=120) as load:
@@ -91,6 +104,7 @@ def test_a_failing_migration_stops_the_update_and_shows_its_log(environment: Env
 def test_the_remedy_of_a_failed_migration_works_as_it_is_shown(environment: Environment) -> None:
     environment.set({"green:env": NOWHERE, "green:imageTag": "2.0"})
     shown = environment.up(succeeds=False).text
+    assert "Deployment/myapp-green" not in environment.objects()
     environment.set({"green:env": None})
     [delete] = re.findall(r"kubectl (delete job .*) && pulumi up --refresh", shown)
     environment.cluster.kubectl(*shlex.split(delete))
@@ -126,8 +140,9 @@ def test_users_can_be_moved_when_somebody_has_cleared_finished_migrations_away(e
     for name in jobs(environment, "blue") | jobs(environment, "green"):
         environment.cluster.kubectl("delete", "job", name, "--namespace", environment.name)
     eventually(lambda: len(jobs(environment, "green")), 0)
-    assert environment.activate("green").changes == {"update VirtualService/myapp-blue-green"}
-    environment.users.wait_for("green")
+    for color in ("green", "blue"):
+        assert environment.activate(color).changes == {"update VirtualService/myapp-blue-green"}
+        environment.users.wait_for(color)
 
 
 def test_a_retired_color_can_be_deployed_again_while_its_pods_are_still_leaving(environment: Environment) -> None:

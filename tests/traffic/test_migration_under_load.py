@@ -86,12 +86,12 @@ def test_no_write_is_lost_while_the_schema_grows_and_users_move_to_and_fro(
         environment.users.wait_for("blue")
         began = time.monotonic()
         with Writers(environment.users) as writers:
-            time.sleep(3)  # for notes that were there before the migration
+            time.sleep(2)  # for notes that were there before the migration
             environment.deploy("green", "2.0")
             for color in ("green", "blue", "green"):
                 environment.activate(color)
                 environment.users.wait_for(color)
-                time.sleep(2)
+                time.sleep(1)
         seconds = time.monotonic() - began
         assert writers.failures == []
         assert all(writers.served[color, method] > 100 for color in ("blue", "green") for method in ("POST", "PUT"))
@@ -115,12 +115,12 @@ def test_no_write_is_lost_while_the_old_column_is_dropped_in_a_later_release(
         environment.up()
         environment.users.wait_for("green")
         with Writers(environment.users) as writers:
-            time.sleep(3)
+            time.sleep(1)
             environment.deploy("blue", "3.0")
             for color in ("blue", "green", "blue"):
                 environment.activate(color)
                 environment.users.wait_for(color)
-                time.sleep(2)
+                time.sleep(1)
             environment.retire("green")
         assert writers.failures == []
         assert written(environment.users) == sorted(writers.acknowledged.items())

@@ -1,0 +1,137 @@
+"""Users who are there while something is done to an environment, and the way to see that it was refused without a trace."""
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import yaml
+
+from release.rules import Refusal
+from tests.cli import Result, pulumi
+from tests.stack import Environment
+from traffic.report import totals
+
+USERS_A_SECOND = 300
+LONGEST_SECONDS = 120
+
+
+@contextlib.contextmanager
+def served_by(environment: Environment, *colors: str) -> Iterator[None]:
+    """Users are there all the while; each one is served, by one of `colors`, and each of these serves some."""
+    with environment.users.load(USERS_A_SECOND, LONGEST_SECONDS) as load:
+        yield
+    counted = totals(load.stop())
+    assert counted.failed == 0, f"{counted.failed} of {counted.requests} requests failed: {counted.errors}"
+    assert set(counted.succeeded) == set(colors), f"users were served by {counted.succeeded}, and not by {colors} alone"
+
+
+@contextlib.contextmanager
+def undisturbed(environment: Environment, color: str = "blue") -> Iterator[None]:
+    """Nothing in the cluster is written, pods included, and users are served by `color` all the while."""
+    before = environment.objects()
+    with served_by(environment, color):
+        yield
+    after = environment.objects()
+    touched = [each for each in before | after if before.get(each) != after.get(each)]
+    assert touched == [], f"touched were {touched}"
+
+
+def refused(environment: Environment, *words: str) -> None:
+    """`pulumi preview` and `pulumi up` refuse what the config asks for, in these words."""
+    for command in (["preview"], ["up", "--skip-preview", "--yes"]):
+        result = environment.run(*command, succeeds=False, recorded=False)
+        missing = [each for each in words if each not in result.text]
+        assert missing == [], f"nothing was said of {missing} by {result}"
+        assert "Traceback" not in result.text, str(result)
+
+
+def by(rule: str, remedy: str = "") -> list[str]:
+    """The words of a refusal that names its rule, and its remedy or a part of it."""
+    said = str(Refusal(rule=rule, asked="", live="", remedy=remedy)).splitlines()
+    return [said[0], said[-1].strip()]
+
+
+@contextlib.contextmanager
+def same_config_afterwards(environment: Environment) -> Iterator[None]:
+    """Puts the config file back, whatever was done to it."""
+    text = environment.config_file.read_text()
+    try:
+        yield
+    finally:
+        environment.config_file.write_text(text)
+
+
+class AnotherStack(Environment):
+    """A stack beside that of `first`, with a config file of its own that is the same but for `change`.
+
+    `state` is where its state is kept: that of `first`, or a directory that does not exist yet.
+    """
+
+    def __init__(self, first: Environment, directory: Path, name: str, state: Path, change: Mapping[str, object]) -> None:
+        super().__init__(first.cluster, directory, first.project)
+        self.name, self.state, self.host = name, state, first.host
+        self._namespace = first.name
+        self._variables |= {"PULUMI_BACKEND_URL": f"file://{state}"}
+        state.mkdir(exist_ok=True)
+        self.config_file = directory / f"Pulumi.{name}.yaml"
+        (directory / "Pulumi.yaml").write_text(f"name: {self.project_name}\nruntime: python\n")
+        made = pulumi("stack", "init", name, "--no-select", project=directory, variables=self._variables)
+        assert made.status == 0, str(made)
+        self.set(yaml.safe_load(first.config_file.read_text())["config"] | change)
+
+    def delete(self) -> None:
+        """Nothing: the namespace is the other one's."""
+
+
+@contextlib.contextmanager
+def by_way_of(environment: Environment, file: Path, *, server: str = "", token: str = "") -> Iterator[None]:
+    """The environment is operated with a copy of the kubeconfig in `file`: another server's, or another person's."""
+    config = yaml.safe_load(Path(environment.cluster.variables["KUBECONFIG"]).read_text())
+    if server:
+        config["clusters"][0]["cluster"]["server"] = server
+    if token:
+        config["users"][0]["user"] = {"token": token}
+    file.write_text(json.dumps(config))
+    variables = environment._variables
+    environment._variables = variables | {"KUBECONFIG": str(file)}
+    try:
+        yield
+    finally:
+        environment._variables = variables
+
+
+def writer_who_may_not_list(environment: Environment) -> str:
+    """A token of someone who may get and write each object of the namespace, but not list them."""
+    where = ("--namespace", environment.name)
+    rights = ["--verb=get,create,update,patch,delete", "--resource=*.*"]
+    environment.cluster.kubectl("create", "serviceaccount", "writer", *where)
+    environment.cluster.kubectl("create", "role", "writer", *rights, *where)
+    account = f"--serviceaccount={environment.name}:writer"
+    environment.cluster.kubectl("create", "rolebinding", "writer", "--role=writer", account, *where)
+    return environment.cluster.kubectl("create", "token", "writer", *where).strip()
+
+
+def pods(environment: Environment, color: str) -> list[str]:
+    """The names of a color's pods that are not on their way out."""
+    return sorted(each for each in environment.objects() if each.startswith(f"Pod/myapp-{color}-"))
+
+
+def break_a_pod(environment: Environment, color: str) -> str:
+    """Makes one pod of a color unready, for good, without touching its Deployment; returns its name when it is."""
+    name = pods(environment, color)[0].removeprefix("Pod/")
+    where = ("--namespace", environment.name)
+    environment.cluster.kubectl("set", "image", *where, f"pod/{name}", "myapp=bluegreen.example/app:9.9")
+    environment.cluster.kubectl("wait", *where, f"pod/{name}", "--for=condition=Ready=false", "--timeout=30s")
+    return name
+
+
+def patch(environment: Environment, kind: str, name: str, change: object) -> None:
+    """What somebody does beside the stack, and not with kubectl, whose fields an update takes back."""
+    where = ("--namespace", environment.name, "--field-manager=somebody")
+    environment.cluster.kubectl("patch", kind, name, *where, "--type=json", "--patch", json.dumps(change))
+
+
+def refresh(environment: Environment) -> Result:
+    """`pulumi up --refresh`."""
+    return environment.run("up", "--skip-preview", "--yes", "--refresh")

@@ -1,0 +1,102 @@
+"""Somebody changes the environment with kubectl: a preview with --refresh shows it, and an update with --refresh mends it."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster import Cluster, eventually
+from tests.engine.onlookers import break_a_pod, pods, refresh, served_by, undisturbed
+from tests.stack import BOTH_COLORS, Environment, environment_of_its_own
+
+CONFIG = BOTH_COLORS | {"bluegreen:replicas": 2}
+
+
+@pytest.fixture(scope="module")
+def standing(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    """Users on blue, testers on green."""
+    with environment_of_its_own(cluster, tmp_path_factory.mktemp("standing"), CONFIG) as environment:
+        environment.up()
+        environment.users.wait_for("blue")
+        yield environment
+
+
+def shown(environment: Environment) -> set[str]:
+    """What a preview with --refresh would change."""
+    return environment.preview("--refresh").written
+
+
+def test_users_moved_beside_the_stack_come_back_without_a_failure(standing: Environment) -> None:
+    with served_by(standing, "blue", "green"):
+        moved = standing.get("virtualservice", "myapp-blue-green")["spec"]
+        moved["http"][-1]["route"][0]["destination"]["subset"] = "green"
+        moved["http"][-1]["route"][0]["headers"]["response"]["set"]["x-color"] = "green"
+        kubectl_patch(standing, "virtualservice", "myapp-blue-green", {"spec": moved})
+        standing.users.wait_for("green")
+        assert shown(standing) == {"update VirtualService/myapp-blue-green"}
+        assert refresh(standing).written == {"update VirtualService/myapp-blue-green"}
+        standing.users.wait_for("blue")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"replicas": 1}, id="another number of pods"),
+        pytest.param(
+            {"template": {"spec": {"containers": [{"name": "myapp", "image": "bluegreen.example/app:3.0"}]}}},
+            id="another image",
+        ),
+    ],
+)
+def test_an_idle_color_is_mended_and_awaited_while_users_notice_nothing(
+    standing: Environment, change: dict[str, object]
+) -> None:
+    wanted = standing.get("deployment", "myapp-green")["spec"]
+    with served_by(standing, "blue"):
+        kubectl_patch(standing, "deployment", "myapp-green", {"spec": change}, "strategic")
+        assert shown(standing) == {"update Deployment/myapp-green"}
+        assert refresh(standing).written == {"update Deployment/myapp-green"}
+        assert standing.get("deployment", "myapp-green")["status"]["readyReplicas"] == 2
+    assert standing.get("deployment", "myapp-green")["spec"] == wanted
+    assert refresh(standing).written == set()
+
+
+def test_the_live_color_keeps_its_pods_until_the_users_have_left_it(standing: Environment) -> None:
+    image = {"template": {"spec": {"containers": [{"name": "myapp", "image": "bluegreen.example/app:3.0"}]}}}
+    kubectl_patch(standing, "deployment", "myapp-blue", {"spec": image}, "strategic")
+    eventually(lambda: [settled(standing, "blue"), standing.users.served_by()], [True, "blue"])
+    with undisturbed(standing):
+        preview, update = standing.preview("--refresh"), refresh(standing)
+    assert [preview.written, update.written] == [set(), set()]
+    said = "warning: blue runs bluegreen.example/app:3.0, which this stack did not deploy."
+    assert [said in each.text for each in (preview, update)] == [True, True]
+    kept = pods(standing, "blue")
+    with served_by(standing, "blue", "green"):
+        assert standing.activate("green").written == {"update VirtualService/myapp-blue-green"}
+        standing.users.wait_for("green")
+        assert pods(standing, "blue") == kept
+    with served_by(standing, "green"):
+        assert refresh(standing).written == {"update Deployment/myapp-blue"}
+    standing.activate("blue")
+    standing.users.wait_for("blue")
+
+
+def test_users_leave_a_color_that_is_broken_without_waiting_for_it(standing: Environment) -> None:
+    broken = break_a_pod(standing, "blue")
+    standing.users.wait_for("blue")  # by the pod that is left
+    with served_by(standing, "blue", "green"):
+        update = standing.activate("green")
+        standing.users.wait_for("green")
+    assert update.written == {"update VirtualService/myapp-blue-green"}
+    standing.cluster.kubectl("delete", "pod", broken, "--namespace", standing.name, "--wait=false")
+
+
+def kubectl_patch(environment: Environment, kind: str, name: str, change: object, way: str = "merge") -> None:
+    where = ("--namespace", environment.name)
+    environment.cluster.kubectl("patch", kind, name, *where, f"--type={way}", "--patch", json.dumps(change))
+
+
+def settled(environment: Environment, color: str) -> bool:
+    item = environment.get("deployment", f"myapp-{color}")
+    counts = [item["status"].get(each) for each in ("replicas", "updatedReplicas", "readyReplicas")]
+    return counts == [item["spec"]["replicas"]] * 3

@@ -1,0 +1,74 @@
+"""An environment has one owner, also with providers that take an existing object over without a word."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from release.rules import Rule
+from tests.cluster import Cluster
+from tests.conftest import Environments
+from tests.engine.onlookers import AnotherStack, by, refused, same_config_afterwards, undisturbed
+from tests.stack import BOTH_COLORS, ONE_COLOR, Environment, environment_of_its_own
+
+
+@pytest.fixture(scope="module")
+def owned(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    """An environment of a stack of its own: users on blue, testers on green."""
+    with environment_of_its_own(cluster, tmp_path_factory.mktemp("owned"), BOTH_COLORS) as environment:
+        environment.up()
+        environment.users.wait_for("blue")
+        yield environment
+
+
+def test_a_second_stack_beside_the_first_is_refused_with_the_way_out(owned: Environment, tmp_path: Path) -> None:
+    """The classic mistake: `pulumi stack init green; pulumi up`."""
+    change = {"bluegreen:activeColor": "green", "bluegreen:testColor": "blue", "bluegreen:host": "else.example"}
+    second = AnotherStack(owned, tmp_path, "green", owned.state, change)
+    with undisturbed(owned):
+        refused(
+            second,
+            *by(Rule.ONE_OWNER),
+            f"pulumi stack select organization/bluegreen/{owned.name}.",
+            "set an app or a namespace",
+        )
+
+
+def test_the_same_stack_on_another_state_takes_nothing_over_unless_it_is_meant(owned: Environment, tmp_path: Path) -> None:
+    lost = AnotherStack(owned, tmp_path, owned.name, tmp_path / "state", {"bluegreen:replicas": 1})
+    with undisturbed(owned):
+        refused(lost, *by(Rule.ONE_OWNER), "use the backend and the context that made it, or bring it into this state")
+    lost.set({"bluegreen:replicas": 2, "bluegreen:allow": ["adopt"]})
+    with undisturbed(owned):
+        assert "warning: bluegreen:allow has adopt, so this goes on:\n" in lost.up().text
+
+
+@pytest.mark.parametrize("kind", ["Service", "Gateway"])
+def test_an_object_of_nobody_is_not_taken_over(new_environment: Environments, kind: str) -> None:
+    """An application that ran before: its Service selects pods that the first update would leave behind."""
+    environment = new_environment(ONE_COLOR)
+    bodies = {
+        "Service": ("v1", "myapp", {"selector": {"app": "legacy"}, "ports": [{"port": 80}]}),
+        "Gateway": (
+            "networking.istio.io/v1",
+            "myapp-gateway",
+            {
+                "selector": {"istio": "other"},
+                "servers": [{"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["a.example"]}],
+            },
+        ),
+    }
+    version, name, spec = bodies[kind]
+    item = {"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": environment.name}, "spec": spec}
+    environment.cluster.kubectl("create", "--filename=-", stdin=json.dumps(item))
+    before = environment.objects()[f"{kind}/{name}"]
+    refused(environment, *by(Rule.ONE_OWNER), f"to create {kind} {name}", "belongs to no stack")
+    assert environment.objects()[f"{kind}/{name}"] == before
+
+
+def test_another_name_for_the_same_cluster_replaces_nothing(owned: Environment) -> None:
+    context = owned.cluster.kubectl("config", "current-context").strip()
+    with same_config_afterwards(owned), undisturbed(owned):
+        owned.set({"bluegreen:context": context})
+        assert owned.up().written == set()

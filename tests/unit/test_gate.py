@@ -1,0 +1,186 @@
+"""The gate: what it refuses, what `bluegreen:allow` lets pass with a warning, and what its hooks look at."""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pulumi
+import pytest
+
+from gate import Gate, wanted
+from gate.hooks import Hooks, Judge
+from release.live import Live, LiveColor, LiveError
+from release.rules import EXCEPTIONS, Rule
+from release.settings import read_settings
+from release.transition import Transition
+from tests.unit.program import BOTH_COLORS, run
+
+# The mocks have no organization.
+OWNER = "None/bluegreen/test"
+
+SWITCH = {"bluegreen:activeColor": "green", "bluegreen:testColor": "blue"}
+
+
+class Cluster:
+    """A cluster that gives these answers, one for each look at all of it, the last one again and again."""
+
+    def __init__(self, *answers: Live | LiveError, found: Mapping[str, Any] | None = None) -> None:
+        self._answers = [*answers]
+        self._found = found
+
+    def live(self) -> Live:
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, LiveError):
+            raise answer
+        return answer
+
+    def get(self, *_: str) -> Mapping[str, Any] | None:
+        return self._found
+
+
+def served(owner: str = OWNER, **change: object) -> Live:
+    """What is live after an update with both colors; `change` is of green."""
+    asked = wanted(read_settings(BOTH_COLORS), owner)
+    colors = {name: LiveColor(image=color.image, template=color.template, owner=owner) for name, color in asked.colors.items()}
+    colors["green"] = replace(colors["green"], **change)  # type: ignore[arg-type]
+    return Live(active="blue", test="green", route_owner=owner, colors=colors)
+
+
+@pytest.fixture
+def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    said: list[str] = []
+    monkeypatch.setattr(pulumi, "warn", said.append)
+    return said
+
+
+@pytest.fixture(autouse=True)
+def _in_an_update(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: False)
+
+
+def check(live: Live | LiveError, change: dict[str, str], *allow: str) -> None:
+    allowed = {"bluegreen:allow": "[" + ", ".join(f'"{each}"' for each in allow) + "]"}
+    cluster: Any = Cluster(live)
+    Gate(read_settings(BOTH_COLORS | change | allowed), cluster, OWNER).check()
+
+
+# The exception -> what is live, what is asked, and the rule or the words of the refusal.
+MEANT = {
+    "adopt": (served("organization/bluegreen/other"), {}, Rule.ONE_OWNER),
+    "change-live": (served(), {"blue:imageTag": "3.0"}, Rule.LIVE_STAYS),
+    "remove-live": (
+        served(),
+        {"bluegreen:activeColor": "green", "bluegreen:testColor": "", "blue:imageTag": ""},
+        Rule.WAY_BACK,
+    ),
+    "switch-and-change": (served(), SWITCH | {"green:imageTag": "3.0"}, Rule.NEVER_BOTH),
+    "unready": (served(ready=0), SWITCH, Rule.READY),
+    "unread": (LiveError("no answer"), SWITCH, "no answer"),
+}
+
+
+def test_every_exception_is_tried() -> None:
+    assert set(MEANT) == set(EXCEPTIONS)
+
+
+@pytest.mark.parametrize(("exception", "case"), MEANT.items(), ids=MEANT)
+def test_an_update_is_refused_unless_its_exception_is_given(
+    exception: str, case: tuple[Live | LiveError, dict[str, str], str], warnings: list[str]
+) -> None:
+    live, change, words = case
+    others = [each for each in EXCEPTIONS if each != exception]
+    with pytest.raises(pulumi.RunError, match=words) as refusal:
+        check(live, change, *others)
+    assert exception in str(refusal.value)
+    assert warnings == []
+    check(live, change, exception)
+    (warning,) = warnings
+    assert f"bluegreen:allow has {exception}" in warning
+    assert words in warning
+
+
+def test_a_promotion_of_something_else_has_no_exception() -> None:
+    with pytest.raises(pulumi.RunError, match=Rule.APPROVED):
+        check(served(), SWITCH | {"bluegreen:expect": "9.9"}, *EXCEPTIONS)
+
+
+def test_a_preview_that_cannot_read_the_cluster_warns(warnings: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
+    check(LiveError("no answer"), SWITCH)
+    assert warnings == ["no answer. The rules of a release are not checked in this preview; an update would be refused."]
+
+
+def test_an_image_that_somebody_else_gave_to_the_live_color_is_told(warnings: list[str]) -> None:
+    live = served()
+    colors = {**live.colors, "blue": replace(live.colors["blue"], image="shop:9")}
+    check(replace(live, colors=colors), {})
+    (warning,) = warnings
+    assert "blue runs shop:9, which this stack did not deploy" in warning
+
+
+@pytest.fixture
+def hooks(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Hooks]:
+    """Makes hooks without an engine that they would be registered with."""
+    monkeypatch.setattr("pulumi.resource_hooks.register_resource_hook", lambda _: None)
+
+    def make(cluster: Any, *allow: str) -> Hooks:
+        return Hooks(cluster, Judge(allow), OWNER, Transition(moves=("blue", "green"), changes=(), refusals=()))
+
+    return make
+
+
+def call(hook: pulumi.ResourceHook, **inputs: object) -> None:
+    result = hook.callback(pulumi.ResourceHookArgs("urn", "id", "name", "type", **inputs))  # type: ignore[arg-type]
+    if inspect.isawaitable(result):
+
+        async def finish() -> None:
+            await result
+
+        asyncio.run(finish())
+
+
+def test_a_target_that_is_no_longer_ready_when_the_route_is_written_is_refused(
+    hooks: Callable[..., Hooks], warnings: list[str]
+) -> None:
+    cluster: Any = Cluster(served(), served(ready=0))
+    gate = Gate(read_settings(BOTH_COLORS | SWITCH), cluster, OWNER)
+    gate.check()
+    with pytest.raises(RuntimeError, match=Rule.READY):
+        call(hooks(cluster).route_update(("blue", "green")))
+    call(hooks(cluster, "unready").route_update(("blue", "green")))
+    assert ["bluegreen:allow has unready" in each for each in warnings] == [True]
+
+
+def test_an_object_that_is_there_already_is_refused(hooks: Callable[..., Hooks], warnings: list[str]) -> None:
+    asked = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "shop"}}
+    call(hooks(Cluster(Live())).creation, new_inputs=asked)
+    there = Cluster(Live(), found={"metadata": {}})
+    with pytest.raises(RuntimeError, match="to create Service shop"):
+        call(hooks(there).creation, new_inputs=asked)
+    call(hooks(there, "adopt").creation, new_inputs=asked)
+    assert len(warnings) == 1
+
+
+def test_a_deployment_that_is_scaled_while_users_move_is_refused(hooks: Callable[..., Hooks], warnings: list[str]) -> None:
+    old, new = ({"metadata": {"labels": {"color": "green"}}, "spec": {"replicas": n, "template": {}}} for n in (1, 2))
+    with pytest.raises(RuntimeError, match=Rule.NEVER_BOTH):
+        call(hooks(Cluster(Live())).deployment_update, old_inputs=old, new_inputs=new)
+    allowed = hooks(Cluster(Live()), "switch-and-change")
+    call(allowed.deployment_update, old_inputs=old, new_inputs=new)
+    assert len(warnings) == 1
+    assert allowed.rewritten == {"green"}
+
+
+def test_every_object_of_the_cluster_is_guarded_and_only_the_live_color_keeps_its_template() -> None:
+    objects = run(BOTH_COLORS, live=served()).objects()
+    assert [name for name, each in objects.items() if len(each.request.hooks.before_create) != 1] == []
+    deployments = {name: [*each.request.ignoreChanges] for name, each in objects.items() if each.kind == "Deployment"}
+    assert deployments == {"Deployment/shop-blue": ["spec.template"], "Deployment/shop-green": []}
+
+
+def test_only_a_move_of_users_looks_at_the_target_again() -> None:
+    route = "VirtualService/shop-blue-green"
+    staying, moving = (run(BOTH_COLORS | change, live=served()).objects()[route] for change in ({}, SWITCH))
+    assert [len(each.request.hooks.before_update) for each in (staying, moving)] == [0, 1]

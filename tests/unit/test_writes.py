@@ -1,0 +1,84 @@
+"""What is decided when an object is written, as values."""
+
+import pytest
+
+from release.live import LiveColor
+from release.marks import OWNER
+from release.rules import Refusal, Rule
+from release.transition import Transition
+from release.writes import creation, deployment_update, route_update
+
+MINE = "acme/bluegreen/prod"
+MOVES = ("blue", "green")
+
+
+def spec(image: str = "1", replicas: int = 2) -> dict[str, object]:
+    return {"replicas": replicas, "template": {"image": image}}
+
+
+def moving(*changes: str) -> Transition:
+    return Transition(moves=MOVES, changes=changes, refusals=())
+
+
+STAYING = Transition(moves=None, changes=(), refusals=())
+
+
+@pytest.mark.parametrize(
+    ("transition", "old", "new", "asked"),
+    [
+        pytest.param(moving(), spec(), spec(replicas=3), "green from 2 to 3 replicas", id="scaled"),
+        pytest.param(moving(), spec("9"), spec(), "green back to the pods of the config", id="changed beside the stack"),
+        pytest.param(moving(), spec(), spec(), "", id="something else"),
+        pytest.param(moving("green"), spec(), spec("2"), "", id="changed by the config, and judged before"),
+        pytest.param(STAYING, spec(), spec("2", 3), "", id="while nobody moves"),
+    ],
+)
+def test_a_deployment_is_not_written_while_users_move(
+    transition: Transition, old: dict[str, object], new: dict[str, object], asked: str
+) -> None:
+    refusals = [*deployment_update(transition, "green", old, new)]
+    assert [each.asked for each in refusals] == ([f"users from blue to green, and {asked}"] if asked else [])
+    assert {each.rule for each in refusals} <= {Rule.NEVER_BOTH}
+
+
+@pytest.mark.parametrize(
+    ("target", "live"),
+    [
+        pytest.param(LiveColor(image="shop:2"), None, id="ready"),
+        pytest.param(LiveColor(image="shop:2", ready=0), "0 of 1 pods of green are ready", id="not ready"),
+        pytest.param(None, "green was there when this update began, and now it is gone", id="gone"),
+    ],
+)
+def test_the_route_is_written_to_a_color_that_is_still_ready(target: LiveColor | None, live: str | None) -> None:
+    assert [(each.rule, each.live, each.exception) for each in route_update(MOVES, target)] == (
+        [(Rule.READY, live, "unready")] if live else []
+    )
+
+
+def existing(**annotations: str) -> dict[str, object]:
+    return {"metadata": {"annotations": annotations}}
+
+
+@pytest.mark.parametrize(
+    ("found", "remedy"),
+    [
+        pytest.param(existing(**{OWNER: MINE}), "another state of the same stack", id="its own, in another state"),
+        pytest.param(
+            existing(**{OWNER: "acme/bluegreen/green"}), "pulumi stack select acme/bluegreen/green", id="another stack's"
+        ),
+        pytest.param(existing(), "pulumi import", id="nobody's"),
+    ],
+)
+def test_what_exists_is_not_created(found: dict[str, object], remedy: str) -> None:
+    (refusal,) = creation("Service shop", found, MINE)
+    assert (refusal.rule, refusal.exception) == (Rule.ONE_OWNER, "adopt")
+    assert remedy in refusal.remedy
+
+
+def test_what_does_not_exist_is_created() -> None:
+    assert [*creation("Service shop", None, MINE)] == []
+
+
+def test_no_refusal_is_without_words() -> None:
+    """The engine takes an error of a hook without a text for none."""
+    assert str(Refusal(rule="", asked="", live="", remedy="")).strip()
