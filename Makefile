@@ -64,5 +64,6 @@ $(VENV)/ready: requirements-dev.txt
 	python3 -m venv $(VENV)
 	$(PYTHON) -m pip install --quiet --no-compile --require-hashes -r requirements-dev.txt
 	# Compiled here and not at the first import: where Python may not write that down, every start would compile anew.
-	$(PYTHON) -m compileall -q -j 0 $(VENV)/lib components gate release >/dev/null || true
+	$(PYTHON) -m compileall -q -j 0 $(VENV)/lib automation components gate release >/dev/null || true
+	ln -sf ../../bin/bluegreen $(VENV)/bin/bluegreen
 	touch $@

@@ -91,7 +91,7 @@ class Cluster:
 
         def read(client: Client) -> Object | None:
             try:
-                found: Object = client.get(_resource(api_version, kind), name).to_dict()
+                found: Object = client.get(resource_class(api_version, kind), name).to_dict()
             except ApiError as error:
                 if error.status.code == 404:
                     return None
@@ -102,7 +102,7 @@ class Cluster:
 
     def find(self, api_version: str, kind: str, **labels: str | None) -> list[Object]:
         """The objects with these labels; a label that is None may have any value."""
-        resource, selector = _resource(api_version, kind), dict[str, Any](labels)
+        resource, selector = resource_class(api_version, kind), dict[str, Any](labels)
         return self._read(f"the {kind}s", lambda client: [each.to_dict() for each in client.list(resource, labels=selector)])
 
     def pods(self, deployment: Object) -> list[Object]:
@@ -121,7 +121,7 @@ class Cluster:
 
     def events(self, name: str, last: int = 4) -> list[str]:
         """The `last` events about an object, oldest first, a line each; none when they cannot be read."""
-        resource, about = _resource("v1", "Event"), dict[str, Any]({"involvedObject.name": name})
+        resource, about = resource_class("v1", "Event"), dict[str, Any]({"involvedObject.name": name})
         try:
             found = self._read("events", lambda client: [each.to_dict() for each in client.list(resource, fields=about)])
         except LiveError:
@@ -138,7 +138,7 @@ class Cluster:
 
     def _read(self, what: str, ask: Callable[[Client], T]) -> T:
         try:
-            return ask(self._client)
+            return ask(self.client)
         except Exception as error:  # whatever went wrong on the way (plugin, network, rights), the cluster is not read
             context = f"context {self._context}" if self._context else "the current context"
             raise LiveError(
@@ -147,7 +147,8 @@ class Cluster:
             ) from error
 
     @cached_property
-    def _client(self) -> Client:
+    def client(self) -> Client:
+        """The connection, for the one that writes the route in an emergency; nothing here writes."""
         from httpx2 import Timeout  # the HTTP client that lightkube brings
         from lightkube import Client
 
@@ -168,7 +169,8 @@ def _kubeconfig(context: str) -> SingleConfig | None:
     raise ConfigError(f"no file of {names} has {f'the context {context}' if context else 'a current context'}")
 
 
-def _resource(api_version: str, kind: str) -> Any:
+def resource_class(api_version: str, kind: str) -> Any:
+    """The class by which lightkube knows a kind."""
     from lightkube.core.resource_registry import resource_registry
     from lightkube.generic_resource import create_namespaced_resource
 

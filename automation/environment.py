@@ -1,0 +1,138 @@
+"""Which environment a command is about: its stack, its config file, and the settings in it. Does not import Pulumi."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from automation import config_file
+from automation.config_file import ConfigFileError
+from automation.outcomes import Exit, ReleaseError
+from automation.probe import Entrance
+from release.live import Cluster
+from release.settings import Settings, SettingsError, read_settings
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """One stack and its config file, as the options of a command name them.
+
+    `url`, `test_url`, `host` and `color_header` say how it is reached when the config does not; empty where it does.
+    """
+
+    stack: str
+    config_file: Path
+    url: str = ""
+    test_url: str = ""
+    color_header: str = ""
+
+    def settings(self) -> Settings:
+        """The settings of the config file. Raises `ReleaseError` when they cannot be used."""
+        try:
+            return read_settings(as_engine(_of_project() | config_file.read(self.config_file)))
+        except (SettingsError, ConfigFileError) as error:
+            raise ReleaseError(Exit.CONFIG, str(error)) from None
+
+    def cluster(self) -> Cluster:
+        """Access to what is live."""
+        settings = self.settings()
+        return Cluster(
+            context=settings.context,
+            namespace=settings.namespace,
+            app=settings.service.name,
+            routing=settings.routing,
+        )
+
+    def users(self) -> Entrance:
+        """Where users come in. Raises `ReleaseError` when nothing says where."""
+        return self._entrance(self.settings(), is_test=False)
+
+    def testers(self) -> Entrance:
+        """Where testers come in. Raises `ReleaseError` when nothing says where."""
+        return self._entrance(self.settings(), is_test=True)
+
+    def _entrance(self, settings: Settings, is_test: bool) -> Entrance:
+        is_istio = settings.routing == "istio"
+        url = self.url or settings.url or (_from_host(settings) if is_istio else "")
+        if is_test and not is_istio:
+            url = self.test_url
+        if not url:
+            option = "--test-url" if is_test and not is_istio else "--url, or bluegreen:url"
+            raise ReleaseError(
+                Exit.CONFIG,
+                f"Nothing says where {'testers' if is_test else 'users'} come in, so who is served cannot be verified, and "
+                f"nothing was done.\n  next: give the address with {option}.",
+            )
+        return Entrance(
+            url=url,
+            host="" if settings.host.startswith("*") or not is_istio else settings.host,
+            cookie=settings.test_cookie if is_test and is_istio else "",
+            color_header=self.color_header or ("x-color" if is_istio else ""),
+        )
+
+
+def _of_project() -> dict[str, Any]:
+    """What Pulumi.yaml gives to every stack: defaults, and values of its own."""
+    declared = config_file.read(ROOT / "Pulumi.yaml")
+    given = {key: each for key, each in declared.items() if isinstance(each, dict)}
+    return {key: each[name] for key, each in given.items() for name in ("default", "value") if name in each}
+
+
+def _from_host(settings: Settings) -> str:
+    if settings.host.startswith("*"):
+        return ""
+    return f"{'https' if settings.tls_secret else 'http'}://{settings.host}"
+
+
+def find(stack: str | None, file: Path | None, **reached: str) -> Environment:
+    """The environment that the options name: the selected stack, and `Pulumi.<stack>.yaml`, where they name none."""
+    name = stack or os.environ.get("PULUMI_STACK") or _selected()
+    return Environment(stack=name, config_file=file or ROOT / f"Pulumi.{name.rpartition('/')[2]}.yaml", **reached)
+
+
+def _selected() -> str:
+    try:
+        ran = subprocess.run(
+            ["pulumi", "stack", "--show-name", "--non-interactive"], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        raise ReleaseError(
+            Exit.ERROR, "There is no pulumi on PATH. Install the Pulumi CLI; on the sandbox: . .sandbox/env"
+        ) from None
+    if ran.returncode:
+        raise ReleaseError(
+            Exit.STACK_NOT_FOUND,
+            "No stack is selected, so there is nothing to work on.\n"
+            f"  why:  {ran.stderr.strip().removeprefix('error: ')}\n"
+            "  next: name one with --stack, or select one: pulumi stack select",
+        )
+    return ran.stdout.strip()
+
+
+def as_engine(config: Mapping[str, Any]) -> dict[str, str]:
+    """Config as the engine hands it to the program: objects as JSON, everything as text. Secrets stay unread."""
+    return {key: _text(value) for key, value in config.items() if not _is_secret(value)}
+
+
+def _is_secret(value: Any) -> bool:
+    return isinstance(value, dict) and set(value) == {"secure"}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return json.dumps(_revealed(value))
+    return json.dumps(value) if isinstance(value, bool) else str(value)
+
+
+def _revealed(value: Any) -> Any:
+    """The value with a word in the place of each secret."""
+    if _is_secret(value):
+        return "[secret]"
+    if isinstance(value, dict):
+        return {name: _revealed(each) for name, each in value.items()}
+    return [_revealed(each) for each in value] if isinstance(value, list) else value

@@ -1,0 +1,121 @@
+"""The options that the verbs share, and how a verb ends: one place for errors, exit statuses and their JSON."""
+
+import functools
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from automation.environment import find
+from automation.outcomes import Exit, ReleaseError
+from automation.progress import Progress
+from release.settings import COLORS
+
+Verb = Callable[..., None]
+
+
+class Duration(click.ParamType[float]):
+    """Seconds, written as 90, 90s, 2m or 1h."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The seconds that `value` stands for."""
+        if isinstance(value, int | float):
+            return float(value)
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h|)", str(value))
+        if not found:
+            self.fail(f"{value} is no duration such as 90s, 2m or 1h", param, ctx)
+        return float(found[1]) * {"s": 1, "": 1, "m": 60, "h": 3600}[found[2]]
+
+
+COLOR = click.argument("color", type=click.Choice(COLORS))
+
+_WHERE = (
+    click.option("--stack", "-s", metavar="NAME", help="The stack; without it PULUMI_STACK or the selected one."),
+    click.option(
+        "--config-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Its config file; without it Pulumi.<stack>.yaml.",
+    ),
+    click.option("--json", "is_json", is_flag=True, help="JSON lines on stdout; docs/command.md has the schema."),
+)
+_REACHED = (
+    click.option("--url", envvar="BLUEGREEN_URL", default="", help="Where users come in; without it bluegreen:url."),
+    click.option("--test-url", default="", help="Where testers come in (routing: selector)."),
+    click.option("--color-header", default="", help="The answer's header that names the color, when it is not x-color."),
+)
+_PATIENCE = (
+    click.option(
+        "--wait", type=Duration(), default="10m", show_default=True, help="How long to wait while the stack is locked."
+    ),
+    click.option(
+        "--timeout",
+        type=Duration(),
+        default="1h",
+        show_default=True,
+        help="How long an update may take before it is told to stop.",
+    ),
+    click.option(
+        "--from-state",
+        is_flag=True,
+        help="Start from the config of the last good update instead of the config file, and write none.",
+    ),
+)
+
+
+def reading(verb: Verb) -> Verb:
+    """For verbs that only look: they get an `environment` and a `progress`."""
+    return _with(verb, [*_WHERE, *_REACHED], _looks)
+
+
+def changing(verb: Verb) -> Verb:
+    """For verbs that change an environment: they get a `session`."""
+    return _with(verb, [*_WHERE, *_REACHED, *_PATIENCE], _changes)
+
+
+def _with(verb: Verb, options: list[Any], given: Callable[..., Any]) -> Verb:
+    @functools.wraps(verb)
+    def run(is_json: bool, **arguments: Any) -> None:
+        progress = Progress(is_json=is_json)
+        try:
+            given(verb, progress, arguments)
+        except ReleaseError as error:
+            fail(progress, error)
+        except KeyboardInterrupt:
+            fail(progress, ReleaseError(Exit.CANCELLED, "Canceled. bluegreen status tells what is live; nothing was put back."))
+        if is_json:
+            progress.object({"event": "result", "status": 0})
+
+    for option in reversed(options):
+        run = option(run)
+    return run
+
+
+def fail(progress: Progress, error: ReleaseError) -> None:
+    """Ends the command with the status of `error`, having said why."""
+    if progress.is_json:
+        progress.object(
+            {"event": "result", "status": int(error.status), "reason": error.status.name.lower(), "message": str(error)}
+        )
+    else:
+        click.echo(f"error: {error}", err=True)
+    raise SystemExit(int(error.status))
+
+
+def _looks(verb: Verb, progress: Progress, arguments: dict[str, Any]) -> None:
+    reached = {name: arguments.pop(name) for name in ("url", "test_url", "color_header")}
+    environment = find(arguments.pop("stack"), arguments.pop("config_file"), **reached)
+    verb(environment=environment, progress=progress, **arguments)
+
+
+def _changes(verb: Verb, progress: Progress, arguments: dict[str, Any]) -> None:
+    from automation.session import opened  # imports Pulumi
+
+    reached = {name: arguments.pop(name) for name in ("url", "test_url", "color_header")}
+    environment = find(arguments.pop("stack"), arguments.pop("config_file"), **reached)
+    patience = {"wait_seconds": arguments.pop("wait"), "timeout_seconds": arguments.pop("timeout")}
+    with opened(environment, progress, from_state=arguments.pop("from_state"), **patience) as session:
+        verb(session=session, **arguments)

@@ -1,0 +1,157 @@
+"""One stack, driven through the Automation API, with this repository as the local program.
+
+So the command and `pulumi up` run the very same code; there is no inline program.
+"""
+
+import random
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pulumi import automation as auto
+
+from automation import lock
+from automation.outcomes import Exit, ReleaseError
+from automation.process import Pulumi
+from automation.updates import Record, Step
+
+ROOT = Path(__file__).parents[1]
+
+_CODE = re.compile(r"^ code: (\d+)$", re.MULTILINE)
+_NOT_LOGGED_IN = re.compile(r"incorrect passphrase|passphrase must be set|not logged in|PULUMI_ACCESS_TOKEN must be set")
+
+Show = Callable[[Step | str], None]
+"""Gets what the engine is at: a step that begins, or what the program says about its waiting."""
+
+
+class _Workspace(auto.LocalWorkspace):
+    def select_stack(self, stack_name: str) -> None:
+        """Every command names its stack; which one a person has selected is not ours to change."""
+
+
+class _Stack(auto.Stack):
+    def outputs(self) -> auto.OutputMap:
+        """Not read: `up` would ask the CLI for them twice, and it writes a config file into the project for that."""
+        return {}
+
+
+class Stack:
+    """The stack `name` with its config in `config_file`.
+
+    `wait_seconds` bounds the waiting for the lock, `timeout_seconds` everything that one method does.
+    """
+
+    def __init__(self, name: str, config_file: Path, *, wait_seconds: float, timeout_seconds: float, show: Show) -> None:
+        self.name = name
+        self._config_file = str(config_file.resolve())
+        self._wait_seconds = wait_seconds
+        self._timeout_seconds = timeout_seconds
+        self._show = show
+
+    def up(self, message: str) -> Record:
+        """Runs `pulumi up`, waiting for its turn. Raises `ReleaseError`; what was changed by then is in its `record`."""
+        until = time.monotonic() + self._wait_seconds
+        pause_seconds, told = 0.5, ""
+        while True:
+            try:
+                return self._run(lambda stack: stack.up(message=message, show_secrets=False, **self._options()), is_shown=True)
+            except auto.errors.ConcurrentUpdateError as error:
+                holder = self._may_wait(str(error), until)
+            if holder != told:
+                self._show(f"waiting for {holder}")
+                told = holder
+            # Jitter, so that those who wait do not all come back at once.
+            time.sleep(min(pause_seconds * random.uniform(0.5, 1.5), max(0.0, until - time.monotonic())))
+            pause_seconds = min(pause_seconds * 1.5, 5)
+
+    def _may_wait(self, text: str, until: float) -> str:
+        if reason := lock.abandoned(text):
+            raise ReleaseError(Exit.LOCKED, reason)
+        if time.monotonic() >= until:
+            raise ReleaseError(
+                Exit.LOCKED,
+                f"The stack {self.name} was locked for all of the {self._wait_seconds:.0f} s that this command may wait: "
+                f"{lock.who(text)}.\nNothing was changed.\n  next: the same command later, or with a longer --wait.",
+            )
+        return lock.who(text)
+
+    def preview(self) -> Record:
+        """Runs `pulumi preview`. Raises `ReleaseError`."""
+        # The Automation API's own gets its events by a connection of its own, and wants the CLI's version for that.
+        command = ["preview", "--diff", "--color", "never", *self._where()]
+        return self._run(
+            lambda stack: stack.workspace.pulumi_command.run(command, str(ROOT), {"PULUMI_DEBUG_COMMANDS": "true"}),
+            is_shown=False,
+        )
+
+    def history(self) -> list[auto.UpdateSummary]:
+        """The updates of the stack, the newest first. Secrets stay hidden."""
+        updates: list[auto.UpdateSummary] = self._ask(lambda stack: stack.history(show_secrets=False))
+        return updates
+
+    def refresh_config(self) -> None:
+        """Writes the config of the newest update into the config file. The Automation API's own can name no file."""
+        command = ["config", "refresh", "--force", *self._where()]
+        self._ask(lambda stack: stack.workspace.pulumi_command.run(command, str(ROOT), {}))
+
+    def _where(self) -> list[str]:
+        return ["--stack", self.name, "--config-file", self._config_file]
+
+    def _options(self) -> dict[str, Any]:
+        return {"config_file": self._config_file, "color": "never"}
+
+    def _run(self, call: Callable[[auto.Stack], Any], *, is_shown: bool) -> Record:
+        record = Record()
+
+        def take(event: Any) -> None:
+            if (shown := record.add(event)) and is_shown:
+                self._show(shown)
+
+        try:
+            record.text = self._ask(call, take).stdout
+        except ReleaseError as error:
+            # The Automation API asks for outputs and history after an update; when that fails the update is still good.
+            if not record.is_done:
+                raise UpdateError(error.status, str(error), record) from None
+        return record
+
+    def _ask(self, call: Callable[[auto.Stack], Any], take: Callable[[Any], None] = lambda _: None) -> Any:
+        workspace = _Workspace(work_dir=str(ROOT), pulumi_command=Pulumi(take, self._timeout_seconds))
+        try:
+            return call(_Stack.select(self.name, workspace))
+        except auto.errors.ConcurrentUpdateError:
+            raise
+        except auto.errors.CommandError as error:
+            raise ReleaseError(_status(error), _words(str(error))) from None
+
+
+class UpdateError(ReleaseError):
+    """An update or a preview that failed. `record` tells how far it came."""
+
+    def __init__(self, status: Exit, message: str, record: Record) -> None:
+        if record.is_refused:
+            status = Exit.REFUSED
+        elif record.is_misconfigured:
+            status = Exit.CONFIG
+        elif status is Exit.ERROR and record.has_changed:
+            status = Exit.RESOURCE
+        super().__init__(status, "\n\n".join(record.errors) or message)
+        self.record = record
+
+
+def _status(error: auto.errors.CommandError) -> Exit:
+    text = str(error)
+    if isinstance(error, auto.errors.StackNotFoundError):
+        return Exit.STACK_NOT_FOUND
+    if _NOT_LOGGED_IN.search(text):
+        return Exit.AUTHENTICATION
+    code = int(found[1]) if (found := _CODE.search(text)) else 1
+    return Exit(code) if Exit.ERROR <= code <= Exit.TIMEOUT else Exit.ERROR
+
+
+def _words(text: str) -> str:
+    """What the CLI said, without the frame that the Automation API puts around it."""
+    stdout, _, stderr = text.partition("\n stderr: ")
+    return (stderr.strip() or stdout.partition("\n stdout: ")[2].strip()).removeprefix("error: ")

@@ -1,0 +1,194 @@
+"""`status`: what is live, beside what the config wants, and the next sensible command. Does not import Pulumi."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from automation.environment import Environment
+from automation.outcomes import Exit, ReleaseError
+from automation.progress import Progress
+from release.live import Live, LiveColor, LiveError, Object
+from release.settings import COLORS, Settings, other
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One color as people want to see it. `since` is when its Deployment was last written (ISO 8601), or empty."""
+
+    color: str
+    role: str
+    image: str
+    release: str
+    ready: int
+    wanted: int
+    since: str
+    share: str
+    owner: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """An environment at a glance. `drift` names each difference between the config and what is live."""
+
+    stack: str
+    namespace: str
+    routing: str
+    active: str
+    test: str
+    rows: list[Row]
+    drift: list[str]
+    next: list[str]
+
+
+def look(environment: Environment) -> Status:
+    """Reads the cluster once. Raises `ReleaseError` when it cannot be read."""
+    settings, cluster = environment.settings(), environment.cluster()
+    try:
+        live = cluster.live()
+        found = cluster.find("apps/v1", "Deployment", app=settings.service.name, color=None)
+    except LiveError as error:
+        raise ReleaseError(Exit.ERROR, str(error)) from None
+    written = {each["metadata"]["labels"]["color"]: _written(each) for each in found}
+    drift = list(differences(settings, live, environment.stack))
+    return Status(
+        stack=environment.stack,
+        namespace=settings.namespace,
+        routing=settings.routing,
+        active=live.active,
+        test=live.test,
+        rows=[_row(settings, live, name, color, written.get(name, "")) for name, color in sorted(live.colors.items())],
+        drift=drift,
+        next=list(next_commands(live, is_drifted=bool(drift))),
+    )
+
+
+def _written(item: Object) -> str:
+    """When the program last wrote the object, by the record that the cluster keeps of every writer."""
+    metadata = item["metadata"]
+    times = [each.get("time", "") for each in metadata.get("managedFields") or [] if each.get("manager") == "bluegreen"]
+    return max(times, default="") or str(metadata.get("creationTimestamp", ""))
+
+
+def _row(settings: Settings, live: Live, name: str, color: LiveColor, since: str) -> Row:
+    roles = {live.active: "live", live.test: "test"}
+    testers = f"cookie {settings.test_cookie}" if settings.routing == "istio" else "the test port"
+    shares = {live.active: "100 % of users", live.test: testers}
+    return Row(
+        color=name,
+        role=roles.get(name, "idle"),
+        image=color.image,
+        release=color.release,
+        ready=color.ready,
+        wanted=color.replicas,
+        since=since,
+        share=shares.get(name, ""),
+        owner=color.owner,
+    )
+
+
+def differences(settings: Settings, live: Live, stack: str) -> Iterator[str]:
+    """Each difference between the config and what is live, in words."""
+    for role, wanted, present in (("active", settings.active_color, live.active), ("test", settings.test_color, live.test)):
+        if wanted != present:
+            yield f"the config has {wanted or 'no color'} as {role} color, the route {present or 'none'}"
+    for name in COLORS:
+        yield from _of_color(name, settings, live)
+    owners = {color.owner.rpartition("/")[2] for color in live.colors.values()} - {stack.rpartition("/")[2]}
+    for owner in sorted(owners):
+        yield f"a color belongs to {f'the stack {owner}' if owner else 'no stack'}"
+
+
+def _of_color(name: str, settings: Settings, live: Live) -> Iterator[str]:
+    wanted, present = settings.service.colors.get(name), live.colors.get(name)
+    if wanted is None or present is None:
+        if wanted:
+            yield f"{name} is not deployed, and the config has {wanted.image}"
+        if present:
+            yield f"{name} runs {present.image}, and the config does not have it"
+        return
+    if wanted.image != present.image:
+        yield f"{name} runs {present.image}, and the config has {wanted.image}"
+    if wanted.replicas != present.replicas and not wanted.max_replicas:
+        yield f"{name} has {present.replicas} replicas, and the config {wanted.replicas}"
+
+
+def next_commands(live: Live, *, is_drifted: bool) -> Iterator[str]:
+    """What makes sense now, the most sensible first."""
+    if is_drifted:
+        yield "bluegreen plan, then bluegreen up: brings what is live to what the config says"
+        return
+    idle = other(live.active)
+    present = live.colors.get(idle)
+    serving = live.colors.get(live.active)
+    if present and present.is_ready and serving and not serving.is_ready:
+        yield f"bluegreen rollback --now: {live.active} is not ready, and {idle} is"
+    if present is None:
+        yield f"bluegreen deploy {idle} --image <tag>"
+    elif not present.is_ready:
+        yield f"bluegreen status --watch: {idle} is not ready"
+    else:
+        yield f"bluegreen activate {idle}" if live.test == idle else f"bluegreen test {idle}"
+        yield f"bluegreen decommission {idle}"
+
+
+def show(status: Status, progress: Progress) -> None:
+    """As a table, or as one line of JSON."""
+    if progress.is_json:
+        progress.object({"event": "status", **asdict(status)})
+        return
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False)
+    console.print(f"{status.stack}, namespace {status.namespace}, routing {status.routing}", style="bold")
+    console.print(_table(status))
+    for each in status.drift:
+        console.print(f"drift: {each}", style="yellow", soft_wrap=True)
+    for place, each in enumerate(status.next):
+        console.print(("next:  " if not place else "   or: ") + each, soft_wrap=True)
+
+
+def _table(status: Status) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("COLOR", "ROLE", "IMAGE", "RELEASE", "READY", "SINCE", "TRAFFIC", "OWNER"):
+        table.add_column(column, overflow="fold")
+    for row in status.rows:
+        ready = Text(f"{row.ready}/{row.wanted}", style="" if row.ready >= row.wanted else "red")
+        cells: list[str | Text] = [
+            row.role,
+            row.image,
+            row.release or "-",
+            ready,
+            ago(row.since),
+            row.share or "-",
+            row.owner.rpartition("/")[2],
+        ]
+        style = "bold" if row.role == "live" else ""
+        table.add_row(Text(row.color, style=row.color), *cells, style=style)
+    return table
+
+
+def ago(moment: str, now: datetime | None = None) -> str:
+    """How long ago a moment was, in the largest unit that fits."""
+    if not moment:
+        return "-"
+    seconds = int(((now or datetime.now(UTC)) - datetime.fromisoformat(moment)).total_seconds())
+    units: Mapping[str, int] = {"d": 86400, "h": 3600, "min": 60, "s": 1}
+    unit, size = next(((unit, size) for unit, size in units.items() if seconds >= size), ("s", 1))
+    return f"{max(seconds, 0) // size} {unit}"
+
+
+def watch(environment: Environment, progress: Progress, interval_seconds: float = 2) -> None:
+    """Shows the status again whenever it has changed, until it is interrupted."""
+    seen = None
+    while True:
+        status = look(environment)
+        if status != seen:
+            progress.print(f"\n{datetime.now():%H:%M:%S}")
+            show(status, progress)
+            seen = status
+        time.sleep(interval_seconds)

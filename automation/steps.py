@@ -1,0 +1,67 @@
+"""Which values of the config each verb changes. Plain functions over settings: no Pulumi, no file, no cluster."""
+
+import re
+
+from automation.outcomes import Exit, ReleaseError
+from release.settings import COLORS, Settings, other
+
+Changes = dict[str, str | None]
+"""Full key -> its text, or None to remove it."""
+
+ACTIVE, TEST, EXPECT = "bluegreen:activeColor", "bluegreen:testColor", "bluegreen:expect"
+
+# What a verb may change, and so what a release is, beside the rest of the config.
+RELEASE_KEYS = (ACTIVE, TEST, *(f"{color}:{key}" for color in COLORS for key in ("imageTag", "release")))
+
+
+def deploy(color: str, image: str, release: str | None) -> Changes:
+    """Gives a color an image. A release that is not named is forgotten: it was another image's."""
+    return {f"{color}:imageTag": image, f"{color}:release": release}
+
+
+def test(color: str) -> Changes:
+    """Sends the testers to a color."""
+    return {TEST: color}
+
+
+def activate(settings: Settings, color: str) -> Changes:
+    """Sends the users to a color, and the testers to the other one if it is there."""
+    idle = other(color)
+    return {ACTIVE: color, TEST: idle if idle in settings.service.colors else None}
+
+
+def decommission(settings: Settings, color: str) -> Changes:
+    """Removes a color, and the test route when it leads there."""
+    removed: Changes = {f"{color}:imageTag": None, f"{color}:release": None}
+    return removed | ({TEST: None} if settings.test_color == color else {})
+
+
+def approve(settings: Settings, color: str, release: str | None, image: str | None) -> None:
+    """Refuses to activate something else than what was approved.
+
+    The config says what the color runs, because the program refuses a switch to anything else in the same update.
+    """
+    present = settings.service.colors.get(color)
+    known = present.image if present else ""
+    tag = known.partition("@")[2] or known.rpartition("/")[2].partition(":")[2]
+    for asked, runs in ((release, [present.release if present else "", tag]), (image, [tag, known])):
+        if asked and asked not in runs:
+            raise ReleaseError(
+                Exit.REFUSED,
+                "Refused by the rule: a promotion names what it approves\n"
+                f"  asked:  users to {color}, expecting {asked}\n"
+                f"  config: {color} runs {' / '.join(each for each in runs if each) or 'nothing'}\n"
+                "  remedy: Approve what is deployed now, or deploy what was approved.\n\n"
+                f"Nothing was changed; users stay on {settings.active_color}.",
+            )
+
+
+def lane(tag: str) -> tuple[str, str]:
+    """The color and the version of a tag such as v2.0-green. Raises `ReleaseError` when it names none."""
+    found = re.fullmatch(rf"v?(?P<version>\S+)-(?P<color>{'|'.join(COLORS)})", tag)
+    if not found:
+        raise ReleaseError(
+            Exit.CONFIG,
+            f"The tag {tag} names no lane, so nothing was done.\n  next: end it with -blue or -green, such as v2.0-green.",
+        )
+    return found["color"], found["version"]

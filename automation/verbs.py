@@ -1,0 +1,228 @@
+"""What each word of the command does: gather and check first, then one update, then look with real requests."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from automation import bake, emergency, history, plan, smoke, steps
+from automation.outcomes import Exit, ReleaseError
+from automation.probe import Entrance, wait_for
+from automation.session import Session
+from automation.stack import UpdateError
+from automation.steps import Changes
+from release.settings import PROJECT, other
+
+# A pod that drains and stops in its usual time is gone by then; the cluster goes on by itself when it is not.
+LEAVING_SECONDS = 120
+
+
+def up(session: Session, verb: str = "up", changes: Changes | None = None) -> None:
+    """Brings the environment to what its config says, with `changes`."""
+    record = session.apply(verb, changes or {})
+    _done(session, verb, [str(step) for step in record.ended if step.is_object])
+
+
+def show_plan(session: Session, as_markdown: bool) -> None:
+    """Shows what an update would do, also when it would be refused; the refusal then ends the command."""
+    failure: UpdateError | None = None
+    try:
+        record = session.stack().preview()
+    except UpdateError as error:
+        record, failure = error.record, error
+        record.errors = record.errors or [str(error)]
+    settings = session.environment.settings()
+    try:
+        live = session.live()
+    except ReleaseError:
+        live = None  # the program has warned of that
+    made = plan.make(record, settings, live, project=PROJECT, stack=session.environment.stack)
+    plan.show(made, session.progress, as_markdown=as_markdown)
+    if failure:
+        raise failure
+
+
+def deploy(session: Session, color: str, image: str, release: str | None) -> None:
+    """Gives a color an image, and returns when its pods are ready."""
+    up(session, f"deploy {color}", steps.deploy(color, image, release))
+
+
+def decommission(session: Session, color: str) -> None:
+    """Removes a color that users are not on, and returns when the last of its pods has left.
+
+    The engine does not wait for that, and a color that is leaving cannot be deployed yet.
+    """
+    settings = session.environment.settings()
+    record = session.apply(f"decommission {color}", steps.decommission(settings, color))
+    until = time.monotonic() + LEAVING_SECONDS
+    while color in session.live().colors and time.monotonic() < until:
+        session.progress.passing(f"{color} is leaving")
+        time.sleep(1)
+    _done(session, f"decommission {color}", [str(step) for step in record.ended if step.is_object])
+
+
+def test(session: Session, color: str, checks: Path | None, command: Sequence[str]) -> None:
+    """Sends testers to a color, waits until they arrive there, and runs the smoke tests. Raises with status 10."""
+    listed = smoke.read(checks) if checks else []
+    testers = session.environment.testers()
+    up(session, f"test {color}", steps.test(color))
+    _verify(session, testers, color, "testers")
+    smoke_test(session, testers, color, listed, command)
+
+
+def smoke_test(session: Session, entrance: Entrance, color: str, checks: Sequence[smoke.Check], command: Sequence[str]) -> None:
+    """Runs the checks, all of them, and then the command. Raises `ReleaseError` with status 10 when one fails."""
+    failed = []
+    for check in checks:
+        outcome = smoke.run(check, entrance)
+        sign = f"FAILED: {outcome.failure}" if outcome.failure else f"{outcome.milliseconds} ms"
+        session.progress.event(
+            "check",
+            f"  {outcome.name}: {sign}",
+            name=outcome.name,
+            passed=not outcome.failure,
+            milliseconds=outcome.milliseconds,
+            failure=outcome.failure,
+        )
+        failed += [outcome.name] if outcome.failure else []
+    if command:
+        # Machines read our stdout, so what the command prints goes to stderr then.
+        status = smoke.run_command(command, entrance, color, 2 if session.progress.is_json else None)
+        passed = status == 0
+        text = f"  {' '.join(command)}: {'passed' if passed else f'FAILED with exit status {status}'}"
+        session.progress.event("check", text, name=" ".join(command), passed=passed, status=status)
+        failed += [] if passed else [" ".join(command)]
+    if failed:
+        raise ReleaseError(
+            Exit.SMOKE_TEST_FAILED,
+            f"{color} is not tested: {len(failed)} of the smoke tests failed: {', '.join(failed)}.\n"
+            f"{session.where_users_are()}\n"
+            f"  next: mend it and deploy another image: bluegreen deploy {color} --image <tag>",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approval:
+    """What may be activated, by its release and its image; None is anything."""
+
+    release: str | None = None
+    image: str | None = None
+
+
+def activate(
+    session: Session,
+    color: str,
+    approval: Approval = Approval(),
+    *,
+    bake_seconds: float = 0,
+    checks: Path | None = None,
+) -> None:
+    """Moves users to a color, and returns when every answer comes from there, and after `bake_seconds` of watching."""
+    listed = smoke.read(checks) if checks else []
+    settings, users = session.environment.settings(), session.environment.users()
+    steps.approve(settings, color, approval.release, approval.image)
+    origin = session.live().active
+    compared = bake.before(users, origin, listed) if bake_seconds and origin else None
+    _move(session, users, color, f"activate {color}", expect=approval.release or approval.image)
+    if compared and origin != color:
+        _bake(session, users, (origin, color), bake_seconds, compared)
+
+
+def _move(session: Session, users: Entrance, color: str, verb: str, expect: str | None = None) -> None:
+    changes = steps.activate(session.environment.settings(), color)
+    record = session.apply(verb, changes, expect=expect, watch=users)
+    _verify(session, users, color, "users")
+    _done(session, verb, [str(step) for step in record.ended if step.is_object])
+
+
+def _bake(session: Session, users: Entrance, move: tuple[str, str], seconds: float, compared: bake.Before) -> None:
+    """Watches the color that users are on now; when it is worse, users go back first, and then the error is raised."""
+    origin, color = move
+
+    def tell(passed: float, counts: bake.Counts) -> None:
+        session.progress.passing(f"baking {color}: {passed:.0f} of {seconds:.0f} s, {counts}")
+
+    verdict = bake.watch(users, color, seconds, compared, tell)
+    if not verdict.worse:
+        counted = {"requests": verdict.counts.requests, "failed": verdict.counts.failed}
+        session.progress.event("baked", f"  baked {verdict.seconds:.0f} s: {verdict.counts}", color=color, **counted)
+        return
+    session.progress.event("worse", f"  {color} is worse: {verdict.worse}", color=color, reason=verdict.worse)
+    rollback_now(session, origin)
+    raise ReleaseError(
+        Exit.ROLLED_BACK,
+        f"{color} was worse than {origin} {verdict.seconds:.1f} s after it was activated, so users are back on {origin}.\n"
+        f"  why:  {verdict.worse}\n"
+        f"  next: look at {color} on the test route; mend it and deploy another image: bluegreen deploy {color} --image <tag>",
+    )
+
+
+def rollback(session: Session, to: str | None) -> None:
+    """Moves users back to the color that served before. Said twice, it does not move them forward again."""
+    settings = session.environment.settings()
+    if to is None and history.is_back_already(session.stack().history(), settings.active_color):
+        active = settings.active_color
+        text = f"nothing to do: users are back on {active} already. Forward again: bluegreen activate {other(active)}"
+        session.progress.event("done", text, verb="rollback", changed=[], active=active, test=settings.test_color)
+        return
+    target = to or other(settings.active_color)
+    if target not in settings.service.colors:
+        raise ReleaseError(
+            Exit.REFUSED,
+            f"There is nothing to roll back to: {target} is not deployed. Nothing was changed; users stay on "
+            f"{settings.active_color}.\n  next: bluegreen deploy {target} --image <tag>, then bluegreen activate {target}",
+        )
+    _move(session, session.environment.users(), target, f"rollback to {target}")
+
+
+def rollback_now(session: Session, to: str | None) -> None:
+    """Moves users by writing the route, and then brings config and state to the same truth. See `emergency`."""
+    moved = emergency.moved(session.environment, to)
+    took = f"{moved.seconds * 1000:.0f} ms"
+    session.progress.event(
+        "moved", f"users: {moved.origin} -> {moved.target}, written in {took}", origin=moved.origin, target=moved.target
+    )
+    changes: Changes = {steps.ACTIVE: moved.target, steps.TEST: moved.test or None}
+    record = session.apply(f"rollback --now to {moved.target}", changes, route_alone=True)
+    _done(session, "rollback --now", [str(step) for step in record.ended if step.is_object])
+
+
+def release(session: Session, tag: str, image: str | None, checks: Path | None, command: Sequence[str], goes_on: bool) -> None:
+    """Deploys and tests what a tag such as v2.0-green names; with `goes_on` activates it when the smoke tests pass."""
+    color, version = steps.lane(tag)
+    if session.live().active == color:
+        raise ReleaseError(
+            Exit.REFUSED,
+            f"Refused by the rule: the pods of the live color do not change in place\n"
+            f"  asked:  {tag}, which goes to {color}\n"
+            f"  live:   {color} serves the users\n"
+            f"  remedy: Tag the release for the other lane: {tag.removesuffix(color)}{other(color)}\n\n"
+            f"Nothing was changed; users stay on {color}.",
+        )
+    deploy(session, color, image or version, tag)
+    test(session, color, checks, command)
+    if goes_on:
+        activate(session, color, Approval(release=tag))
+
+
+def _verify(session: Session, entrance: Entrance, color: str, role: str) -> None:
+    session.progress.passing(f"asking who serves {role}")
+    waited = wait_for(entrance, color)
+    if waited.is_served:
+        text = f"  {role}: {color} served 20 requests in a row"
+        session.progress.event("verified", text, role=role, color=color, requests=waited.requests)
+        return
+    raise ReleaseError(
+        Exit.SMOKE_TEST_FAILED,
+        f"{role.capitalize()} at {entrance.url} are not served by {color} {waited.seconds:.0f} s after the update.\n"
+        f"  seen:  {waited.last_other}\n"
+        f"  {session.where_users_are()} (by the route)\n"
+        f"  next: bluegreen status" + ("; users back: bluegreen rollback" if role == "users" else ""),
+    )
+
+
+def _done(session: Session, verb: str, changed: list[str]) -> None:
+    live = session.live()
+    what = f"{len(changed)} object{'s' if len(changed) != 1 else ''} changed" if changed else "nothing to do"
+    users = f"users: {live.active or 'none'}, testers: {live.test or 'none'}"
+    session.progress.event("done", f"{verb}: {what}; {users}", verb=verb, changed=changed, active=live.active, test=live.test)

@@ -1,0 +1,284 @@
+"""The command `bluegreen` on the real engine and the real cluster: whole releases by its words alone."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.command import LONGEST_SECONDS, Operator
+from tests.conftest import Environments
+from tests.stack import BOTH_COLORS, ONE_COLOR, other
+from traffic.report import totals
+
+
+@pytest.fixture
+def operator(new_environment: Environments) -> Operator:
+    """One who has blue 1.0 live and green 2.0 ready."""
+    environment = new_environment(BOTH_COLORS)
+    operator = Operator(environment)
+    operator.run("up")
+    return operator
+
+
+def test_two_whole_releases_by_the_command_alone_lose_no_request(
+    new_environment: Environments, tmp_path: Path, figures: Any
+) -> None:
+    environment = new_environment(ONE_COLOR)
+    operator = Operator(environment)
+    operator.run("up")
+    environment.users.wait_for("blue")
+    checks = tmp_path / "smoke.yaml"
+    with environment.users.load(rate=200, seconds=150) as load:
+        for color, tag in (("green", "2.0"), ("blue", "3.0")):
+            checks.write_text(f"- {{path: /ping, body: '{tag}', headers: {{x-color: {color}}}}}\n")
+            operator.run("deploy", color, "--image", tag, "--release", f"v{tag}")
+            operator.run("test", color, "--checks", str(checks), behind=["sh", "-c", f"test $BLUEGREEN_COLOR = {color}"])
+            assert environment.users.served_by() == other(color)
+            moved = operator.run("activate", color, "--expect-release", f"v{tag}", "--expect-image", tag)
+            assert environment.users.served_by() == color
+            operator.run("rollback")
+            assert environment.users.served_by() == other(color)
+            operator.run("activate", color)
+            operator.run("decommission", other(color))
+            figures(f"bluegreen activate {color}, under load: {moved.seconds:.1f} s")
+    counted = totals(load.stop())
+    assert counted.failed == 0, counted.errors
+    assert "expect" not in operator.config()
+    assert "Deployment/myapp-green" not in environment.objects()
+
+
+def test_what_is_already_so_ends_well_and_changes_nothing(operator: Operator) -> None:
+    before = operator.environment.objects()
+    assert "nothing to do" in operator.run("activate", "blue").out
+    assert operator.environment.objects() == before
+
+
+def test_a_refused_change_has_its_own_status_and_is_not_left_in_the_config(operator: Operator) -> None:
+    before = operator.config()
+    refused = operator.run("deploy", "blue", "--image", "3.0", status=13)
+    assert "Refused by the rule: the pods of the live color do not change in place" in refused.err
+    assert "users stay on blue" in refused.err
+    assert operator.config() == before
+
+
+def test_a_stale_approval_is_refused(operator: Operator) -> None:
+    operator.run("deploy", "green", "--image", "3.0", "--release", "v3.0-green")
+    operator.run("activate", "green", "--expect-release", "v2.0-green", status=13)
+    assert operator.environment.users.served_by() == "blue"
+    assert "expect" not in operator.config()
+
+
+def test_failed_smoke_tests_have_their_own_status_and_move_nobody(operator: Operator, tmp_path: Path) -> None:
+    checks = tmp_path / "smoke.yaml"
+    checks.write_text("- {path: /ping, status: 418}\n")
+    failed = operator.run("test", "green", "--checks", str(checks), "--json", status=10)
+    assert [line["passed"] for line in failed.lines if line["event"] == "check"] == [False]
+    assert failed.lines[-1]["status"] == 10
+    operator.run("test", "green", status=10, behind=["false"])
+    assert operator.environment.users.served_by() == "blue"
+
+
+def test_a_color_that_does_not_become_ready_fails_as_a_resource_and_stays_in_the_config(operator: Operator) -> None:
+    failed = operator.run("deploy", "green", "--image", "no-such-tag", status=4)
+    assert "myapp-green did not become ready" in failed.err
+    assert "users stay on blue" in failed.err
+    assert "no-such-tag" in operator.config()
+    operator.run("deploy", "green", "--image", "2.0")
+
+
+def test_config_that_cannot_be_used_is_told_from_a_failure(operator: Operator) -> None:
+    before = operator.config()
+    operator.run("test", "blue", status=2)
+    operator.run("deploy", "green", "--image", "not a tag", status=2)
+    operator.run("deploy", "red", "--image", "2.0", status=2)
+    assert operator.config() == before
+
+
+def test_a_stack_that_is_not_there_and_a_wrong_passphrase_have_their_statuses(operator: Operator) -> None:
+    operator.run("up", "--stack", "no-such-stack", status=6)
+    operator.run("up", status=3, PULUMI_CONFIG_PASSPHRASE="wrong")
+
+
+def test_a_command_that_may_not_take_long_enough_is_told_to_stop(operator: Operator) -> None:
+    stopped = operator.run("deploy", "green", "--image", "3.0", "--timeout", "1s", status=9)
+    assert "told to stop" in stopped.err
+    operator.run("deploy", "green", "--image", "3.0")
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "a canceled pipeline"])
+def test_a_command_that_is_canceled_gives_the_lock_back_and_can_be_run_again(operator: Operator, sent: signal.Signals) -> None:
+    operator.environment.set({"green:readyTimeoutSeconds": 60})
+    process = operator.start("deploy", "green", "--image", "no-such-tag")
+    time.sleep(4)
+    process.send_signal(sent)
+    out, err = process.communicate(timeout=LONGEST_SECONDS)
+    assert process.returncode == 8, out + err
+    operator.run("deploy", "green", "--image", "3.0")
+    assert operator.environment.users.served_by() == "blue"
+
+
+def test_an_update_that_would_change_more_than_the_route_stops_the_second_half_of_rollback_now(operator: Operator) -> None:
+    operator.run("activate", "green")
+    operator.environment.set({"blue:replicas": 3})
+    stopped = operator.run("rollback", "--now", status=7)
+    assert "update Deployment/myapp-blue" in stopped.err
+    assert "Users are on blue" in stopped.err
+    operator.environment.users.wait_for("blue")
+    assert "activeColor: blue" in operator.config()
+    operator.run("up")
+    assert operator.environment.users.served_by() == "blue"
+
+
+def test_a_cluster_that_cannot_be_read_stops_everything(operator: Operator) -> None:
+    before = operator.config()
+    failed = operator.run("activate", "green", status=1, KUBECONFIG="/dev/null")
+    assert "the current context" in failed.err
+    assert operator.config() == before
+
+
+def test_a_busy_stack_is_waited_for_and_its_holder_named(operator: Operator, tmp_path: Path) -> None:
+    operator.environment.set({"green:imageTag": "no-such-tag"})
+    busy = operator.start("up")
+    time.sleep(3)
+    locked = operator.elsewhere(tmp_path).run("activate", "blue", "--wait", "1s", status=12)
+    assert "(process " in locked.err
+    busy.communicate(timeout=LONGEST_SECONDS)
+
+
+def test_a_lock_that_a_killed_run_has_left_is_explained_and_not_removed(operator: Operator) -> None:
+    locks = operator.environment.state / ".pulumi" / "locks" / "organization" / "bluegreen" / operator.environment.name
+    locks.mkdir(parents=True, exist_ok=True)
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    left = {"pid": gone.pid, "username": "ada", "hostname": os.uname().nodename, "timestamp": "2026-01-02T03:04:05Z"}
+    (locks / "11111111-2222-3333-4444-555555555555.json").write_text(json.dumps(left))
+    explained = operator.run("activate", "green", status=12)
+    assert "pulumi cancel" in explained.err
+    assert f"ada@{os.uname().nodename} (process {gone.pid}) since 2026-01-02 03:04:05" in explained.err
+    assert list(locks.iterdir())
+
+
+def test_a_pipeline_without_a_config_file_goes_on_from_the_last_good_update(operator: Operator) -> None:
+    operator.run("deploy", "blue", "--image", "3.0", status=13)
+    users = operator.environment.users
+    operator.environment.config_file.rename(operator.environment.config_file.with_suffix(".away"))
+    operator.run("activate", "green", "--from-state", "--expect-image", "2.0")
+    assert users.served_by() == "green"
+    operator.run("rollback", "--from-state")
+    assert users.served_by() == "blue"
+    assert not operator.environment.config_file.exists()
+
+
+def test_a_tag_chooses_the_lane_and_is_refused_on_the_live_one(operator: Operator) -> None:
+    operator.run("release", "v3.0-blue", status=13)
+    operator.run("release", "v3.0-green", "--activate", behind=["sh", "-c", "test $BLUEGREEN_COLOR = green"])
+    assert operator.environment.users.served_by() == "green"
+
+
+def test_an_address_that_nobody_knows_stops_a_switch_before_it_begins(operator: Operator) -> None:
+    operator.environment.set({"bluegreen:host": "*"})
+    refused = operator.run("activate", "green", "--url", "", status=2)
+    assert "nothing was done" in refused.err
+    assert operator.environment.users.served_by() == "blue"
+
+
+def test_a_rollback_that_is_said_twice_moves_nobody_forward(operator: Operator) -> None:
+    operator.run("activate", "green")
+    operator.run("rollback")
+    assert "nothing to do" in operator.run("rollback").out
+    assert operator.environment.users.served_by() == "blue"
+
+
+def test_the_status_and_the_history_tell_what_happened(operator: Operator) -> None:
+    operator.run("deploy", "green", "--image", "3.0", "--release", "v3.0-green")
+    operator.run("activate", "green")
+    operator.run("rollback")
+    seen = operator.run("status", "--json").lines[0]
+    assert (seen["active"], seen["test"], seen["drift"]) == ("blue", "green", [])
+    row = next(each for each in seen["rows"] if each["color"] == "green")
+    assert (row["role"], row["release"], row["ready"], row["wanted"]) == ("test", "v3.0-green", 2, 2)
+    moved = [each for each in operator.run("history", "--json").lines if each["event"] == "switch"]
+    assert [(each["from"], each["to"], each["how"]) for each in moved] == [
+        ("green", "blue", "rollback to blue"),
+        ("blue", "green", "activate green"),
+    ]
+    operator.environment.set({"green:imageTag": "4.0"})
+    assert "green runs" in operator.run("status").out
+
+
+def test_rollback_now_moves_users_first_and_leaves_no_difference_behind(operator: Operator, figures: Any) -> None:
+    environment = operator.environment
+    operator.run("activate", "green")
+    environment.users.wait_for("green")
+    with environment.users.load(rate=200, seconds=30) as load:
+        time.sleep(1)
+        pressed = time.time_ns()
+        operator.run("rollback", "--now")
+    answers = load.stop()
+    assert totals(answers).failed == 0
+    last = max(end for end, color in zip(answers.ended, answers.color, strict=True) if color == "green")
+    figures(f"bluegreen rollback --now: {(last - pressed) / 1e9:.3f} s from Enter to the last answer of the bad color")
+    assert "activeColor: blue" in operator.config()
+    assert environment.run("up", "--refresh", "--skip-preview", "--yes").written == set()
+    assert operator.run("status", "--json").lines[0]["drift"] == []
+
+
+def test_rollback_now_is_refused_when_the_other_color_is_not_ready(operator: Operator) -> None:
+    environment = operator.environment
+    environment.cluster.kubectl("scale", "deployment/myapp-green", "--replicas=0", "--namespace", environment.name)
+    refused = operator.run("rollback", "--now", status=13)
+    assert "users stay on blue" in refused.err
+    assert environment.users.served_by() == "blue"
+
+
+def test_a_bad_release_is_rolled_back_by_itself_within_seconds(new_environment: Environments, figures: Any) -> None:
+    bad = {"green:env": {"FAULT": "errors", "FAULT_RATE": "0.05"}}
+    environment = new_environment(BOTH_COLORS | bad)
+    operator = Operator(environment)
+    operator.run("up")
+    environment.users.wait_for("blue")
+    with environment.users.load(rate=200, seconds=60) as load:
+        baked = operator.run("activate", "green", "--bake", "1m", "--json", status=11)
+        time.sleep(1)
+    answers = load.stop()
+    times = {
+        color: [end for end, each in zip(answers.ended, answers.color, strict=True) if each == color]
+        for color in ("blue", "green")
+    }
+    bad_seconds = (max(times["green"]) - min(times["green"])) / 1e9
+    assert environment.users.served_by() == "blue"
+    assert "activeColor: blue" in operator.config()
+    assert [line["event"] for line in baked.lines if line["event"] in ("worse", "moved", "result")] == [
+        "worse",
+        "moved",
+        "result",
+    ]
+    assert bad_seconds < 15
+    failed = totals(answers).failed
+    figures(
+        f"bake: errors of 5 % were rolled back after {bad_seconds:.1f} s; {failed} of {len(answers)} requests at 200/s were bad"
+    )
+
+
+def test_a_good_release_bakes_and_stays(operator: Operator) -> None:
+    assert "baked" in operator.run("activate", "green", "--bake", "3s").out
+    assert operator.environment.users.served_by() == "green"
+
+
+def test_a_plan_tells_the_switch_and_touches_nothing(operator: Operator) -> None:
+    before = operator.environment.objects()
+    operator.environment.set({"bluegreen:activeColor": "green", "bluegreen:testColor": "blue"})
+    told = [operator.run("plan", "--markdown").out for _ in range(2)]
+    assert told[0] == told[1]
+    assert f"{operator.environment.host}`: blue 1.0 -> green 2.0" in told[0]
+    assert "- Pods: none change" in told[0]
+    assert "| `~` | VirtualService | myapp-blue-green |" in told[0]
+    operator.environment.set({"green:imageTag": "3.0"})
+    refused = operator.run("plan", "--markdown", status=13)
+    assert "**Refused by the rule: one update moves users or changes pods, never both**" in refused.out
+    assert operator.environment.objects() == before

@@ -1,0 +1,56 @@
+"""Who serves is told by real requests."""
+
+import pytest
+
+from automation.probe import Entrance, wait_for
+from tests.unit.automation.served import Asked, Reply, server
+
+
+def by(color: str, status: int = 200) -> Reply:
+    return Reply(status=status, headers={"X-Color": color})
+
+
+def test_a_color_has_arrived_when_it_serves_twenty_requests_in_a_row() -> None:
+    with server(lambda asked: by("green" if asked.before > 5 else "blue")) as url:
+        waited = wait_for(Entrance(url=url), "green")
+    assert waited.is_served
+    assert waited.requests == 26
+
+
+def test_one_answer_of_another_color_in_between_begins_the_row_anew() -> None:
+    with server(lambda asked: by("blue" if asked.before == 10 else "green")) as url:
+        assert wait_for(Entrance(url=url), "green").requests == 31
+
+
+@pytest.mark.parametrize(
+    "reply", [by("blue"), by("green", 503), Reply()], ids=["another color", "an error", "an answer that names no color"]
+)
+def test_waiting_ends_with_what_was_seen_instead(reply: Reply) -> None:
+    with server(lambda _: reply) as url:
+        waited = wait_for(Entrance(url=url), "green", seconds=0.2)
+    assert not waited.is_served
+    assert waited.last_other is not None
+    assert waited.last_other.status == reply.status
+
+
+def test_without_a_header_that_names_the_color_any_good_answer_counts() -> None:
+    with server(lambda _: Reply()) as url:
+        assert wait_for(Entrance(url=url, color_header=""), "green", seconds=2).is_served
+
+
+def test_nobody_there_is_an_answer_too() -> None:
+    answer = Entrance(url="http://127.0.0.1:9").ask()
+    assert not answer.is_served
+    assert "refused" in answer.error
+
+
+def test_host_and_cookie_are_sent_and_a_path_in_the_address_stays() -> None:
+    asked: list[Asked] = []
+
+    def answer(each: Asked) -> Reply:
+        asked.append(each)
+        return Reply()
+
+    with server(answer) as url:
+        Entrance(url=f"{url}/shop/", host="shop.example", cookie="test=true").ask("/ping")
+    assert (asked[0].path, asked[0].host, asked[0].cookie) == ("/shop/ping", "shop.example", "test=true")

@@ -1,0 +1,83 @@
+"""Smoke tests: what passes, what fails, and what is wrong with a list."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from automation.outcomes import Exit, ReleaseError
+from automation.probe import Entrance
+from automation.smoke import Check, read, run, run_command
+from tests.unit.automation.served import Reply, server
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        Check(path="/"),
+        Check(path="/", status=200, body=r"version\W+2\.0", headers={"X-Color": "green"}, within_ms=5000),
+    ],
+    ids=["the least", "everything"],
+)
+def test_a_check_passes_when_all_of_it_holds(check: Check) -> None:
+    with server(lambda _: Reply(body='{"version": "2.0"}', headers={"x-color": "green"})) as url:
+        assert run(check, Entrance(url=url)).failure == ""
+
+
+@pytest.mark.parametrize(
+    ("check", "failure"),
+    [
+        (Check(path="/", status=404), "status 200, not 404"),
+        (Check(path="/", body="3"), "nothing in the body matches '3'"),
+        (Check(path="/", headers={"x-color": "green"}), "header x-color is absent, not green"),
+        (Check(path="/", within_ms=1), "ms, not within 1"),
+    ],
+    ids=["status", "body", "header", "latency"],
+)
+def test_a_check_fails_with_what_was_seen(check: Check, failure: str) -> None:
+    def slowly(_: object) -> Reply:
+        import time
+
+        time.sleep(0.01)
+        return Reply()
+
+    with server(slowly) as url:
+        assert failure in run(check, Entrance(url=url)).failure
+
+
+def test_a_list_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "smoke.yaml"
+    file.write_text("- path: /ping\n- {path: /ready, status: 204, within_ms: 300}\n")
+    assert list(map(str, read(file))) == [str(Check(path="/ping")), str(Check(path="/ready", status=204, within_ms=300))]
+
+
+def test_everything_that_is_wrong_with_a_list_is_said_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "smoke.yaml"
+    file.write_text("- {path: ping, staus: 200}\n- nothing\n- {path: /, body: '(', status: ok}\n")
+    with pytest.raises(ReleaseError) as wrong:
+        read(file)
+    assert wrong.value.status is Exit.CONFIG
+    said = str(wrong.value)
+    for each in (
+        "path must be there",
+        "staus is no key",
+        "check 2: 'nothing'",
+        "no regular expression",
+        "status must be a whole",
+    ):
+        assert each in said
+
+
+def test_a_command_finds_the_test_route_in_its_environment() -> None:
+    script = (
+        "import os, sys; e = os.environ; sys.exit(e['BLUEGREEN_URL'] + e['BLUEGREEN_COOKIE'] != 'http://x.exampletest=true')"
+    )
+    entrance = Entrance(url="http://x.example", cookie="test=true")
+    assert run_command([sys.executable, "-c", script], entrance, "green", None) == 0
+    assert run_command([sys.executable, "-c", "raise SystemExit(3)"], entrance, "green", None) == 3
+
+
+def test_a_command_that_is_not_there_has_not_passed() -> None:
+    with pytest.raises(ReleaseError) as missing:
+        run_command(["/no/such/command"], Entrance(url="http://x.example"), "green", None)
+    assert missing.value.status is Exit.SMOKE_TEST_FAILED

@@ -1,0 +1,74 @@
+"""Which values each word changes, and what an approval refuses."""
+
+import pytest
+
+from automation import steps
+from automation.outcomes import Exit, ReleaseError
+from release.settings import Settings, read_settings
+
+CONFIG = {
+    "bluegreen:activeColor": "blue",
+    "bluegreen:testColor": "green",
+    "bluegreen:image": "registry.example/shop",
+    "blue:imageTag": "1.0",
+    "green:imageTag": "2.0",
+    "green:release": "v2.0-green",
+}
+
+
+def settings(**changes: str | None) -> Settings:
+    changed = {**CONFIG, **{key.replace("__", ":"): value for key, value in changes.items()}}
+    return read_settings({key: value for key, value in changed.items() if value is not None})
+
+
+def test_deploying_without_a_release_forgets_the_last_one() -> None:
+    assert steps.deploy("green", "3.0", None) == {"green:imageTag": "3.0", "green:release": None}
+
+
+def test_activating_sends_testers_to_the_color_that_users_leave() -> None:
+    assert steps.activate(settings(), "green") == {"bluegreen:activeColor": "green", "bluegreen:testColor": "blue"}
+
+
+def test_activating_with_one_color_leaves_no_test_route() -> None:
+    alone = settings(blue__imageTag=None, bluegreen__activeColor="green", bluegreen__testColor=None)
+    assert steps.activate(alone, "green")["bluegreen:testColor"] is None
+
+
+def test_decommissioning_clears_the_test_route_only_when_it_leads_there() -> None:
+    assert steps.decommission(settings(), "green")["bluegreen:testColor"] is None
+    assert "bluegreen:testColor" not in steps.decommission(settings(), "blue")
+
+
+@pytest.mark.parametrize(
+    ("release", "image"),
+    [
+        ("v2.0-green", None),
+        ("2.0", None),
+        (None, "2.0"),
+        (None, "registry.example/shop:2.0"),
+        ("v2.0-green", "2.0"),
+        (None, None),
+    ],
+)
+def test_what_is_deployed_may_be_approved_by_any_of_its_names(release: str | None, image: str | None) -> None:
+    steps.approve(settings(), "green", release, image)
+
+
+@pytest.mark.parametrize(("release", "image"), [("v1.9-green", None), (None, "1.9"), ("v2.0-green", "1.9")])
+def test_a_stale_approval_is_refused(release: str | None, image: str | None) -> None:
+    with pytest.raises(ReleaseError, match="a promotion names what it approves") as refused:
+        steps.approve(settings(), "green", release, image)
+    assert refused.value.status is Exit.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("tag", "lane"), [("v2.0-green", ("green", "2.0")), ("1.2.3-rc.1-blue", ("blue", "1.2.3-rc.1")), ("v7-blue", ("blue", "7"))]
+)
+def test_a_tag_names_lane_and_version(tag: str, lane: tuple[str, str]) -> None:
+    assert steps.lane(tag) == lane
+
+
+@pytest.mark.parametrize("tag", ["v2.0", "v2.0-red", "green", "v2.0-green-1", "-green"])
+def test_a_tag_without_a_lane_is_not_taken(tag: str) -> None:
+    with pytest.raises(ReleaseError, match="names no lane"):
+        steps.lane(tag)
