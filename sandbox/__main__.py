@@ -130,7 +130,7 @@ def _tools(progress: Progress, *, with_cluster: bool) -> dict[str, Path]:
         built = all(toolchain.folder_of(tool, compiler, cache).exists() for tool in toolchain.PULUMI_TOOLS)
         found = (None if built else pulumi_cli.official(cache, progress)) or {}
         wanted = wanted if found else (*toolchain.PULUMI_TOOLS, *wanted)
-    return found | toolchain.build((*wanted, toolchain.VEGETA), compiler, cache, progress)
+    return found | toolchain.build((*wanted, *toolchain.BESIDE), compiler, cache, progress)
 
 
 def _down(_: argparse.Namespace) -> None:

@@ -121,14 +121,16 @@ def _load_images(layout: Layout, processes: Processes) -> None:
 def refresh(layout: Layout, folders: dict[str, Path]) -> list[str]:
     """Bring a sandbox that is up to the tools in `folders`, as far as that goes without restarting it.
 
-    A changed sample application is loaded again. Returns the tools whose processes still run in another version.
+    A changed sample application is loaded again; what no process runs takes the old version's place.
+    Returns the tools whose processes still run in another version.
     """
-    outdated = installation.outdated(layout, folders)
-    if outdated == [toolchain.APP.name]:
-        installation.install(layout, folders)
+    outdated = set(installation.outdated(layout, folders))
+    if needs_restart := outdated - {tool.name for tool in (toolchain.APP, *toolchain.BESIDE)}:
+        return sorted(needs_restart)
+    installation.install(layout, folders)
+    if toolchain.APP.name in outdated:
         _load_images(layout, Processes(layout, namespaces.reapers()[layout.home]))
-        return []
-    return outdated
+    return []
 
 
 def _apply_mesh(layout: Layout, istio: Path) -> None:

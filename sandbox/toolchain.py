@@ -126,6 +126,12 @@ NODE = Tool(
 )
 ETCD = Tool(name="etcd", source="tools/etcd", commands={"etcd": "go.etcd.io/etcd/server/v3"}, usual_seconds=18)
 VEGETA = Tool(name="vegeta", source="tools/vegeta", commands={"vegeta": "github.com/tsenart/vegeta/v12"}, usual_seconds=5)
+ACTIONLINT = Tool(
+    name="actionlint",
+    source="tools/actionlint",
+    commands={"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"},
+    usual_seconds=5,
+)
 PAUSE = Tool(name="pause", source="tools/pause", commands={"pause": "."}, usual_seconds=1)
 APP = Tool(name="app", source="examples/app", commands={"app": "."}, usual_seconds=2)
 # Not part of the cluster: built when somebody wants that example.
@@ -133,6 +139,8 @@ NOTES = Tool(name="notes", source="examples/notes", commands={"notes": "."}, usu
 
 PULUMI_TOOLS = (PROVIDER, PULUMI, LANGUAGE_HOST)
 CLUSTER = (KUBERNETES, ISTIO, NODE, ETCD, PAUSE, APP)
+# On PATH for the demo and the tests; no process of the cluster runs them.
+BESIDE = (VEGETA, ACTIONLINT)
 
 
 def cache_directory() -> Path:
