@@ -27,6 +27,11 @@ _CHECKS = click.option(
     help="A YAML list of smoke tests; docs/command.md has its keys.",
 )
 _COMMAND = click.argument("command", nargs=-1, type=click.UNPROCESSED)
+_RELEASE_FROM_STATE = click.option(
+    "--release-from-state",
+    is_flag=True,
+    help="Take who is active and which images run from the last good update, the rest from the config file; write none.",
+)
 _EXPECT = (
     click.option("--expect-release", metavar="ID", help="Go on only if this is the release of the color."),
     click.option("--expect-image", metavar="TAG", help="Go on only if this is the tag, digest or image of the color."),
@@ -58,6 +63,7 @@ def cli() -> None:
 
 
 @cli.command()
+@_RELEASE_FROM_STATE
 @changing
 def up(session: "Session") -> None:
     """Bring the environment to what its config says."""
@@ -68,6 +74,7 @@ def up(session: "Session") -> None:
 
 @cli.command()
 @click.option("--markdown", is_flag=True, help="A summary for a pull request.")
+@_RELEASE_FROM_STATE
 @changing
 def plan(session: "Session", markdown: bool) -> None:
     """Show what `up` would do: who is moved, what testers see, which pods change. Nothing is changed."""
@@ -140,12 +147,13 @@ def rollback(session: "Session", color: str | None, now: bool) -> None:
 
 @cli.command()
 @COLOR
+@click.option("--expect-served", is_flag=True, help="Go on only if users were on what the color runs: no next release.")
 @changing
-def decommission(session: "Session", color: str) -> None:
+def decommission(session: "Session", **arguments: Any) -> None:
     """Remove a color that users are not on."""
     from automation import verbs
 
-    verbs.decommission(session, color)
+    verbs.decommission(session, **arguments)
 
 
 @cli.command()

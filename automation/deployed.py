@@ -1,9 +1,10 @@
-"""The config of the last good update, taken from the state: for a pipeline that keeps no config file.
+"""The config of the last good update, taken from the state: for a pipeline that does not write the config file.
 
 The engine remembers the config of every update, refused and failed ones too, and `pulumi config refresh` gives the newest. So
 what a release is (who is active, which images) is taken from the newest update that succeeded. Secrets stay encrypted.
 """
 
+import shutil
 from pathlib import Path
 
 from automation import config_file
@@ -12,8 +13,11 @@ from automation.stack import Stack
 from automation.steps import EXPECT, RELEASE_KEYS
 
 
-def write(stack_name: str, file: Path, timeout_seconds: float) -> None:
-    """Writes the config into `file`. Raises `ReleaseError` when the stack has none yet."""
+def write(stack_name: str, file: Path, timeout_seconds: float, rest: Path | None = None) -> None:
+    """Writes the config into `file`; what is no part of a release is that of the file `rest`, if one is given.
+
+    Raises `ReleaseError` when the stack has none yet.
+    """
     file.write_text("")
     stack = Stack(stack_name, file, wait_seconds=0, timeout_seconds=timeout_seconds, show=lambda _: None)
     good = next((each for each in stack.history() if each.kind == "update" and each.result == "succeeded"), None)
@@ -23,7 +27,10 @@ def write(stack_name: str, file: Path, timeout_seconds: float) -> None:
             f"The stack {stack_name} has had no good update yet, so its state holds no config to start from.\n"
             "  next: run the first update from a config file, without --from-state.",
         )
-    stack.refresh_config()
+    if rest:
+        shutil.copyfile(rest, file)
+    else:
+        stack.refresh_config()
     present = {key: value.value for key in RELEASE_KEYS if (value := good.config.get(key))}
     # An approval was for its own update.
     config_file.change(file, {key: present.get(key) or None for key in RELEASE_KEYS} | {EXPECT: None})

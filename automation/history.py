@@ -88,6 +88,12 @@ def is_back_already(updates: Sequence[Update], active: str) -> bool:
     return bool(newest and newest.is_rollback and newest.target == active and newest.origin == other(active))
 
 
+def served(updates: Sequence[Update], color: str) -> str:
+    """The tag that `color` had when users were on it last, or empty when they never were."""
+    good = (each for each in updates if each.kind == "update" and each.result == "succeeded")
+    return next((_value(each, f"{color}:imageTag") for each in good if _value(each, ACTIVE) == color), "")
+
+
 def show(found: Sequence[Switch], progress: Progress) -> None:
     """As a table, or as lines of JSON."""
     if progress.is_json:

@@ -117,5 +117,6 @@ def _changes(verb: Verb, progress: Progress, arguments: dict[str, Any]) -> None:
     reached = {name: arguments.pop(name) for name in ("url", "test_url", "color_header")}
     environment = find(arguments.pop("stack"), arguments.pop("config_file"), **reached)
     patience = {"wait_seconds": arguments.pop("wait"), "timeout_seconds": arguments.pop("timeout")}
-    with opened(environment, progress, from_state=arguments.pop("from_state"), **patience) as session:
+    truth = {name: arguments.pop(name, False) for name in ("from_state", "release_from_state")}
+    with opened(environment, progress, **truth, **patience) as session:
         verb(session=session, **arguments)

@@ -129,15 +129,23 @@ class Session:
 
 @contextlib.contextmanager
 def opened(
-    environment: Environment, progress: Progress, *, from_state: bool, wait_seconds: float, timeout_seconds: float
+    environment: Environment,
+    progress: Progress,
+    *,
+    from_state: bool,
+    release_from_state: bool = False,
+    wait_seconds: float,
+    timeout_seconds: float,
 ) -> Iterator[Session]:
-    """A session; `from_state` gives it a config file of its own with the config of the last good update."""
+    """A session; `from_state` gives it a config file of its own with the config of the last good update, and
+    `release_from_state` one with the release of that update and all else as it is in the environment's file."""
     with contextlib.ExitStack() as until_the_end:
-        if from_state:
+        if from_state or release_from_state:
             directory = until_the_end.enter_context(tempfile.TemporaryDirectory(prefix="bluegreen-"))
             file = Path(directory, environment.config_file.name)
+            rest = environment.config_file if release_from_state else None
             environment = dataclasses.replace(environment, config_file=file)
-            deployed.write(environment.stack, file, timeout_seconds)
+            deployed.write(environment.stack, file, timeout_seconds, rest)
         yield Session(environment=environment, progress=progress, wait_seconds=wait_seconds, timeout_seconds=timeout_seconds)
 
 

@@ -56,6 +56,23 @@ def approve(settings: Settings, color: str, release: str | None, image: str | No
             )
 
 
+def expect_served(settings: Settings, color: str, served: str, meant: str) -> None:
+    """Refuses what is meant for the release that users were on, when the color runs another one by now.
+
+    `served` is the tag that the color had when users were on it last, `meant` the command for who means it all the same.
+    """
+    present = settings.service.colors.get(color)
+    if present and not (served and present.image.endswith((f":{served}", f"@{served}"))):
+        raise ReleaseError(
+            Exit.REFUSED,
+            f"Refused: users have never been on what {color} runs now, so it is the next release and not the last one.\n"
+            f"  config: {color} runs {present.image}\n"
+            f"  before: {f'users were on {color} with the tag {served}' if served else f'users were never on {color}'}\n"
+            f"  remedy: If you mean it: bluegreen {meant}\n\n"
+            f"Nothing was changed; users stay on {settings.active_color}.",
+        )
+
+
 def lane(tag: str) -> tuple[str, str]:
     """The color and the version of a tag such as v2.0-green. Raises `ReleaseError` when it names none."""
     found = re.fullmatch(rf"v?(?P<version>\S+)-(?P<color>{'|'.join(COLORS)})", tag)

@@ -47,12 +47,15 @@ def deploy(session: Session, color: str, image: str, release: str | None) -> Non
     up(session, f"deploy {color}", steps.deploy(color, image, release))
 
 
-def decommission(session: Session, color: str) -> None:
+def decommission(session: Session, color: str, expect_served: bool = False) -> None:
     """Removes a color that users are not on, and returns when the last of its pods has left.
 
-    The engine does not wait for that, and a color that is leaving cannot be deployed yet.
+    The engine does not wait for that, and a color that is leaving cannot be deployed yet. With `expect_served` it is refused
+    when users have never been on what the color runs: that is the next release, and not the last one.
     """
     settings = session.environment.settings()
+    if expect_served:
+        steps.expect_served(settings, color, history.served(session.stack().history(), color), f"decommission {color}")
     record = session.apply(f"decommission {color}", steps.decommission(settings, color))
     until = time.monotonic() + LEAVING_SECONDS
     while color in session.live().colors and time.monotonic() < until:
@@ -158,9 +161,12 @@ def _bake(session: Session, users: Entrance, move: tuple[str, str], seconds: flo
 
 
 def rollback(session: Session, to: str | None) -> None:
-    """Moves users back to the color that served before. Said twice, it does not move them forward again."""
-    settings = session.environment.settings()
-    if to is None and history.is_back_already(session.stack().history(), settings.active_color):
+    """Moves users back to the color that served before, if it still runs what it ran then.
+
+    Said twice, it does not move them forward again.
+    """
+    settings, updates = session.environment.settings(), session.stack().history()
+    if to is None and history.is_back_already(updates, settings.active_color):
         active = settings.active_color
         text = f"nothing to do: users are back on {active} already. Forward again: bluegreen activate {other(active)}"
         session.progress.event("done", text, verb="rollback", changed=[], active=active, test=settings.test_color)
@@ -172,6 +178,7 @@ def rollback(session: Session, to: str | None) -> None:
             f"There is nothing to roll back to: {target} is not deployed. Nothing was changed; users stay on "
             f"{settings.active_color}.\n  next: bluegreen deploy {target} --image <tag>, then bluegreen activate {target}",
         )
+    steps.expect_served(settings, target, history.served(updates, target), f"activate {target}")
     _move(session, session.environment.users(), target, f"rollback to {target}")
 
 

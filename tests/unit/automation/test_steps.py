@@ -61,6 +61,18 @@ def test_a_stale_approval_is_refused(release: str | None, image: str | None) -> 
     assert refused.value.status is Exit.REFUSED
 
 
+def test_what_users_were_on_may_be_gone_back_to() -> None:
+    steps.expect_served(settings(), "green", "2.0", "activate green")
+
+
+@pytest.mark.parametrize("served", ["", "1.9", "0"], ids=["never", "another tag", "the end of the tag"])
+def test_what_users_were_never_on_is_not_taken_for_the_last_release(served: str) -> None:
+    with pytest.raises(ReleaseError, match="never been on what green runs now") as refused:
+        steps.expect_served(settings(), "green", served, "activate green")
+    assert refused.value.status is Exit.REFUSED
+    assert "bluegreen activate green" in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("tag", "lane"), [("v2.0-green", ("green", "2.0")), ("1.2.3-rc.1-blue", ("blue", "1.2.3-rc.1")), ("v7-blue", ("blue", "7"))]
 )
