@@ -6,6 +6,7 @@ Nothing here writes and nothing decides. One `Cluster` keeps its connection, so 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,6 +25,9 @@ Object = Mapping[str, Any]
 """An object as the cluster gives it, with the keys of Kubernetes."""
 
 T = TypeVar("T")
+
+# lightkube decodes by msgspec, which builds a type when it first meets it; two threads doing that crash the process.
+_one_at_a_time = threading.Lock()
 
 # Where a pod finds its credentials.
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -102,8 +106,7 @@ class Cluster:
 
     def find(self, api_version: str, kind: str, **labels: str | None) -> list[Object]:
         """The objects with these labels; a label that is None may have any value."""
-        resource, selector = resource_class(api_version, kind), dict[str, Any](labels)
-        return self._read(f"the {kind}s", lambda client: [each.to_dict() for each in client.list(resource, labels=selector)])
+        return self._read(f"the {kind}s", lambda client: _listed(client, api_version, kind, labels=labels))
 
     def pods(self, deployment: Object) -> list[Object]:
         """The pods of the template that a Deployment asks for: none of an older one, and none on their way out.
@@ -121,9 +124,8 @@ class Cluster:
 
     def events(self, name: str, last: int = 4) -> list[str]:
         """The `last` events about an object, oldest first, a line each; none when they cannot be read."""
-        resource, about = resource_class("v1", "Event"), dict[str, Any]({"involvedObject.name": name})
         try:
-            found = self._read("events", lambda client: [each.to_dict() for each in client.list(resource, fields=about)])
+            found = self._read("events", lambda client: _listed(client, "v1", "Event", fields={"involvedObject.name": name}))
         except LiveError:
             return []
         found.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
@@ -138,7 +140,8 @@ class Cluster:
 
     def _read(self, what: str, ask: Callable[[Client], T]) -> T:
         try:
-            return ask(self.client)
+            with _one_at_a_time:
+                return ask(self.client)
         except Exception as error:  # whatever went wrong on the way (plugin, network, rights), the cluster is not read
             context = f"context {self._context}" if self._context else "the current context"
             raise LiveError(
@@ -153,6 +156,10 @@ class Cluster:
         from lightkube import Client
 
         return Client(_kubeconfig(self._context), namespace=self._namespace, timeout=Timeout(TIMEOUT_SECONDS))
+
+
+def _listed(client: Client, api_version: str, kind: str, **selectors: Any) -> list[Object]:
+    return [each.to_dict() for each in client.list(resource_class(api_version, kind), **selectors)]
 
 
 def _kubeconfig(context: str) -> SingleConfig | None:
@@ -170,16 +177,15 @@ def _kubeconfig(context: str) -> SingleConfig | None:
 
 
 def resource_class(api_version: str, kind: str) -> Any:
-    """The class by which lightkube knows a kind."""
+    """The class by which lightkube knows a kind, which must form its plural by an "s"."""
     from lightkube.core.resource_registry import resource_registry
     from lightkube.generic_resource import create_namespaced_resource
 
     if known := resource_registry.get(api_version, kind):
         return known
+    # Never the typed class: an object is read as plain data here, and building the types takes as long as reading it.
     group, _, version = api_version.rpartition("/")
-    if "." in group:
-        return create_namespaced_resource(group, version, kind, f"{kind.lower()}s")
-    return resource_registry.load(api_version, kind)
+    return create_namespaced_resource(group, version, kind, f"{kind.lower()}s")
 
 
 def annotation(item: Object, name: str) -> str:
