@@ -14,6 +14,9 @@ from typing import Any
 
 import yaml
 
+# The loader in C where PyYAML was built with it: the other one takes ten milliseconds of an emergency.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z_-]*")  # anything else is quoted, so that YAML cannot read a tag as a number
 
 # Words that YAML takes for something else than a text.
@@ -132,7 +135,7 @@ def _text(file: Path) -> str:
 
 def _parse(text: str, file: Path) -> Any:
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, Loader=_LOADER)
     except yaml.YAMLError as error:
         raise ConfigFileError(f"The config file {file} is no YAML: {error}") from None
 
