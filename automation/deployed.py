@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from automation import config_file
+from automation.config_file import ConfigFileError
 from automation.outcomes import Exit, ReleaseError
 from automation.stack import Stack
 from automation.steps import EXPECT, RELEASE_KEYS
@@ -28,9 +29,17 @@ def write(stack_name: str, file: Path, timeout_seconds: float, rest: Path | None
             "  next: run the first update from a config file, without --from-state.",
         )
     if rest:
-        shutil.copyfile(rest, file)
+        _copy(rest, file)
     else:
         stack.refresh_config()
     present = {key: value.value for key in RELEASE_KEYS if (value := good.config.get(key))}
     # An approval was for its own update.
     config_file.change(file, {key: present.get(key) or None for key in RELEASE_KEYS} | {EXPECT: None})
+
+
+def _copy(rest: Path, file: Path) -> None:
+    try:
+        config_file.read(rest)
+    except ConfigFileError as error:
+        raise ReleaseError(Exit.CONFIG, str(error)) from None
+    shutil.copyfile(rest, file)

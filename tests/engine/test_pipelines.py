@@ -1,164 +1,173 @@
-"""The pipelines of `examples/` are run: the shell steps of GitHub's jobs and Semaphore's, in order, against a real cluster."""
+"""The pipelines of `examples/` are run: every shell step of GitHub's jobs and Semaphore's, in order, against a real cluster.
 
-import os
-import re
-import shutil
-import subprocess
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
-import pytest
-import yaml
-
-from tests.cluster import ROOT
-from tests.conftest import Environments
-from tests.stack import ONE_COLOR, Environment
-
-PIPELINES = Path("examples/pipelines")
-
-# Stands for GitHub's own command: remembers what it was called with, and keeps the comments of one pull request.
-GH = """\
-#!/bin/sh
-echo "$@" >> "$GH_LOG"
-case "$*" in
-    *--paginate*) [ ! -f "$GH_LOG.comment" ] || echo 4711 ;;
-    *body=@*) cp plan.md "$GH_LOG.comment" ;;
-esac
+Only what belongs to the service itself is stood for: the checkout, the installation of the CLI and of Python packages, GitHub's
+own command `gh`, and the pressing of buttons.
 """
 
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
 
-class Checkout:
-    """A copy of the project, as a job has it, on the stack of `environment`."""
+import pytest
 
-    def __init__(self, environment: Environment, directory: Path) -> None:
-        self.directory = directory
-        for name in ("automation", "bin", "components", "gate", "release", PIPELINES):
-            shutil.copytree(ROOT / name, directory / name, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("__main__.py", "Pulumi.yaml", "requirements.txt"):
-            shutil.copy(ROOT / name, directory / name)
-        (directory / ".venv").symlink_to(ROOT / ".venv")
-        shutil.copy(environment.config_file, directory / environment.config_file.name)
-        self._variables = {
-            **environment.cluster.variables,
-            "PULUMI_BACKEND_URL": f"file://{environment.state}",
-            "PULUMI_STACK": environment.name,
-            "BLUEGREEN_URL": environment.cluster.gateway_url,
-        }
+from tests.cluster import ROOT, Cluster
+from tests.engine.pipelines import GITHUB, SEMAPHORE, Agent, github, read, semaphore
+from tests.stack import ONE_COLOR, Environment, environment_of_its_own, other
 
-    def run(self, script: str, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["bash", "-e", "-o", "pipefail", "-c", script],
-            cwd=self.directory,
-            env={**self._variables, **variables},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-
-
-def github(checkout: Checkout, workflow: str, job: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Runs the shell steps of a job; the first that fails ends it. Returns the last that was run."""
-    steps = yaml.safe_load((checkout.directory / PIPELINES / "github" / f"{workflow}.yml").read_text())["jobs"][job]["steps"]
-    output = checkout.directory / "output"
-    output.touch()
-    for step in steps:
-        if "run" not in step:
-            continue
-        given = {name: _filled(str(value), output) for name, value in step.get("env", {}).items()}
-        ran = checkout.run(step["run"], {**given, "GITHUB_OUTPUT": str(output), **variables})
-        if ran.returncode:
-            break
-    return ran
-
-
-def _filled(text: str, output: Path) -> str:
-    """An expression of GitHub, as far as the examples have them: the output of an earlier step."""
-    named = re.fullmatch(r"\$\{\{ steps\.\w+\.outputs\.(\w+) \}\}", text)
-    outputs = dict(line.split("=", 1) for line in output.read_text().splitlines())
-    return outputs[named[1]] if named else text
-
-
-def semaphore(checkout: Checkout, pipeline: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Runs the commands of a pipeline, its prologue first, in one shell, as an agent does."""
-    read: dict[str, Any] = yaml.safe_load((checkout.directory / PIPELINES / "semaphore" / f"{pipeline}.yml").read_text())
-    commands = list(read["global_job_config"]["prologue"]["commands"])
-    for block in read["blocks"]:
-        for job in block["task"]["jobs"]:
-            commands += job["commands"]
-    return checkout.run("\n".join(each for each in commands if each != "checkout"), variables)
+PASSPHRASE = "correct-horse-battery-staple"
+REFUSED = 13
 
 
 @pytest.fixture
-def environment(new_environment: Environments) -> Environment:
-    """One where blue 1.0 is live, and green is not deployed."""
-    environment = new_environment(ONE_COLOR)
-    environment.up()
-    environment.users.wait_for("blue")
-    return environment
+def environment(cluster: Cluster, tmp_path: Path) -> Iterator[Environment]:
+    """One where blue 1.0 is live, and green is not deployed. Its passphrase is unlike any other word."""
+    own = Cluster({**cluster.variables, "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE})
+    with environment_of_its_own(own, tmp_path / "environment", ONE_COLOR) as environment:
+        environment.up()
+        environment.users.wait_for("blue")
+        yield environment
 
 
-def test_githubs_release_is_deployed_tested_approved_and_rolled_back(environment: Environment, tmp_path: Path) -> None:
-    checkout = Checkout(environment, tmp_path / "checkout")
-    (tmp_path / "checkout" / environment.config_file.name).unlink()  # the state is the truth
-    deployed = github(checkout, "release", "deploy", TAG="v2.0-green")
-    assert deployed.returncode == 0, deployed
-    assert environment.users.served_by() == "blue"
-    stale = github(checkout, "release", "activate", TAG="v1.9-green")
-    assert stale.returncode == 13, stale
-    assert environment.users.served_by() == "blue"
-    short = (checkout.directory / PIPELINES / "github" / "release.yml").read_text().replace("--bake 2m", "--bake 3s")
-    (checkout.directory / PIPELINES / "github" / "release.yml").write_text(short)
-    activated = github(checkout, "release", "activate", TAG="v2.0-green")
-    assert activated.returncode == 0, activated
-    assert environment.users.served_by() == "green"
-    wrong_lane = github(checkout, "release", "deploy", TAG="v3.0-green")
-    assert wrong_lane.returncode == 13, wrong_lane
-    back = github(checkout, "rollback", "rollback")
-    assert back.returncode == 0, back
-    assert environment.users.served_by() == "blue"
+@pytest.fixture
+def agent(environment: Environment, tmp_path: Path) -> Agent:
+    return Agent(environment, tmp_path / "agent")
 
 
-def test_githubs_plan_is_one_comment_that_is_updated(environment: Environment, tmp_path: Path) -> None:
-    checkout = Checkout(environment, tmp_path / "checkout")
-    log, program = tmp_path / "gh.log", tmp_path / "bin" / "gh"
-    program.parent.mkdir()
-    program.write_text(GH)
-    program.chmod(0o755)
-    variables = {"PATH": f"{program.parent}:{checkout._variables['PATH']}", "GH_LOG": str(log)}
-    variables |= {"GITHUB_REPOSITORY": "me/shop", "PULL": "7"}
-    for _ in range(2):
-        planned = github(checkout, "plan", "plan", **variables)
-        assert planned.returncode == 0, planned
-    calls = log.read_text()
-    assert calls.count("repos/me/shop/issues/7/comments --field") == 1
-    assert calls.count("--method PATCH repos/me/shop/issues/comments/4711") == 1
-    assert Path(f"{log}.comment").read_text().startswith("<!-- bluegreen plan: ")
+def test_githubs_release_is_deployed_tested_approved_and_rolled_back(agent: Agent) -> None:
+    (agent.checkout / agent.environment.config_file.name).unlink()  # the state is the truth
+    users = agent.environment.users
+    agent.edit("github/release.yml", "--bake 2m", "--bake 3s")
+    for color, tag in (("green", "v2.0-green"), ("blue", "v3.0-blue")):
+        github(agent, "release", "deploy", ref_name=tag)
+        assert users.served_by() == other(color)
+        github(agent, "release", "activate", ref_name=f"v1.9-{color}", status=REFUSED)
+        assert users.served_by() == other(color)
+        github(agent, "release", "activate", ref_name=tag)
+        assert users.served_by() == color
+        github(agent, "release", "deploy", ref_name=f"v4.0-{color}", status=REFUSED)
+    github(agent, "rollback", "rollback")
+    assert users.served_by() == "green"
+    github(agent, "rollback", "rollback")
+    assert users.served_by() == "green", "a button that is pressed twice moves nobody forward"
+    assert agent.seen_in_arguments == set()
 
 
-def test_githubs_nightly_look_finds_a_change_by_hand(environment: Environment, tmp_path: Path) -> None:
-    checkout = Checkout(environment, tmp_path / "checkout")
-    assert github(checkout, "drift", "drift").returncode == 0
-    where = ["deployment/myapp-blue", "--namespace", environment.name]
-    environment.cluster.kubectl("scale", *where, "--replicas=3")
-    assert github(checkout, "drift", "drift").returncode != 0
+def test_githubs_button_does_not_take_the_next_release_for_the_last_one(agent: Agent) -> None:
+    github(agent, "release", "deploy", ref_name="v2.0-green")
+    refused = github(agent, "rollback", "rollback", status=REFUSED)
+    assert "users were never on green" in refused.stderr
+    assert agent.environment.users.served_by() == "blue"
 
 
-def test_semaphores_pipelines_go_once_around_for_both_colors(environment: Environment, tmp_path: Path) -> None:
-    checkout = Checkout(environment, tmp_path / "checkout")
+def test_githubs_plan_is_one_comment_that_is_updated_in_place(agent: Agent) -> None:
+    github(agent, "plan", "plan")
+    first = agent.comments()
+    assert [each["body"].partition("\n")[0] for each in first[1:]] == [
+        f"<!-- bluegreen plan: bluegreen/{agent.environment.name} -->"
+    ]
+    assert "nothing changes" in first[1]["body"]
+    agent.edit_config({"bluegreen:replicas": 3})
+    github(agent, "plan", "plan")
+    second = agent.comments()
+    assert [each["id"] for each in second] == [each["id"] for each in first]
+    assert second[0] == first[0], "another's comment is left alone"
+    assert "| `~` | Deployment | myapp-blue |" in second[1]["body"]
+    assert second[1]["body"] in agent.summary.read_text()
+
+
+def test_githubs_plan_fails_and_says_why_when_the_change_would_be_refused(agent: Agent) -> None:
+    agent.edit_config({"bluegreen:env": {"GREETING": "hello"}})
+    github(agent, "plan", "plan", status=REFUSED)
+    assert "**Refused by the rule: the pods of the live color do not change in place**" in agent.comments()[1]["body"]
+
+
+def test_githubs_plan_that_could_not_be_made_touches_no_comment(agent: Agent) -> None:
+    before = agent.comments()
+    (agent.checkout / agent.environment.config_file.name).unlink()
+    failed = github(agent, "plan", "plan", status=2)
+    assert "Name the one to use with --config-file" in failed.stderr
+    assert agent.comments() == before
+
+
+def test_what_a_merge_changes_is_applied_with_the_release_that_is_deployed(agent: Agent) -> None:
+    github(agent, "release", "deploy", ref_name="v2.0-green")
+    config = agent.edit_config({"bluegreen:replicas": 1})
+    assert "green:imageTag" not in config  # git does not know of the release
+    github(agent, "apply", "apply")
+    deployments = {color: agent.environment.get("deployment", f"myapp-{color}")["spec"] for color in ("blue", "green")}
+    assert {color: spec["replicas"] for color, spec in deployments.items()} == {"blue": 1, "green": 1}
+    assert (agent.checkout / agent.environment.config_file.name).read_text() == config
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "path", "value"),
+    [
+        ("deployment", "myapp-blue", "/spec/replicas", 3),
+        ("virtualservice", "myapp-blue-green", "/spec/http/0/route/0/destination/subset", "green"),
+    ],
+    ids=["replicas", "users"],
+)
+def test_githubs_nightly_look_finds_a_change_by_hand(agent: Agent, kind: str, name: str, path: str, value: object) -> None:
+    github(agent, "drift", "drift")
+    patch = json.dumps([{"op": "replace", "path": path, "value": value}])
+    where = [kind, name, "--namespace", agent.environment.name]
+    agent.environment.cluster.kubectl("patch", *where, "--type=json", f"--patch={patch}")
+    assert name in github(agent, "drift", "drift", status=7).stdout
+
+
+def test_semaphores_pipelines_go_once_around_for_both_colors(agent: Agent) -> None:
+    users = agent.environment.users
     for color, before, tag in (("green", "blue", "v2.0-green"), ("blue", "green", "v3.0-blue")):
-        steps = [f"deploy-{color}", f"activate-{color}", f"rollback-to-{before}", f"activate-{color}", f"decommission-{before}"]
-        for pipeline in steps:
-            ran = semaphore(checkout, pipeline, SEMAPHORE_GIT_TAG_NAME=tag)
-            assert ran.returncode == 0, (pipeline, ran)
-        assert environment.users.served_by() == color
+        release = semaphore(agent, semaphore(agent, "semaphore.yml", tag).promoted_by(tag), tag)
+        semaphore(agent, release.promoted(f"Activate {color.title()}"), f"v1.9-{color}", status=REFUSED)
+        assert users.served_by() == before
+        activated = semaphore(agent, release.promoted(f"Activate {color.title()}"), tag)
+        assert users.served_by() == color
+        semaphore(agent, activated.promoted(f"Roll back to {before.title()}"), tag)
+        assert users.served_by() == before
+        semaphore(agent, release.promoted(f"Activate {color.title()}"), tag)
+        semaphore(agent, activated.promoted(f"Decommission {before.title()}"), tag)
+        assert users.served_by() == color
+        assert f"Deployment/myapp-{before}" not in agent.environment.objects()
+    assert agent.seen_in_arguments == set()
+
+
+def test_semaphores_stale_promotions_leave_the_next_release_alone(agent: Agent) -> None:
+    old = semaphore(agent, "deploy-green.yml", "v2.0-green").promoted("Activate Green")
+    semaphore(agent, old, "v2.0-green")
+    semaphore(agent, "deploy-blue.yml", "v3.0-blue")
+    before = agent.environment.objects()
+    semaphore(agent, "deploy-green.yml", "v4.0-green", status=REFUSED)
+    semaphore(agent, "rollback-to-blue.yml", "v2.0-green", status=REFUSED)
+    semaphore(agent, "decommission-blue.yml", "v2.0-green", status=REFUSED)
+    assert agent.environment.objects() == before
+
+
+def test_every_pipeline_is_run_by_a_test() -> None:
+    text = Path(__file__).read_text()
+    assert [file.stem for file in GITHUB.glob("*.yml") if f'github(agent, "{file.stem}"' not in text] == []
+    reached = {each["pipeline_file"] for file in SEMAPHORE.glob("*.yml") for each in read(file).get("promotions", [])}
+    assert reached | {"semaphore.yml"} == {file.name for file in SEMAPHORE.glob("*.yml")}
+
+
+def test_the_pipelines_of_the_two_colors_differ_in_the_colors_alone() -> None:
+    swapped = {"bluegreen": "bluegreen", "blue": "green", "green": "blue", "Blue": "Green", "Green": "Blue"}
+    for file in SEMAPHORE.glob("*-blue.yml"):
+        turned = re.sub("|".join(swapped), lambda found: swapped[found[0]], file.read_text())
+        assert turned == file.with_name(file.name.replace("blue", "green")).read_text()
 
 
 def test_githubs_files_are_valid() -> None:
-    checker = shutil.which("actionlint") or str(ROOT / ".sandbox" / "bin" / "actionlint")
-    if not os.access(checker, os.X_OK):
-        pytest.skip("actionlint is not there: go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.7")
-    files = sorted(map(str, (ROOT / PIPELINES / "github").glob("*.yml")))
-    ran = subprocess.run([checker, "-shellcheck=", *files], capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stdout
+    # Without the checkers of shell and Python that it would look for on this machine.
+    command = ["actionlint", "-shellcheck=", "-pyflakes=", *sorted(map(str, GITHUB.glob("*.yml")))]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("file", sorted(GITHUB.glob("*.yml")), ids=lambda file: file.stem)
+def test_no_expression_stands_in_a_shell_step(file: Path) -> None:
+    """It would put a secret, or a stranger's branch name, into the text of a script."""
+    steps = [step for job in read(file)["jobs"].values() for step in job["steps"]]
+    assert [step["run"] for step in steps if "${{" in step.get("run", "")] == []
