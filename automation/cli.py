@@ -32,10 +32,6 @@ _RELEASE_FROM_STATE = click.option(
     is_flag=True,
     help="Take who is active and which images run from the last good update, the rest from the config file; write none.",
 )
-_EXPECT = (
-    click.option("--expect-release", metavar="ID", help="Go on only if this is the release of the color."),
-    click.option("--expect-image", metavar="TAG", help="Go on only if this is the tag, digest or image of the color."),
-)
 
 
 class _Group(click.Group):
@@ -113,21 +109,22 @@ def test(session: "Session", **arguments: Any) -> None:
 
 @cli.command()
 @COLOR
-@_EXPECT[0]
-@_EXPECT[1]
+@click.option("--expect-release", metavar="ID", help="Go on only if this is the release of the color.")
+@click.option("--expect-image", metavar="TAG", help="Go on only if this is the tag, digest or image of the color.")
+@click.option("--expect-tested", is_flag=True, help="Go on only if its pods have passed the smoke tests.")
 @click.option("--bake", type=Duration(), default=0, help="How long to watch afterwards, such as 2m.")
 @_CHECKS
 @changing
-def activate(
-    session: "Session", color: str, expect_release: str | None, expect_image: str | None, bake: float, checks: Path | None
-) -> None:
+def activate(session: "Session", color: str, bake: float, checks: Path | None, **expected: Any) -> None:
     """Move users to a color, and wait until every answer comes from it.
 
     With --bake it goes on asking as users do, and rolls back by itself when more requests or --checks fail than before.
     """
     from automation import verbs
 
-    approval = verbs.Approval(release=expect_release, image=expect_image)
+    approval = verbs.Approval(
+        release=expected["expect_release"], image=expected["expect_image"], is_tested=expected["expect_tested"]
+    )
     verbs.activate(session, color, approval, bake_seconds=bake, checks=checks)
 
 

@@ -3,6 +3,7 @@
 So the command and `pulumi up` run the very same code; there is no inline program.
 """
 
+import json
 import random
 import re
 import time
@@ -91,10 +92,23 @@ class Stack:
         updates: list[auto.UpdateSummary] = self._ask(lambda stack: stack.history(show_secrets=False))
         return updates
 
+    def tag(self, name: str, value: str) -> None:
+        """Writes a tag of the stack. Raises `ReleaseError`."""
+        self._command("stack", "tag", "set", name, value, "--stack", self.name)
+
+    def tags(self) -> dict[str, str]:
+        """The tags of the stack. Raises `ReleaseError`."""
+        found: dict[str, str] = json.loads(self._command("stack", "tag", "ls", "--json", "--stack", self.name) or "{}")
+        return found
+
     def refresh_config(self) -> None:
         """Writes the config of the newest update into the config file. The Automation API's own can name no file."""
-        command = ["config", "refresh", "--force", *self._where()]
-        self._ask(lambda stack: stack.workspace.pulumi_command.run(command, str(ROOT), {}))
+        self._command("config", "refresh", "--force", *self._where())
+
+    def _command(self, *command: str) -> str:
+        """What a command of the CLI printed. The Automation API's own would ask for the stack first."""
+        printed: str = self._ask(lambda stack: stack.workspace.pulumi_command.run([*command], str(ROOT), {})).stdout
+        return printed
 
     def _where(self) -> list[str]:
         return ["--stack", self.name, "--config-file", self._config_file]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from automation import bake, emergency, history, plan, smoke, steps
+from automation import bake, emergency, history, plan, smoke, steps, tested
 from automation.outcomes import Exit, ReleaseError
 from automation.probe import Entrance, wait_for
 from automation.session import Session
@@ -95,6 +95,8 @@ def smoke_test(session: Session, entrance: Entrance, color: str, checks: Sequenc
         text = f"  {' '.join(command)}: {'passed' if passed else f'FAILED with exit status {status}'}"
         session.progress.event("check", text, name=" ".join(command), passed=passed, status=status)
         failed += [] if passed else [" ".join(command)]
+    if checks or command:
+        tested.remember(session, color, passed=not failed)
     if failed:
         raise ReleaseError(
             Exit.SMOKE_TEST_FAILED,
@@ -106,10 +108,11 @@ def smoke_test(session: Session, entrance: Entrance, color: str, checks: Sequenc
 
 @dataclass(frozen=True, kw_only=True)
 class Approval:
-    """What may be activated, by its release and its image; None is anything."""
+    """What may be activated, by its release and its image, None for any; and whether it must have been tested."""
 
     release: str | None = None
     image: str | None = None
+    is_tested: bool = False
 
 
 def activate(
@@ -124,6 +127,8 @@ def activate(
     listed = smoke.read(checks) if checks else []
     settings, users = session.environment.settings(), session.environment.users()
     steps.approve(settings, color, approval.release, approval.image)
+    if approval.is_tested:
+        tested.refuse_untested(session, color)
     origin = session.live().active
     compared = bake.before(users, origin, listed) if bake_seconds and origin else None
     _move(session, users, color, f"activate {color}", expect=approval.release or approval.image)

@@ -73,6 +73,20 @@ def test_a_stale_approval_is_refused(operator: Operator) -> None:
     assert "expect" not in operator.config()
 
 
+def test_only_pods_that_passed_the_smoke_tests_count_as_tested(operator: Operator) -> None:
+    untested = operator.run("activate", "green", "--expect-tested", status=13)
+    assert "the pods of green were never tested" in untested.err
+    operator.run("test", "green")
+    operator.run("activate", "green", "--expect-tested", status=13)
+    operator.run("test", "green", behind=["true"])
+    operator.run("deploy", "green", "--image", "3.0")
+    newer = operator.run("activate", "green", "--expect-tested", status=13)
+    assert "are newer than the last smoke test" in newer.err
+    operator.run("test", "green", behind=["true"])
+    operator.run("activate", "green", "--expect-tested")
+    assert operator.environment.users.served_by() == "green"
+
+
 def test_failed_smoke_tests_have_their_own_status_and_move_nobody(operator: Operator, tmp_path: Path) -> None:
     checks = tmp_path / "smoke.yaml"
     checks.write_text("- {path: /ping, status: 418}\n")
@@ -80,6 +94,8 @@ def test_failed_smoke_tests_have_their_own_status_and_move_nobody(operator: Oper
     assert [line["passed"] for line in failed.lines if line["event"] == "check"] == [False]
     assert failed.lines[-1]["status"] == 10
     operator.run("test", "green", status=10, behind=["false"])
+    refused = operator.run("activate", "green", "--expect-tested", status=13)
+    assert "the pods of green failed their smoke tests" in refused.err
     assert operator.environment.users.served_by() == "blue"
 
 

@@ -1,5 +1,7 @@
 """The exit statuses are an interface: scripts rely on each of them."""
 
+import os
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -7,6 +9,7 @@ from click.testing import CliRunner
 
 from automation.cli import VERSION, cli
 from automation.outcomes import MEANINGS, Exit
+from tests.cluster import ROOT
 
 
 def test_the_exit_statuses_are_what_they_always_were() -> None:
@@ -32,17 +35,35 @@ def test_the_exit_statuses_are_what_they_always_were() -> None:
 
 def test_help_and_the_documentation_explain_every_exit_status() -> None:
     shown = CliRunner().invoke(cli, ["--help"]).output
-    documented = (Path(__file__).parents[3] / "docs" / "command.md").read_text()
+    documented = (ROOT / "docs" / "command.md").read_text()
     for status, meaning in MEANINGS.items():
         assert f"{status:>2}  {meaning}" in shown
         assert f"| {int(status)} | {meaning} |" in documented
 
 
 def test_every_word_of_the_command_is_documented() -> None:
-    documented = (Path(__file__).parents[3] / "docs" / "command.md").read_text()
+    documented = (ROOT / "docs" / "command.md").read_text()
     assert [name for name in cli.commands if f"| `{name}" not in documented] == []
 
 
 def test_the_version_is_that_of_the_project() -> None:
-    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["version"] == VERSION
+
+
+def test_a_policy_that_forbids_an_update_ends_the_command_as_it_ends_pulumi(tmp_path: Path) -> None:
+    # Policy packs need a plugin that the sandbox does not have, so this CLI only ends as Pulumi's does then.
+    cli_of_pulumi = tmp_path / "pulumi"
+    cli_of_pulumi.write_text("#!/bin/sh\necho 'error: update blocked by mandatory policies' >&2\nexit 5\n")
+    cli_of_pulumi.chmod(0o755)
+    config = tmp_path / "Pulumi.any.yaml"
+    config.write_text("config:\n  bluegreen:activeColor: blue\n  blue:imageTag: '1.0'\n")
+    ran = subprocess.run(
+        [ROOT / "bin" / "bluegreen", "up", "--stack", "any", "--config-file", config],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "KUBECONFIG": os.devnull},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 5, ran.stderr
+    assert "update blocked by mandatory policies" in ran.stderr
