@@ -35,6 +35,10 @@ _RELEASE_FROM_STATE = click.option(
 
 
 class _Group(click.Group):
+    def list_commands(self, _: click.Context) -> list[str]:
+        """In the order of a release, as they are written below."""
+        return list(self.commands)
+
     def format_epilog(self, _: click.Context, formatter: click.HelpFormatter) -> None:
         """As it is written: click would fold the tables."""
         formatter.write(
@@ -73,7 +77,10 @@ def up(session: "Session") -> None:
 @_RELEASE_FROM_STATE
 @changing
 def plan(session: "Session", markdown: bool) -> None:
-    """Show what `up` would do: who is moved, what testers see, which pods change. Nothing is changed."""
+    """Show what `up` would do; nothing is changed.
+
+    It tells who would be moved, what testers would see, and which pods would change.
+    """
     from automation import verbs
 
     verbs.show_plan(session, markdown)
@@ -116,9 +123,10 @@ def test(session: "Session", **arguments: Any) -> None:
 @_CHECKS
 @changing
 def activate(session: "Session", color: str, bake: float, checks: Path | None, **expected: Any) -> None:
-    """Move users to a color, and wait until every answer comes from it.
+    """Move users to a color.
 
-    With --bake it goes on asking as users do, and rolls back by itself when more requests or --checks fail than before.
+    Returns when every answer comes from it. With --bake it goes on asking as users do, and rolls back by itself when more
+    requests or --checks fail than before.
     """
     from automation import verbs
 
@@ -133,9 +141,10 @@ def activate(session: "Session", color: str, bake: float, checks: Path | None, *
 @click.option("--now", is_flag=True, help="Write the route first and update the stack afterwards: users are back in a blink.")
 @changing
 def rollback(session: "Session", color: str | None, now: bool) -> None:
-    """Move users back to the color that served before, or to COLOR.
+    """Move users back to what served before.
 
-    With --now and without COLOR it goes to the color that users are not on, so saying it twice moves them twice.
+    Refused when that color has got another image since. With --now it is not: that goes, without COLOR,
+    to whichever color users are not on, so saying it twice moves them twice.
     """
     from automation import verbs
 
@@ -174,18 +183,22 @@ def release(session: "Session", **arguments: Any) -> None:
 @click.option("--watch", is_flag=True, help="Show it again whenever it changes, until Ctrl-C.")
 @reading
 def status(environment: "Environment", progress: "Progress", watch: bool) -> None:
-    """Show what is live, what differs from the config, and what to do next."""
+    """Show what is live, and what to do next.
+
+    Also what differs from the config.
+    """
     from automation import status
 
     if watch:
         status.watch(environment, progress)
+        return
     status.show(status.look(environment), progress)
 
 
 @cli.command()
 @reading
 def history(environment: "Environment", progress: "Progress") -> None:
-    """Show who moved users, when, from where to where, and how long it took."""
+    """Show who moved users, when, and from where to where."""
     from automation import history
     from automation.stack import Stack
 

@@ -126,8 +126,9 @@ def _text(file: Path) -> str:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", "") or error
         raise ConfigFileError(
-            f"The config file {file} cannot be read: {error}. Name the one to use with --config-file, or copy "
+            f"The config file {file} cannot be read: {why}. Name the one to use with --config-file, or copy "
             "Pulumi.blue.yaml to it."
         ) from None
     return text if text.endswith("\n") or not text else text + "\n"

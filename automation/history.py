@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from automation.progress import Progress
+from automation.progress import Progress, console
 from automation.steps import ACTIVE
 from release.settings import other
 
@@ -101,12 +101,17 @@ def show(found: Sequence[Switch], progress: Progress) -> None:
             fields = asdict(each)
             progress.object({"event": "switch", "from": fields.pop("origin"), "to": fields.pop("target"), **fields})
         return
-    from rich.console import Console
+    if not found:
+        progress.print("Users have never been moved. bluegreen status tells where they are.")
+        return
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(box=None, pad_edge=False)
-    for column in ("WHEN", "FROM", "TO", "IMAGE", "SECONDS", "WHO", "HOW"):
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("WHEN (UTC)", "FROM", "TO", "IMAGE", "TOOK", "WHO", "HOW"):
         table.add_column(column, overflow="fold")
     for each in found:
-        table.add_row(each.at, each.origin, each.target, each.image, f"{each.seconds:.0f}", each.who, each.how)
-    Console(highlight=False, markup=False).print(table if found else "Users have never been moved.")
+        when = each.at.replace("T", " ").removesuffix("Z")
+        colors = (Text(color, style=color) for color in (each.origin, each.target))
+        table.add_row(when, *colors, each.image[:19], f"{each.seconds:.0f} s", each.who, each.how)
+    console().print(table)

@@ -96,6 +96,7 @@ def _with(verb: Verb, options: list[Any], given: Callable[..., Any]) -> Verb:
 
 def fail(progress: Progress, error: ReleaseError) -> None:
     """Ends the command with the status of `error`, having said why."""
+    progress.clear()
     if progress.is_json:
         progress.object(
             {"event": "result", "status": int(error.status), "reason": error.status.name.lower(), "message": str(error)}

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from automation.progress import SYMBOLS, Progress
+from automation.status import short
 from automation.updates import Record, Step
 from release.live import Live
 from release.settings import COLORS, Settings
@@ -41,8 +42,8 @@ class Plan:
 
 def make(record: Record, settings: Settings, live: Live | None, *, project: str, stack: str) -> Plan:
     """The plan that a preview amounts to. `live` is None when the cluster could not be read."""
-    before = {name: _tag(color.image) for name, color in live.colors.items()} if live else {}
-    after = {name: _tag(color.image) for name, color in settings.service.colors.items()}
+    before = {name: short(color.image) for name, color in live.colors.items()} if live else {}
+    after = {name: short(color.image) for name, color in settings.service.colors.items()}
     was = (live.active, live.test) if live else (settings.active_color, settings.test_color)
     steps = sorted((step for step in record.began if step.is_object), key=lambda step: (step.kind, step.name, step.operation))
     pods = list(_pods(settings, steps, before, after))
@@ -50,7 +51,7 @@ def make(record: Record, settings: Settings, live: Live | None, *, project: str,
         project=project,
         stack=stack,
         host=settings.url or settings.host,
-        verdict=_verdict(record, steps, was[0], settings.active_color),
+        verdict=_verdict(record, steps, live, settings.active_color),
         traffic=_moves(was[0], settings.active_color, before, after),
         testers=_moves(was[1], settings.test_color, before, after),
         pods=pods,
@@ -61,18 +62,13 @@ def make(record: Record, settings: Settings, live: Live | None, *, project: str,
     )
 
 
-def _tag(image: str) -> str:
-    tag = image.partition("@")[2] or image.rpartition("/")[2].partition(":")[2]
-    return tag[:19] if tag.startswith("sha256:") else tag
-
-
 def _moves(was: str, becomes: str, before: Mapping[str, str], after: Mapping[str, str]) -> str:
     old = f"{was} {before.get(was, '')}".strip() or "nobody"
     new = f"{becomes} {after.get(becomes, '')}".strip() or "nobody"
     return new if old == new or (was == becomes and was not in before) else f"{old} -> {new}"
 
 
-def _verdict(record: Record, steps: Sequence[Step], was: str, becomes: str) -> str:
+def _verdict(record: Record, steps: Sequence[Step], live: Live | None, becomes: str) -> str:
     if record.is_refused:
         return "refused"
     if record.errors:
@@ -81,7 +77,9 @@ def _verdict(record: Record, steps: Sequence[Step], was: str, becomes: str) -> s
         return "nothing changes"
     if any("replace" in step.operation for step in steps):
         return "resources are replaced"
-    if was and was != becomes:
+    if live and not live.active:
+        return "the first installation" if not live.colors else f"users get {becomes}"
+    if live and live.active != becomes:
         return f"users move to {becomes}"
     return "users stay where they are"
 

@@ -1,41 +1,54 @@
-"""What a command shows while it works: a live line on a terminal, one quiet line an event elsewhere, or JSON lines.
+"""What a command shows while it works: a live picture on a terminal, one quiet line an event elsewhere, or JSON lines.
 
 The shape of the JSON is in docs/command.md, and `SCHEMA` is raised when it changes in a way that readers notice.
 """
 
 import json
 import os
+import shutil
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from automation.probe import Answer, Entrance
+from automation.probe import Entrance
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from automation.environment import Environment
+    from automation.picture import Picture
 
 SCHEMA = 1
 
 SYMBOLS = {"create": "+", "update": "~", "delete": "-", "replace": "+-", "create-replacement": "++", "delete-replaced": "--"}
 
+# Takes the line back that the cursor is on.
+_BACK = "\r\x1b[2K"
+
 
 class Progress:
-    """The output of one command. `is_json` makes every line one JSON object; people then get nothing on stdout."""
+    """The output of one command. `is_json` makes every line one JSON object; people then get nothing on stdout.
+
+    `is_live` is true where lines can be taken back.
+    """
 
     def __init__(self, *, is_json: bool) -> None:
         self.is_json = is_json
+        self.is_live = not is_json and is_terminal()
         self._began = time.monotonic()
-        self._live: _LiveLine | None = None
+        self._picture: Picture | None = None
         self._passed = ""
+        self._is_dangling = False
 
     def event(self, event: str, text: str, /, **fields: Any) -> None:
         """Something has happened: `text` for people, `event` and `fields` for machines."""
+        elapsed = time.monotonic() - self._began
         if self.is_json:
-            self.object({"event": event, "elapsed": round(time.monotonic() - self._began, 3), **fields})
-        elif self._live:
-            self._live.print(text)
-        else:
-            print(text, flush=True)
+            self.object({"event": event, "elapsed": round(elapsed, 3), **fields})
+            return
+        self.print(f"{text} ({elapsed:.1f} s)" if fields.get("changed") else text)
 
     def passing(self, text: str) -> None:
         """What is going on right now; it is worth a line only where lines can be taken back, or as an event."""
@@ -44,8 +57,12 @@ class Progress:
         self._passed = text
         if self.is_json:
             self.event("waiting", text, message=text)
-        elif self._live:
-            self._live.now = text
+        elif self._picture:
+            self._picture.now = text
+        elif self.is_live:
+            width = shutil.get_terminal_size().columns - 1
+            print(f"{_BACK}  {text}"[: width + len(_BACK)], end="", flush=True)
+            self._is_dangling = True
         else:
             print(f"  {text}", flush=True)
 
@@ -59,61 +76,46 @@ class Progress:
         print(json.dumps({"schema": SCHEMA, **fields}), flush=True)
 
     def print(self, text: str) -> None:
-        """Something for people alone."""
-        if not self.is_json:
-            print(text, flush=True)
+        """A line for people alone."""
+        if self.is_json:
+            return
+        if self._picture:
+            self._picture.print(text)
+            return
+        self.clear()
+        print(text, flush=True)
+
+    def clear(self) -> None:
+        """Takes back what was passing, so that something else can be written there."""
+        if self._is_dangling:
+            print(_BACK, end="", flush=True)
+            self._is_dangling = False
 
     @contextmanager
-    def working(self, what: str, entrance: Entrance | None) -> Iterator[None]:
-        """While this lasts, a terminal shows the time that has passed and who serves at `entrance` at the moment."""
-        if self.is_json or not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
+    def working(self, what: str, environment: "Environment", entrance: Entrance | None) -> Iterator[None]:
+        """While this lasts, a terminal shows the time that has passed, the colors of `environment` with their pods and who
+        is on them, and which color answers at `entrance` at the moment."""
+        if not self.is_live:
             yield
             return
-        self._live = _LiveLine(what, entrance)
+        from automation.picture import Picture
+
+        self.clear()
+        self._picture = Picture(what, environment, entrance)
         try:
-            with self._live.shown():
+            with self._picture.shown():
                 yield
         finally:
-            self._live = None
+            self._picture = None
 
 
-class _LiveLine:
-    def __init__(self, what: str, entrance: Entrance | None) -> None:
-        from rich.console import Console
+def is_terminal() -> bool:
+    """Whether stdout is a terminal on which a line can be taken back."""
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
-        self.now = ""
-        self._what = what
-        self._entrance = entrance
-        self._began = time.monotonic()
-        self._served = ""
-        self._console = Console(highlight=False, markup=False)
 
-    def print(self, text: str) -> None:
-        self._console.print(text)
+def console() -> "Console":
+    """Where tables are written. Where nobody sees the width, a line is as long as it is."""
+    from rich.console import Console
 
-    @contextmanager
-    def shown(self) -> Iterator[None]:
-        from rich.live import Live
-
-        over = threading.Event()
-        looking = threading.Thread(target=self._look, args=(over,), daemon=True)
-        looking.start()
-        try:
-            with Live(get_renderable=self._text, console=self._console, refresh_per_second=8, transient=True):
-                yield
-        finally:
-            over.set()
-
-    def _look(self, over: threading.Event) -> None:
-        while self._entrance and not over.wait(0.5):
-            self._served = self._named(self._entrance.ask())
-
-    @staticmethod
-    def _named(answer: Answer) -> str:
-        return f"users: {answer.color or 'served'}" if answer.is_served else f"users: {answer}"
-
-    def _text(self) -> Any:
-        from rich.text import Text
-
-        parts = [f"{self._what}  {time.monotonic() - self._began:.1f} s", self._served, self.now]
-        return Text("  ·  ".join(part for part in parts if part), style="bold", overflow="ellipsis", no_wrap=True)
+    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 500)

@@ -69,7 +69,11 @@ class Session:
         Raises `ReleaseError`; it says where users are.
         """
         file = self.environment.config_file
-        with self.progress.working(verb, watch), _turn(file, self.wait_seconds, self._show), _as_release_error():
+        with (
+            self.progress.working(verb, self.environment, watch),
+            _turn(file, self.wait_seconds, self._show),
+            _as_release_error(),
+        ):
             made = config_file.change(file, {**changes, **({EXPECT: expect} if expect else {})})
             try:
                 if route_alone:

@@ -1,16 +1,21 @@
 """`status`: what is live, beside what the config wants, and the next sensible command. Does not import Pulumi."""
 
+import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from automation.environment import Environment
 from automation.outcomes import Exit, ReleaseError
-from automation.progress import Progress
+from automation.progress import Progress, console
 from release.live import Live, LiveColor, LiveError, Object
 from release.settings import COLORS, Settings, other
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.table import Table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +65,7 @@ def look(environment: Environment) -> Status:
         test=live.test,
         rows=[_row(settings, live, name, color, written.get(name, "")) for name, color in sorted(live.colors.items())],
         drift=drift,
-        next=list(next_commands(live, is_drifted=bool(drift))),
+        next=list(next_commands(live, is_drifted=bool(drift), written=written)),
     )
 
 
@@ -114,8 +119,11 @@ def _of_color(name: str, settings: Settings, live: Live) -> Iterator[str]:
         yield f"{name} has {present.replicas} replicas, and the config {wanted.replicas}"
 
 
-def next_commands(live: Live, *, is_drifted: bool) -> Iterator[str]:
-    """What makes sense now, the most sensible first."""
+def next_commands(live: Live, *, is_drifted: bool, written: Mapping[str, str]) -> Iterator[str]:
+    """What makes sense now, the most sensible first. `written` tells when each color was written last (ISO 8601)."""
+    if not live.colors:
+        yield "bluegreen up: nothing is deployed yet"
+        return
     if is_drifted:
         yield "bluegreen plan, then bluegreen up: brings what is live to what the config says"
         return
@@ -128,6 +136,10 @@ def next_commands(live: Live, *, is_drifted: bool) -> Iterator[str]:
         yield f"bluegreen deploy {idle} --image <tag>"
     elif not present.is_ready:
         yield f"bluegreen status --watch: {idle} is not ready"
+        yield f"bluegreen deploy {idle} --image <tag>: another image"
+    elif written.get(idle, "") < written.get(live.active, ""):
+        yield f"bluegreen decommission {idle}: it is the older one"
+        yield f"bluegreen rollback {idle}: users back on the older one"
     else:
         yield f"bluegreen activate {idle}" if live.test == idle else f"bluegreen test {idle}"
         yield f"bluegreen decommission {idle}"
@@ -137,39 +149,60 @@ def show(status: Status, progress: Progress) -> None:
     """As a table, or as one line of JSON."""
     if progress.is_json:
         progress.object({"event": "status", **asdict(status)})
-        return
-    from rich.console import Console
+    else:
+        console().print(_rendered(status))
 
-    console = Console(highlight=False, markup=False)
-    console.print(f"{status.stack}, namespace {status.namespace}, routing {status.routing}", style="bold")
-    console.print(_table(status))
-    for each in status.drift:
-        console.print(f"drift: {each}", style="yellow", soft_wrap=True)
+
+def _rendered(status: Status) -> "Group":
+    from rich.console import Group
+    from rich.text import Text
+
+    repositories = {_repository(row.image) for row in status.rows}
+    shared = repositories.pop() if len(repositories) == 1 else ""
+    parts = [f"namespace {status.namespace}", f"routing {status.routing}", *([f"image {shared}"] if shared else [])]
+    lines: list[Any] = [Text.assemble((status.stack, "bold"), "  ", ", ".join(parts))]
+    if status.rows:
+        lines.append(_table(status, is_short=bool(shared)))
+    lines += [Text(f"drift: {each}", style="yellow") for each in status.drift]
     for place, each in enumerate(status.next):
-        console.print(("next:  " if not place else "   or: ") + each, soft_wrap=True)
+        command, colon, why = each.partition(": ")
+        lines.append(Text.assemble("   or: " if place else " next: ", (command, "bold"), f"{colon}{why}"))
+    return Group(*lines)
 
 
-def _table(status: Status) -> Any:
+def _table(status: Status, *, is_short: bool) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("COLOR", "ROLE", "IMAGE", "RELEASE", "READY", "SINCE", "TRAFFIC", "OWNER"):
         table.add_column(column, overflow="fold")
     for row in status.rows:
         ready = Text(f"{row.ready}/{row.wanted}", style="" if row.ready >= row.wanted else "red")
+        image = short(row.image) if is_short else row.image
         cells: list[str | Text] = [
             row.role,
-            row.image,
+            image,
             row.release or "-",
             ready,
             ago(row.since),
             row.share or "-",
             row.owner.rpartition("/")[2],
         ]
-        style = "bold" if row.role == "live" else ""
-        table.add_row(Text(row.color, style=row.color), *cells, style=style)
+        table.add_row(Text(row.color, style=row.color), *cells, style="bold" if row.role == "live" else "")
     return table
+
+
+def short(image: str) -> str:
+    """The tag of an image, or the beginning of its digest."""
+    tag = image.removeprefix(_repository(image))[1:]
+    return tag[:19] if tag.startswith("sha256:") else tag
+
+
+def _repository(image: str) -> str:
+    before, _, digest = image.partition("@")
+    path, _, last = before.rpartition("/")
+    return before if digest else image[: len(path) + bool(path)] + last.partition(":")[0]
 
 
 def ago(moment: str, now: datetime | None = None) -> str:
@@ -179,16 +212,28 @@ def ago(moment: str, now: datetime | None = None) -> str:
     seconds = int(((now or datetime.now(UTC)) - datetime.fromisoformat(moment)).total_seconds())
     units: Mapping[str, int] = {"d": 86400, "h": 3600, "min": 60, "s": 1}
     unit, size = next(((unit, size) for unit, size in units.items() if seconds >= size), ("s", 1))
-    return f"{max(seconds, 0) // size} {unit}"
+    return f"{max(seconds, 0) // size} {unit} ago"
 
 
-def watch(environment: Environment, progress: Progress, interval_seconds: float = 2) -> None:
-    """Shows the status again whenever it has changed, until it is interrupted."""
-    seen = None
-    while True:
-        status = look(environment)
-        if status != seen:
-            progress.print(f"\n{datetime.now():%H:%M:%S}")
-            show(status, progress)
-            seen = status
-        time.sleep(interval_seconds)
+def watch(environment: Environment, progress: Progress, interval_seconds: float = 1) -> None:
+    """Shows the status until it is interrupted: in place on a terminal, and again whenever it has changed elsewhere."""
+    with contextlib.suppress(KeyboardInterrupt):
+        if progress.is_live:
+            _watch_in_place(environment, interval_seconds)
+        seen = None
+        while True:
+            status = look(environment)
+            if status != seen:
+                progress.print(f"{datetime.now():%H:%M:%S}")
+                show(status, progress)
+                seen = status
+            time.sleep(interval_seconds)
+
+
+def _watch_in_place(environment: Environment, interval_seconds: float) -> None:
+    from rich.live import Live as Screen
+
+    with Screen(console=console(), auto_refresh=False, vertical_overflow="visible") as screen:
+        while True:
+            screen.update(_rendered(look(environment)), refresh=True)
+            time.sleep(interval_seconds)

@@ -9,6 +9,7 @@ from automation.process import Event
 REFUSED = "Refused by the rule:"
 _BAD_CONFIG = "The config has "
 _AFTERMATH = ("an unhandled error occurred: program exited", "update failed", "preview failed")
+_NO_NEWS = "Skipping await logic"
 _NO_STEP = ("same", "read", "refresh")
 
 
@@ -58,7 +59,7 @@ class Record:
             self.errors.append(message)
         if severity == "warning" and message:
             self.warnings.append(message)
-        return message if message and is_passing and severity == "info" else None
+        return message if message and is_passing and severity == "info" and message != _NO_NEWS else None
 
     @property
     def is_refused(self) -> bool:

@@ -80,6 +80,9 @@ CASES = {
         settings(),
         Live(active="blue", colors={"blue": LiveColor(image=BLUE)}),
     ),
+    "the-first-installation": plan(
+        Record(began=[deployment("create", "shop-blue"), deployment("create", "shop-green")], text=DIFF), settings(), Live()
+    ),
     "a-replacement": plan(Record(began=[deployment("replace", "shop-green")], warnings=["It is slow."], text=DIFF), settings()),
     "a-refusal": plan(Record(errors=[REFUSAL]), settings("green", "blue")),
     "an-error": plan(Record(errors=["The config has 1 error."]), settings(), None),

@@ -1,10 +1,12 @@
 """What differs from the config is named, and the next command makes sense."""
 
+import dataclasses
 from datetime import UTC, datetime
 
 import pytest
 
-from automation.status import ago, differences, next_commands
+from automation.progress import Progress
+from automation.status import Row, Status, ago, differences, next_commands, short, show
 from release.live import Live, LiveColor
 from release.settings import Settings, read_settings
 
@@ -50,21 +52,82 @@ def test_each_difference_is_named(present: Live, said: str) -> None:
 @pytest.mark.parametrize(
     ("present", "first"),
     [
+        (Live(), "bluegreen up: nothing is deployed yet"),
         (Live(active="blue", colors={"blue": color("1.0")}), "bluegreen deploy green --image <tag>"),
         (live(test=""), "bluegreen test green"),
         (live(), "bluegreen activate green"),
         (live(green=color("2.0", ready=0)), "bluegreen status --watch: green is not ready"),
         (live(blue=color("1.0", ready=0)), "bluegreen rollback --now: blue is not ready, and green is"),
     ],
-    ids=["one color", "not tested", "tested", "not ready", "the live color is not ready"],
+    ids=["nothing", "one color", "not tested", "tested", "not ready", "the live color is not ready"],
 )
 def test_the_next_command_is_the_one_that_makes_sense(present: Live, first: str) -> None:
-    assert next(next_commands(present, is_drifted=False)) == first
+    assert next(next_commands(present, is_drifted=False, written={})) == first
 
 
 @pytest.mark.parametrize(
     ("moment", "said"),
-    [("2026-01-02T11:59:30Z", "30 s"), ("2026-01-02T11:00:01Z", "59 min"), ("2025-12-31T12:00:00Z", "2 d"), ("", "-")],
+    [
+        ("2026-01-02T11:59:30Z", "30 s ago"),
+        ("2026-01-02T11:00:01Z", "59 min ago"),
+        ("2025-12-31T12:00:00Z", "2 d ago"),
+        ("", "-"),
+    ],
 )
 def test_how_long_ago_is_told_in_one_unit(moment: str, said: str) -> None:
     assert ago(moment, datetime(2026, 1, 2, 12, tzinfo=UTC)) == said
+
+
+def test_an_older_color_beside_the_live_one_is_to_be_removed_or_gone_back_to() -> None:
+    written = {"blue": "2026-01-02T12:00:00Z", "green": "2026-01-02T11:00:00Z"}
+    assert [each.partition(":")[0] for each in next_commands(live(), is_drifted=False, written=written)] == [
+        "bluegreen decommission green",
+        "bluegreen rollback green",
+    ]
+
+
+STATUS = Status(
+    stack="prod",
+    namespace="shop",
+    routing="istio",
+    active="blue",
+    test="green",
+    rows=[
+        Row(color=name, role=role, image=image, release="", ready=2, wanted=2, since="", share=share, owner="o/bluegreen/prod")
+        for name, role, image, share in (
+            ("blue", "live", "a.example:5000/shop:1.0", "100 % of users"),
+            ("green", "test", "a.example:5000/shop:2.0", "cookie test=true"),
+        )
+    ],
+    drift=["green has 3 replicas, and the config 2"],
+    next=["bluegreen plan, then bluegreen up: brings what is live to what the config says"],
+)
+
+
+def shown(status: Status, capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
+    show(status, Progress(is_json=False))
+    return [line.split() for line in capsys.readouterr().out.splitlines()]
+
+
+def test_the_table_names_the_image_once_and_folds_nothing_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = shown(STATUS, capsys)
+    assert " ".join(lines[0]) == "prod namespace shop, routing istio, image a.example:5000/shop"
+    assert " ".join(lines[2]) == "blue live 1.0 - 2/2 - 100 % of users prod"
+    assert " ".join(lines[3]) == "green test 2.0 - 2/2 - cookie test=true prod"
+    assert " ".join(lines[4]) == "drift: green has 3 replicas, and the config 2"
+    assert lines[5][:3] == ["next:", "bluegreen", "plan,"]
+
+
+def test_an_image_of_another_name_is_shown_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    foreign = dataclasses.replace(STATUS.rows[1], image="b.example/shop@sha256:" + "0" * 64)
+    lines = shown(dataclasses.replace(STATUS, rows=[STATUS.rows[0], foreign]), capsys)
+    assert "a.example:5000/shop:1.0" in lines[2]
+    assert "b.example/shop@sha256:" + "0" * 64 in lines[3]
+
+
+@pytest.mark.parametrize(
+    ("image", "tag"),
+    [("shop:1.0", "1.0"), ("a.example:5000/shop:1.0", "1.0"), ("a.example/shop@sha256:" + "0" * 64, "sha256:000000000000")],
+)
+def test_an_image_is_known_by_its_tag_or_the_beginning_of_its_digest(image: str, tag: str) -> None:
+    assert short(image) == tag
