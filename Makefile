@@ -10,7 +10,7 @@ PYTHON := $(VENV)/bin/python
 IN_SANDBOX := . .sandbox/env &&
 
 # What is measured has the machine to itself; the rest shares it, because it mostly waits.
-TIMED := tests/engine/test_cost.py tests/engine/test_rules_cost.py tests/engine/test_emergency_cost.py
+TIMED := tests/engine/test_cost.py tests/engine/test_rules_cost.py tests/engine/test_emergency_cost.py tests/engine/test_command_speed.py
 
 .PHONY: help
 help: ## List the targets
