@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from automation.environment import find
+from automation.environment import ROOT, find
 from automation.outcomes import Exit, ReleaseError
 from automation.progress import Progress
 from release.settings import COLORS
@@ -33,8 +33,17 @@ class Duration(click.ParamType[float]):
 
 COLOR = click.argument("color", type=click.Choice(COLORS))
 
+
+def _stacks(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
+    """What a shell completes: the stacks that have a config file here. The backend knows more, and takes a second to ask."""
+    names = (file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in ROOT.glob("Pulumi.*.yaml"))
+    return sorted(name for name in names if name.startswith(begun))
+
+
 _WHERE = (
-    click.option("--stack", "-s", metavar="NAME", help="The stack; without it PULUMI_STACK or the selected one."),
+    click.option(
+        "--stack", "-s", metavar="NAME", shell_complete=_stacks, help="The stack; without it PULUMI_STACK or the selected one."
+    ),
     click.option(
         "--config-file",
         type=click.Path(path_type=Path, dir_okay=False),
