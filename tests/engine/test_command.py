@@ -2,17 +2,20 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cluster import Cluster
 from tests.command import LONGEST_SECONDS, Operator
 from tests.conftest import Environments
-from tests.stack import BOTH_COLORS, ONE_COLOR, other
+from tests.stack import BOTH_COLORS, ONE_COLOR, environment_of_its_own, other
 from traffic.report import totals
 
 
@@ -23,6 +26,25 @@ def operator(new_environment: Environments) -> Operator:
     operator = Operator(environment)
     operator.run("up")
     return operator
+
+
+@pytest.fixture(scope="module")
+def shared(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    """The environment of all `onlooker`s."""
+    with environment_of_its_own(cluster, tmp_path_factory.mktemp("shared"), BOTH_COLORS) as environment:
+        operator = Operator(environment)
+        operator.run("up")
+        environment.users.wait_for("blue")
+        yield operator
+
+
+@pytest.fixture
+def onlooker(shared: Operator) -> Iterator[Operator]:
+    """An operator whose test must leave the objects as they are; the config is put back."""
+    before = shared.config()
+    yield shared
+    shared.config_file.write_text(before)
+    assert shared.environment.users.served_by() == "blue"
 
 
 def test_two_whole_releases_by_the_command_alone_lose_no_request(
@@ -52,18 +74,18 @@ def test_two_whole_releases_by_the_command_alone_lose_no_request(
     assert "Deployment/myapp-green" not in environment.objects()
 
 
-def test_what_is_already_so_ends_well_and_changes_nothing(operator: Operator) -> None:
-    before = operator.environment.objects()
-    assert "nothing to do" in operator.run("activate", "blue").out
-    assert operator.environment.objects() == before
+def test_what_is_already_so_ends_well_and_changes_nothing(onlooker: Operator) -> None:
+    before = onlooker.environment.objects()
+    assert "nothing to do" in onlooker.run("activate", "blue").out
+    assert onlooker.environment.objects() == before
 
 
-def test_a_refused_change_has_its_own_status_and_is_not_left_in_the_config(operator: Operator) -> None:
-    before = operator.config()
-    refused = operator.run("deploy", "blue", "--image", "3.0", status=13)
+def test_a_refused_change_has_its_own_status_and_is_not_left_in_the_config(onlooker: Operator) -> None:
+    before = onlooker.config()
+    refused = onlooker.run("deploy", "blue", "--image", "3.0", status=13)
     assert "Refused by the rule: the pods of the live color do not change in place" in refused.err
     assert "users stay on blue" in refused.err
-    assert operator.config() == before
+    assert onlooker.config() == before
 
 
 def test_a_stale_approval_is_refused(operator: Operator) -> None:
@@ -87,19 +109,20 @@ def test_only_pods_that_passed_the_smoke_tests_count_as_tested(operator: Operato
     assert operator.environment.users.served_by() == "green"
 
 
-def test_failed_smoke_tests_have_their_own_status_and_move_nobody(operator: Operator, tmp_path: Path) -> None:
+def test_failed_smoke_tests_have_their_own_status_and_move_nobody(onlooker: Operator, tmp_path: Path) -> None:
     checks = tmp_path / "smoke.yaml"
     checks.write_text("- {path: /ping, status: 418}\n")
-    failed = operator.run("test", "green", "--checks", str(checks), "--json", status=10)
+    failed = onlooker.run("test", "green", "--checks", str(checks), "--json", status=10)
     assert [line["passed"] for line in failed.lines if line["event"] == "check"] == [False]
     assert failed.lines[-1]["status"] == 10
-    operator.run("test", "green", status=10, behind=["false"])
-    refused = operator.run("activate", "green", "--expect-tested", status=13)
+    onlooker.run("test", "green", status=10, behind=["false"])
+    refused = onlooker.run("activate", "green", "--expect-tested", status=13)
     assert "the pods of green failed their smoke tests" in refused.err
-    assert operator.environment.users.served_by() == "blue"
+    assert onlooker.environment.users.served_by() == "blue"
 
 
 def test_a_color_that_does_not_become_ready_fails_as_a_resource_and_stays_in_the_config(operator: Operator) -> None:
+    operator.environment.set({"green:readyTimeoutSeconds": 3})
     failed = operator.run("deploy", "green", "--image", "no-such-tag", status=4)
     assert "myapp-green did not become ready" in failed.err
     assert "users stay on blue" in failed.err
@@ -107,17 +130,17 @@ def test_a_color_that_does_not_become_ready_fails_as_a_resource_and_stays_in_the
     operator.run("deploy", "green", "--image", "2.0")
 
 
-def test_config_that_cannot_be_used_is_told_from_a_failure(operator: Operator) -> None:
-    before = operator.config()
-    operator.run("test", "blue", status=2)
-    operator.run("deploy", "green", "--image", "not a tag", status=2)
-    operator.run("deploy", "red", "--image", "2.0", status=2)
-    assert operator.config() == before
+def test_config_that_cannot_be_used_is_told_from_a_failure(onlooker: Operator) -> None:
+    before = onlooker.config()
+    onlooker.run("test", "blue", status=2)
+    onlooker.run("deploy", "green", "--image", "not a tag", status=2)
+    onlooker.run("deploy", "red", "--image", "2.0", status=2)
+    assert onlooker.config() == before
 
 
-def test_a_stack_that_is_not_there_and_a_wrong_passphrase_have_their_statuses(operator: Operator) -> None:
-    operator.run("up", "--stack", "no-such-stack", status=6)
-    operator.run("up", status=3, PULUMI_CONFIG_PASSPHRASE="wrong")
+def test_a_stack_that_is_not_there_and_a_wrong_passphrase_have_their_statuses(onlooker: Operator) -> None:
+    onlooker.run("up", "--stack", "no-such-stack", status=6)
+    onlooker.run("up", status=3, PULUMI_CONFIG_PASSPHRASE="wrong")
 
 
 def test_a_command_that_may_not_take_long_enough_is_told_to_stop(operator: Operator) -> None:
@@ -150,15 +173,15 @@ def test_an_update_that_would_change_more_than_the_route_stops_the_second_half_o
     assert operator.environment.users.served_by() == "blue"
 
 
-def test_a_cluster_that_cannot_be_read_stops_everything(operator: Operator) -> None:
-    before = operator.config()
-    failed = operator.run("activate", "green", status=1, KUBECONFIG="/dev/null")
+def test_a_cluster_that_cannot_be_read_stops_everything(onlooker: Operator) -> None:
+    before = onlooker.config()
+    failed = onlooker.run("activate", "green", status=1, KUBECONFIG="/dev/null")
     assert "the current context" in failed.err
-    assert operator.config() == before
+    assert onlooker.config() == before
 
 
 def test_a_busy_stack_is_waited_for_and_its_holder_named(operator: Operator, tmp_path: Path) -> None:
-    operator.environment.set({"green:imageTag": "no-such-tag"})
+    operator.environment.set({"green:imageTag": "no-such-tag", "green:readyTimeoutSeconds": 8})
     busy = operator.start("up")
     time.sleep(3)
     locked = operator.elsewhere(tmp_path).run("activate", "blue", "--wait", "1s", status=12)
@@ -166,17 +189,18 @@ def test_a_busy_stack_is_waited_for_and_its_holder_named(operator: Operator, tmp
     busy.communicate(timeout=LONGEST_SECONDS)
 
 
-def test_a_lock_that_a_killed_run_has_left_is_explained_and_not_removed(operator: Operator) -> None:
-    locks = operator.environment.state / ".pulumi" / "locks" / "organization" / "bluegreen" / operator.environment.name
+def test_a_lock_that_a_killed_run_has_left_is_explained_and_not_removed(onlooker: Operator) -> None:
+    locks = onlooker.environment.state / ".pulumi" / "locks" / "organization" / "bluegreen" / onlooker.environment.name
     locks.mkdir(parents=True, exist_ok=True)
     gone = subprocess.Popen(["true"])
     gone.wait()
     left = {"pid": gone.pid, "username": "ada", "hostname": os.uname().nodename, "timestamp": "2026-01-02T03:04:05Z"}
     (locks / "11111111-2222-3333-4444-555555555555.json").write_text(json.dumps(left))
-    explained = operator.run("activate", "green", status=12)
+    explained = onlooker.run("activate", "green", status=12)
     assert "pulumi cancel" in explained.err
     assert f"ada@{os.uname().nodename} (process {gone.pid}) since 2026-01-02 03:04:05" in explained.err
     assert list(locks.iterdir())
+    shutil.rmtree(locks)
 
 
 def test_a_pipeline_without_a_config_file_goes_on_from_the_last_good_update(operator: Operator) -> None:
@@ -196,11 +220,11 @@ def test_a_tag_chooses_the_lane_and_is_refused_on_the_live_one(operator: Operato
     assert operator.environment.users.served_by() == "green"
 
 
-def test_an_address_that_nobody_knows_stops_a_switch_before_it_begins(operator: Operator) -> None:
-    operator.environment.set({"bluegreen:host": "*"})
-    refused = operator.run("activate", "green", "--url", "", status=2)
+def test_an_address_that_nobody_knows_stops_a_switch_before_it_begins(onlooker: Operator) -> None:
+    onlooker.environment.set({"bluegreen:host": "*"})
+    refused = onlooker.run("activate", "green", "--url", "", status=2)
     assert "nothing was done" in refused.err
-    assert operator.environment.users.served_by() == "blue"
+    assert onlooker.environment.users.served_by() == "blue"
 
 
 def test_a_rollback_that_is_said_twice_moves_nobody_forward(operator: Operator) -> None:
@@ -286,15 +310,15 @@ def test_a_good_release_bakes_and_stays(operator: Operator) -> None:
     assert operator.environment.users.served_by() == "green"
 
 
-def test_a_plan_tells_the_switch_and_touches_nothing(operator: Operator) -> None:
-    before = operator.environment.objects()
-    operator.environment.set({"bluegreen:activeColor": "green", "bluegreen:testColor": "blue"})
-    told = [operator.run("plan", "--markdown").out for _ in range(2)]
+def test_a_plan_tells_the_switch_and_touches_nothing(onlooker: Operator) -> None:
+    before = onlooker.environment.objects()
+    onlooker.environment.set({"bluegreen:activeColor": "green", "bluegreen:testColor": "blue"})
+    told = [onlooker.run("plan", "--markdown").out for _ in range(2)]
     assert told[0] == told[1]
-    assert f"{operator.environment.host}`: blue 1.0 -> green 2.0" in told[0]
+    assert f"{onlooker.environment.host}`: blue 1.0 -> green 2.0" in told[0]
     assert "- Pods: none change" in told[0]
     assert "| `~` | VirtualService | myapp-blue-green |" in told[0]
-    operator.environment.set({"green:imageTag": "3.0"})
-    refused = operator.run("plan", "--markdown", status=13)
+    onlooker.environment.set({"green:imageTag": "3.0"})
+    refused = onlooker.run("plan", "--markdown", status=13)
     assert "**Refused by the rule: one update moves users or changes pods, never both**" in refused.out
-    assert operator.environment.objects() == before
+    assert onlooker.environment.objects() == before
