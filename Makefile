@@ -10,7 +10,7 @@ PYTHON := $(VENV)/bin/python
 IN_SANDBOX := . .sandbox/env &&
 
 # What is measured has the machine to itself; the rest shares it, because it mostly waits.
-TIMED := tests/engine/test_cost.py tests/engine/test_rules_cost.py tests/engine/test_emergency_cost.py tests/engine/test_command_speed.py
+TIMED := tests/engine/test_rules_cost.py tests/engine/test_emergency_cost.py tests/engine/test_command_speed.py
 
 .PHONY: help
 help: ## List the targets
@@ -38,6 +38,15 @@ unit: $(VENV)/ready ## Run the tests that need neither cluster nor CLI (seconds)
 cluster-test: sandbox ## Run the tests on the real engine and cluster (minutes)
 	@$(IN_SANDBOX) python -m pytest tests/engine --numprocesses 2 --dist loadfile $(addprefix --ignore=,$(TIMED))
 	@$(IN_SANDBOX) python -m pytest $(TIMED) tests/traffic
+	@$(IN_SANDBOX) python -m bench quick
+
+.PHONY: bench
+bench: sandbox ## Measure a release beside Argo Rollouts, Flagger, kubectl and bare Pulumi, and report (half an hour)
+	@$(IN_SANDBOX) python -m bench run
+
+.PHONY: bench-quick
+bench-quick: sandbox ## Measure a switch beside a bare Pulumi program; fails when it costs too much (two minutes)
+	@$(IN_SANDBOX) python -m bench quick
 
 .PHONY: sandbox
 sandbox: $(VENV)/ready ## Start the sandbox: a one-node cluster with Istio, and its tools (CONTEXT=name: your cluster)

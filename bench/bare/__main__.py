@@ -1,6 +1,7 @@
 """What one writes who knows Pulumi and wants two colors: the objects of the program, typed, one after the other.
 
-The yardstick of test_cost.py. Nothing is checked and nothing is shared; a switch changes `activeColor` and `testColor`.
+The yardstick of the benchmark. Nothing is checked and nothing is shared; a switch changes `activeColor` and `testColor`, and a
+release `blue` or `green`, the tag of a color's image.
 """
 
 from typing import Any
@@ -32,17 +33,19 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget, PodDisruptionBudgetSpecArgs
 
 APP, PORT, ISTIO = "myapp", 3000, "networking.istio.io/v1"
-IMAGES = {"blue": "bluegreen.example/app:1.0", "green": "bluegreen.example/app:2.0"}
+REPOSITORY = "bluegreen.example/app"
 
 config = pulumi.Config()
-active, test, host, namespace = (config.require(key) for key in ("activeColor", "testColor", "host", "namespace"))
+active, host, namespace = (config.require(key) for key in ("activeColor", "host", "namespace"))
+test = config.get("testColor")
+tags = {color: tag for color in ("blue", "green") if (tag := config.get(color))}
 cluster = pulumi.ResourceOptions(provider=Provider("cluster", namespace=namespace))
 
 
 def container(color: str) -> ContainerArgs:
     return ContainerArgs(
         name=APP,
-        image=IMAGES[color],
+        image=f"{REPOSITORY}:{tags[color]}",
         ports=[ContainerPortArgs(name="http", container_port=PORT)],
         env=[EnvVarArgs(name="COLOR", value=color)],
         readiness_probe=ProbeArgs(http_get=HTTPGetActionArgs(path="/ready", port="http"), period_seconds=2, timeout_seconds=2),
@@ -90,7 +93,7 @@ def custom(kind: str, name: str, spec: dict[str, Any], depends_on: list[pulumi.R
     return CustomResource(name, api_version=ISTIO, kind=kind, metadata=ObjectMetaArgs(name=name), spec=spec, opts=opts)
 
 
-colors = [deploy(color) for color in IMAGES]
+colors = [deploy(color) for color in tags]
 service = Service(
     APP,
     metadata=ObjectMetaArgs(name=APP, labels={"app": APP}),
@@ -99,10 +102,10 @@ service = Service(
 )
 plain = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": [host]}
 gateway = custom("Gateway", f"{APP}-gateway", {"selector": {"istio": "ingressgateway"}, "servers": [plain]}, [])
-subsets = [{"name": color, "labels": {"color": color}} for color in IMAGES]
+subsets = [{"name": color, "labels": {"color": color}} for color in ("blue", "green")]
 rule = custom("DestinationRule", f"{APP}-blue-green", {"host": APP, "subsets": subsets}, [service])
 cookie = [{"headers": {"cookie": {"regex": r"^(.*;\s*)?test=true\s*(;.*)?$"}}}]
-routes = [route("test", test, cookie), route("default", active)]
+routes = [*([route("test", test, cookie)] if test else []), route("default", active)]
 custom(
     "VirtualService",
     f"{APP}-route",

@@ -1,0 +1,234 @@
+"""What the samples come to: spreads, who is ahead, goals. Pure functions: every claim can be tested with made-up samples."""
+
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from bench.contestants.base import PLAIN_ROLLBACK, RELEASE, ROLLBACK, ROLLBACK_LATER, SWITCH
+from bench.samples import FULL, LOADED, PROBED, Results, Sample
+
+OURS = ("`pulumi up`", "`bluegreen`")
+BARE = "bare Pulumi"
+HIGHEST_RATIO = 1.25
+# Nearer than this, two medians are the same.
+EVEN_FACTOR = 1.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """The median of `count` values, and the lowest and the highest of them."""
+
+    median: float
+    low: float
+    high: float
+    count: int
+
+
+def spread(values: Sequence[float]) -> Spread | None:
+    """None when there are no values."""
+    if not values:
+        return None
+    return Spread(median=statistics.median(values), low=min(values), high=max(values), count=len(values))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A line of the table: less is better."""
+
+    title: str
+    unit: str
+    digits: int
+    values: dict[str, Spread]
+    """By contestant; one to whom it does not apply is not there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lead:
+    """Who is ahead in a row.
+
+    `behind` is the next one who is not even with the leaders: of the other side (ours, or what one would take instead), as
+    long as the leaders are all of one side. `factor` is by how much, None when it cannot be said because the leaders have 0.
+    """
+
+    leaders: tuple[str, ...]
+    behind: str | None
+    factor: float | None
+
+
+def lead(row: Row) -> Lead | None:
+    """Compares the medians. None when only one side, ours or the others, has values."""
+    medians = {name: each.median for name, each in row.values.items()}
+    if len({name in OURS for name in medians}) < 2:
+        return None
+    best = min(medians.values())
+    leaders = tuple(name for name, median in medians.items() if median <= best * EVEN_FACTOR)
+    rest = [name for name in medians if name not in leaders]
+    if len({name in OURS for name in leaders}) == 1:
+        rest = [name for name in rest if (name in OURS) is not (leaders[0] in OURS)]
+    behind = min(rest, key=lambda name: medians[name], default=None)
+    factor = medians[behind] / best if behind and best else None
+    return Lead(leaders=leaders, behind=behind, factor=factor)
+
+
+Pick = Callable[[Sample], float | None]
+
+
+def rows(results: Results) -> list[Row]:
+    """The lines of the table, in its order."""
+    first, last, end = (lambda each: each.first_new), (lambda each: each.last_old), (lambda each: each.end)
+    seconds: list[tuple[str, str, str, Pick]] = [
+        ("Switch: command to first new answer", SWITCH, PROBED, first),
+        ("Switch: command to last old answer", SWITCH, PROBED, last),
+        ("Switch: command to its end", SWITCH, PROBED, end),
+        (f"The same at {results.settings['rate']:,} requests/s: last old answer", SWITCH, LOADED, last),
+        (f"The same at {results.settings['rate']:,} requests/s: end", SWITCH, LOADED, end),
+        ("Whole release: first command to last old answer", RELEASE, PROBED, last),
+        ("Whole release: first command to the last one's end", RELEASE, PROBED, end),
+        ("Rollback at once: to last old answer", ROLLBACK, PROBED, last),
+        ("Rollback a minute later: to last old answer", ROLLBACK_LATER, PROBED, last),
+        ("Rollback that is no emergency: to last old answer", PLAIN_ROLLBACK, PROBED, last),
+        ("Preview or plan", "plan", "", end),
+    ]
+    cut_over = _row(
+        results, "Cut-over: both versions answer, at the fixed rate", "ms", 1, SWITCH, LOADED, lambda s: s.cut_over_ms
+    )
+    timed = [_row(results, title, "s", 2, kind, load, pick) for title, kind, load, pick in seconds]
+    return [row for row in [*timed[:5], cut_over, *timed[5:], *_costs(results)] if row.values]
+
+
+def _row(results: Results, title: str, unit: str, digits: int, kind: str, load: str, pick: Pick) -> Row:
+    values = {}
+    for name in results.contestants:
+        picked = [value for each in results.of(name, kind, load) if (value := pick(each)) is not None]
+        if found := spread(picked):
+            values[name] = found
+    return Row(title=title, unit=unit, digits=digits, values=values)
+
+
+def _costs(results: Results) -> Iterable[Row]:
+    """What is no duration: failures, memory, objects."""
+    measured = [name for name in results.contestants if any(each.contestant == name for each in results.samples)]
+
+    def counted(title: str, unit: str, digits: int, value: Callable[[str], Spread | None]) -> Row:
+        found = {name: each for name in measured if (each := value(name))}
+        return Row(title=title, unit=unit, digits=digits, values=found)
+
+    def failed(name: str) -> Spread | None:
+        return spread([sum(each.failed for each in results.samples if each.contestant == name)])
+
+    def memory(name: str) -> Spread | None:
+        return spread([each / 1e6 for each in results.memory.get(name, [0])])
+
+    def installed(name: str, kind: str, scale: float = 1) -> Spread | None:
+        known = results.footprints.get(name)
+        return spread([getattr(known, kind) / scale]) if known else None
+
+    yield counted("Failed requests, of all", "", 0, failed)
+    yield counted("Memory of what must keep running", "MB", 0, memory)
+    yield counted("Installed into the cluster: objects", "", 0, lambda name: installed(name, "installed_objects"))
+    yield counted("Installed into the cluster: size", "kB", 0, lambda name: installed(name, "installed_bytes", 1000))
+    yield counted("For each application: objects", "", 0, lambda name: installed(name, "application_objects"))
+    yield counted("For each application: size", "kB", 1, lambda name: installed(name, "application_bytes", 1000))
+
+
+def requests_of(results: Results, name: str) -> int:
+    """All requests sent while `name` was measured."""
+    return sum(each.requests for each in results.samples if each.contestant == name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """A promise, and what became of it in this run."""
+
+    title: str
+    wanted: str
+    measured: str
+    is_met: bool
+
+
+def goals(results: Results) -> list[Goal]:
+    """The promises of the project that this run has samples for."""
+    ours = [each for each in results.samples if each.contestant in OURS and each.new]
+    found = [
+        _at_most("Switch by `pulumi up`, idle", _median(results, OURS[0], SWITCH, "end"), 1.2, "s"),
+        _ratio("Switch by `pulumi up`, beside the bare program", results, SWITCH),
+        _at_most("`pulumi preview`", _median(results, OURS[0], "plan", "end"), 1.2, "s"),
+        _ratio("`pulumi preview`, beside the bare program", results, "plan"),
+        _at_most("`bluegreen rollback --now`, to last old answer", _median(results, OURS[1], ROLLBACK, "last_old"), 0.3, "s"),
+        _at_most("Whole release by `pulumi up`, to last old answer", _median(results, OURS[0], RELEASE, "last_old"), 6, "s"),
+        *_of_traffic(ours),
+    ]
+    return [goal for goal in found if goal]
+
+
+def _of_traffic(ours: list[Sample]) -> list[Goal | None]:
+    """What users saw of all our moves; the cut-over where there are enough requests to see it."""
+    requests, failed = sum(each.requests for each in ours), sum(each.failed for each in ours)
+    dense = [each.cut_over_ms for each in ours if each.load in (LOADED, FULL) and each.cut_over_ms is not None]
+    enough = Goal(
+        title="Requests over our switches",
+        wanted="1,000,000 over 20 at least, 0 failed",
+        measured=f"{requests:,} over {len(ours)}, {failed} failed",
+        is_met=requests >= 1_000_000 and len(ours) >= 20 and not failed,
+    )
+    middle = statistics.median(dense) if dense else None
+    return [
+        enough if ours else None,
+        _at_most("Cut-over, median", middle, 10, "ms"),
+        _at_most("Cut-over, worst", max(dense, default=None), 50, "ms"),
+    ]
+
+
+def _median(results: Results, name: str, kind: str, field: str) -> float | None:
+    load = "" if kind == "plan" else PROBED
+    values = [getattr(each, field) for each in results.of(name, kind, load)]
+    return statistics.median(values) if values else None
+
+
+def _at_most(title: str, measured: float | None, most: float, unit: str) -> Goal | None:
+    if measured is None:
+        return None
+    digits = 1 if unit == "ms" else 2
+    return Goal(title=title, wanted=f"≤ {most:g} {unit}", measured=f"{measured:.{digits}f} {unit}", is_met=measured <= most)
+
+
+def _ratio(title: str, results: Results, kind: str) -> Goal | None:
+    ours, bare = (_median(results, name, kind, "end") for name in (OURS[0], BARE))
+    if ours is None or bare is None:
+        return None
+    return Goal(title=title, wanted="≤ 1.1 ×", measured=f"{ours / bare:.2f} ×", is_met=ours / bare <= 1.1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuickVerdict:
+    """What the quick benchmark found: seconds of each switch, and the requests meanwhile."""
+
+    ours: tuple[float, ...]
+    bare: tuple[float, ...]
+    requests: int
+    failed: int
+
+    @property
+    def ratio(self) -> float:
+        return statistics.median(self.ours) / statistics.median(self.bare)
+
+    @property
+    def complaints(self) -> list[str]:
+        """What is wrong; empty when the change may pass."""
+        found = []
+        if self.ratio > HIGHEST_RATIO:
+            found.append(
+                f"a switch takes {self.ratio:.2f} times as long as with the bare program, more than {HIGHEST_RATIO}: "
+                "see what the change added to the program's start, its reads or its writes (docs/performance.md)"
+            )
+        if self.failed:
+            found.append(f"{self.failed} of {self.requests:,} requests failed: users must not notice a switch")
+        return found
+
+    def __str__(self) -> str:
+        said = [f"{name} {_spread(values)}" for name, values in (("this program", self.ours), ("bare Pulumi", self.bare))]
+        return f"a switch: {', '.join(said)}, ratio {self.ratio:.2f}; {self.failed} of {self.requests:,} requests failed"
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{statistics.median(values):.2f} s ({min(values):.2f}–{max(values):.2f})"

@@ -1,0 +1,106 @@
+"""The results as Markdown."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from bench.judgement import Goal, Lead, Row, Spread, goals, lead, requests_of, rows
+from bench.samples import FULL, Results
+
+NOT_APPLICABLE = "–"
+
+
+def table(results: Results) -> str:
+    """One line a row, one column a contestant, and who is ahead."""
+    header = ["", *results.contestants, "ahead"]
+    lines = [_line(row, results.contestants) for row in rows(results)]
+    return "\n".join([_cells(header), _cells(["---"] * len(header)), *map(_cells, lines)])
+
+
+def _line(row: Row, contestants: Sequence[str]) -> list[str]:
+    title = f"{row.title}, {row.unit}" if row.unit else row.title
+    values = [cell(row.values[name], row.digits) if name in row.values else NOT_APPLICABLE for name in contestants]
+    return [title, *values, ahead(row, lead(row))]
+
+
+def cell(value: Spread, digits: int) -> str:
+    """The median, with the lowest and the highest where there is more than one value."""
+    middle = f"{value.median:,.{digits}f}"
+    if value.count == 1 or value.low == value.high:
+        return middle
+    return f"{middle} ({value.low:,.{digits}f}–{value.high:,.{digits}f})"
+
+
+def ahead(row: Row, found: Lead | None) -> str:
+    """Who is ahead and by what factor, in words."""
+    if found is None:
+        return NOT_APPLICABLE
+    others = [name for name in row.values if name not in found.leaders]
+    names = f"all but {' and '.join(others)}" if 1 <= len(others) <= 2 < len(found.leaders) else ", ".join(found.leaders)
+    if found.behind is None:
+        return "all even" if len(found.leaders) > 1 else names
+    if found.factor is None:
+        return f"{names}: 0; {found.behind}: {row.values[found.behind].median:,.{row.digits}f}"
+    return f"{names}; {found.behind}: {found.factor:,.{1 if found.factor < 100 else 0}f} ×"
+
+
+def goal_table(results: Results) -> str:
+    """The promises, and whether this run has kept them."""
+    lines = [["goal", "wanted", "measured", "met"], ["---"] * 4]
+    lines += [[goal.title, goal.wanted, goal.measured, _met(goal)] for goal in goals(results)]
+    return "\n".join(map(_cells, lines))
+
+
+def _met(goal: Goal) -> str:
+    return "yes" if goal.is_met else "**no**"
+
+
+def provenance(results: Results) -> str:
+    """Where and when, with what, and how often: one paragraph."""
+    machine, versions = results.machine, results.versions
+    place = f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}"
+    with_what = ", ".join(f"{name} {version}" for name, version in versions.items())
+    state = "" if results.finished else " The run was not finished."
+    return f"Measured {results.began} on {place}, kernel {machine['kernel']}, with {with_what}.{state} {_counts(results)}"
+
+
+def _counts(results: Results) -> str:
+    """How many samples a cell has, with the exceptions."""
+    spreads = {
+        (row.title.split(":")[0], name): each.count
+        for row in rows(results)
+        if row.unit in ("s", "ms")
+        for name, each in row.values.items()
+    }
+    if not spreads:
+        return ""
+    [(usual, _)] = Counter(spreads.values()).most_common(1)
+    others = sorted({f"{name}, {title.lower()}: {count}" for (title, name), count in spreads.items() if count != usual})
+    exceptions = f" ({'; '.join(others)})" if others else ""
+    return f"Each cell: the median (lowest–highest) of {usual} samples{exceptions}."
+
+
+def traffic(results: Results) -> str:
+    """How many requests were sent to each, and how many of them failed."""
+    lines = [["", "requests", "failed", "of these under full load"], ["---", "---:", "---:", "---"]]
+    for name in results.contestants:
+        mine = [each for each in results.samples if each.contestant == name]
+        full = [each for each in mine if each.load == FULL]
+        rate = f"{len(full)} switches, {sum(each.requests for each in full):,} requests" if full else NOT_APPLICABLE
+        lines.append([name, f"{requests_of(results, name):,}", str(sum(each.failed for each in mine)), rate])
+    return "\n".join(map(_cells, lines))
+
+
+def failures(results: Results) -> str:
+    """What could not be measured, one line each; nothing when all went well."""
+    said = [
+        f"- {each.contestant}, {each.kind}, round {each.round + 1}: {_first_line(each.reason)}" for each in results.failures
+    ]
+    return "\n".join(["Attempts that failed and are not among the samples:", "", *said]) if said else ""
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0] if text.strip() else "no reason given"
+
+
+def _cells(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

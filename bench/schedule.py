@@ -1,0 +1,269 @@
+"""The run: who is measured when, and what happens when something fails.
+
+The contestants take turns, each round in another order, so whatever else the machine does meets all of them. Load comes to one
+at a time. While a contestant's minute between a release and its rollback passes, the others are measured. A sample is written
+down as soon as it is taken; a contestant that fails is made anew, and the run goes on.
+"""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench import cluster, controllers, measure, peers
+from bench.cluster import BenchError
+from bench.contestants import ALL, TAKING_TURNS
+from bench.contestants.base import PLAIN_ROLLBACK, RELEASE, ROLLBACK, ROLLBACK_LATER, SWITCH, Contestant
+from bench.contestants.flagger import Flagger
+from bench.controllers import Controller
+from bench.footprint import footprint
+from bench.samples import FULL, LOADED, PROBED, Failure, Results, Sample
+from sandbox.errors import SandboxError
+from traffic.vegeta import LoadError
+
+PLAN = "plan"
+# A contestant that cannot be measured three times is left out of the rest.
+MOST_FAILURES = 3
+FLAGGER_COPIES, APART_SECONDS = 5, 2.3
+# Of the rate that the machine bears when nothing else goes on: a switch needs some of it.
+FULL_SHARE = 0.75
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How much is measured. Rates are requests a second."""
+
+    rounds: int = 10
+    contestants: tuple[str, ...] = (*(each.slug for each in TAKING_TURNS), Flagger.slug)
+    rate: int = 2000
+    probe: int = 200
+    minute: float = 60
+    """Seconds between a release and the rollback that is not at once."""
+    full_requests: int = 1_000_000
+    """How many requests are sent under full load; 0 for none of it."""
+    flagger_batches: int = 2
+    """Releases of Flagger; each is one of five copies at once."""
+
+
+class Run:
+    """One run. `file` has all that was measured, at any time."""
+
+    def __init__(self, settings: Settings, results: Results, file: Path) -> None:
+        self._settings = settings
+        self._results = results
+        self._file = file
+        self._began = time.monotonic()
+        self._released_at: dict[str, float] = {}
+        self._full_rate = 0
+
+    def go(self) -> None:
+        """Measures everything, and removes what it has made."""
+        for each in ALL:
+            if each.tool and each.slug in self._settings.contestants:
+                peers.build(each.tool)
+        clean()
+        self._say("loading images")
+        cluster.load_images()
+        try:
+            self._take_turns()
+            if Flagger.slug in self._settings.contestants:
+                self._flagger()
+        finally:
+            self._say("cleaning up")
+            remove()
+
+    # The contestants that take turns
+
+    def _take_turns(self) -> None:
+        with self._controllers() as running:
+            contestants = [one for each in TAKING_TURNS if each.slug in self._settings.contestants if self._made(one := each())]
+            for number in range(self._settings.rounds):
+                start = number % len(contestants) if contestants else 0
+                for contestant in [*contestants[start:], *contestants[:start]]:
+                    self._roll_back_the_due(contestants, number, contestant)
+                    self._one_turn(contestant, number)
+                self._note_memory(running)
+            for contestant in contestants:
+                self._roll_back_the_due(contestants, self._settings.rounds - 1, contestant)
+            for contestant in contestants:
+                with self._attempt(contestant, "footprint", 0):
+                    self._results.footprints[contestant.name] = footprint(contestant)
+            for contestant in contestants:
+                if contestant.is_ours and self._settings.full_requests:
+                    self._full_load(contestant)
+
+    @contextmanager
+    def _controllers(self) -> Iterator[dict[str, Controller]]:
+        """The controller of whoever needs one among those who take turns: Argo's alone."""
+        running: dict[str, Controller] = {}
+        try:
+            for each in TAKING_TURNS:
+                if each.tool and each.slug in self._settings.contestants:
+                    folder = peers.build(each.tool)
+                    each.install_controller(folder)
+                    running[each.name] = each.start_controller(folder)
+                    self._results.memory[each.name] = []
+            yield running
+        finally:
+            controllers.stop_recorded()
+
+    def _one_turn(self, contestant: Contestant, number: int) -> None:
+        for kind, load in (
+            (SWITCH, PROBED),
+            (ROLLBACK, PROBED),
+            (SWITCH, LOADED),
+            (PLAIN_ROLLBACK, PROBED),
+            (RELEASE, PROBED),
+            (PLAN, ""),
+        ):
+            if self._is_out(contestant):
+                return
+            if kind == PLAN:
+                self._plan(contestant, number)
+            elif kind in contestant.moves:
+                self._move(contestant, kind, load, number)
+
+    def _move(self, contestant: Contestant, kind: str, load: str, number: int) -> None:
+        rate = self._settings.rate if load == LOADED else self._settings.probe
+        with self._attempt(contestant, kind, number):
+            contestant.prepare(kind)
+            since = self._released_at.pop(contestant.environment, None)
+            base = Sample(contestant=contestant.name, kind=kind, load=load, round=number, end=0)
+            if kind == ROLLBACK_LATER and since is not None:
+                base = replace(base, since_switch=round(time.monotonic() - since, 1))
+            sample = measure.observe(base, contestant.host, contestant.move(kind), rate)
+            contestant.live = sample.new
+            if kind == RELEASE:
+                self._released_at[contestant.environment] = time.monotonic()
+            self._take(sample if load == LOADED else replace(sample, timeline=None))
+
+    def _plan(self, contestant: Contestant, number: int) -> None:
+        with self._attempt(contestant, PLAN, number):
+            if command := contestant.plan():
+                span = measure.run([command])
+                seconds = round((span.ended_ns - span.began_ns) / measure.NS, 4)
+                self._take(Sample(contestant=contestant.name, kind=PLAN, load="", round=number, end=seconds))
+
+    def _roll_back_the_due(self, contestants: list[Contestant], number: int, next_one: Contestant) -> None:
+        """Rolls back whoever has been released a minute ago, and waits for that minute of the one whose turn it is."""
+        for contestant in [next_one, *contestants]:
+            released = self._released_at.get(contestant.environment)
+            if released is None:
+                continue
+            left = released + self._settings.minute - time.monotonic()
+            if left <= 0 or contestant is next_one:
+                time.sleep(max(0, left))
+                self._move(contestant, ROLLBACK_LATER, PROBED, number)
+
+    # As much as the machine gives
+
+    def _full_load(self, contestant: Contestant) -> None:
+        with self._attempt(contestant, SWITCH, 0):
+            self._full_rate = self._full_rate or round(FULL_SHARE * measure.bearable_rate(contestant.host))
+            requests = self._settings.full_requests // 2
+            self._say(f"{contestant.name}: {requests:,} requests at {self._full_rate:,} a second")
+            base = Sample(contestant=contestant.name, kind=SWITCH, load=FULL, round=0, end=0)
+            samples, failure = measure.observe_many(base, contestant, self._full_rate, requests)
+            for number, sample in enumerate(samples):
+                self._take(replace(sample, round=number, timeline=None))
+            if failure:
+                raise failure
+
+    # Flagger: a release takes a minute by its own clock, so several run at once
+
+    def _flagger(self) -> None:
+        folder = peers.build(peers.FLAGGER)
+        Flagger.install_controller(folder)
+        controller = Flagger.start_controller(folder)
+        self._results.memory[Flagger.name] = []
+        try:
+            with ThreadPoolExecutor(FLAGGER_COPIES) as pool:
+                copies = [Flagger(number) for number in range(FLAGGER_COPIES)]
+                copies = [copy for copy, is_made in zip(copies, pool.map(self._made, copies), strict=True) if is_made]
+                for number, kind in enumerate([*[RELEASE] * self._settings.flagger_batches, ROLLBACK]):
+                    waiting = [pool.submit(self._flagger_move, copy, kind, number) for copy in copies]
+                    for each in waiting:
+                        each.result()
+                    self._note_memory({Flagger.name: controller})
+                for copy in copies[:1]:
+                    with self._attempt(copy, "footprint", 0):
+                        self._results.footprints[Flagger.name] = footprint(copy)
+        finally:
+            controllers.stop_recorded()
+
+    def _flagger_move(self, copy: Flagger, kind: str, number: int) -> None:
+        # Its clock ticks for all of them at once: copies that begin together would be one sample, taken five times.
+        time.sleep(copy.number * APART_SECONDS)
+        with self._attempt(copy, kind, number):
+            base = Sample(contestant=Flagger.name, kind=kind, load=PROBED, round=number, end=0)
+            rate = max(2, self._settings.probe // FLAGGER_COPIES)
+            sample = measure.observe(base, copy.host, copy.move(kind), rate)
+            copy.live = sample.new
+            self._take(sample if kind == RELEASE else replace(sample, timeline=None))
+
+    # What is taken down
+
+    def _take(self, sample: Sample) -> None:
+        self._results.samples.append(sample)
+        self._results.write(self._file)
+        moved = f"last old {sample.last_old:7.3f} s  cut-over {sample.cut_over_ms:6.1f} ms  " if sample.new else ""
+        answered = f"{sample.failed} of {sample.requests:,} failed" if sample.requests else ""
+        self._say(f"{sample.contestant:<16} {sample.kind:<15} {sample.load:<7} {moved}end {sample.end:7.3f} s  {answered}")
+
+    def _note_memory(self, running: dict[str, Controller]) -> None:
+        for name, controller in running.items():
+            with suppress(BenchError):
+                self._results.memory[name].append(controller.resident_bytes())
+
+    def _made(self, contestant: Contestant) -> bool:
+        """Makes the environment of a contestant; False when that failed, which is noted."""
+        self._say(f"{contestant.name}: making {contestant.namespace}")
+        try:
+            contestant.reset()
+            return True
+        except _EXPECTED as error:
+            self._fail(contestant, "install", 0, error)
+            return False
+
+    @contextmanager
+    def _attempt(self, contestant: Contestant, kind: str, number: int) -> Iterator[None]:
+        """Notes a failure of what is done inside, and makes the environment anew; it costs nobody else anything."""
+        try:
+            yield
+        except _EXPECTED as error:
+            self._fail(contestant, kind, number, error)
+            self._released_at.pop(contestant.environment, None)
+            if not self._is_out(contestant):
+                self._made(contestant)
+
+    def _fail(self, contestant: Contestant, kind: str, number: int, error: Exception) -> None:
+        reason = str(error).replace(str(cluster.ROOT), ".")  # the file of results is for other machines too
+        self._results.failures.append(Failure(contestant=contestant.name, kind=kind, round=number, reason=reason))
+        self._results.write(self._file)
+        self._say(f"FAILED: {contestant.name}, {kind}: {error}")
+
+    def _is_out(self, contestant: Contestant) -> bool:
+        return sum(each.contestant == contestant.name for each in self._results.failures) >= MOST_FAILURES
+
+    def _say(self, text: str) -> None:
+        minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
+        print(f"{minutes:3}:{seconds:02}  {text}", flush=True)
+
+
+# What may go wrong with a contestant, as opposed to a mistake in the benchmark.
+_EXPECTED = (BenchError, LoadError, SandboxError, OSError, ValueError)
+
+
+def remove() -> None:
+    """Removes everything of a run from the cluster, and stops its processes. The files stay, for whoever asks why."""
+    controllers.stop_recorded()
+    cluster.delete_namespaces()
+    peers.delete_definitions()
+
+
+def clean() -> None:
+    """Removes everything that an earlier run has left, whether it ended well or was killed."""
+    remove()
+    cluster.clean_directory()

@@ -1,0 +1,32 @@
+"""What is written is what was measured."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.samples import SCHEMA, Failure, Results
+from tests.unit.bench.made_up import INSTALLED, LINE, results, sample
+
+
+def test_results_come_back_as_they_were_written(tmp_path: Path) -> None:
+    written = results(
+        sample("one", 1.5, timeline=LINE, errors=("gone",), failed=1, since_switch=61.0),
+        sample("one", 1.5, kind="plan", load="", old="", new="", first_new=None, last_old=None, cut_over_ms=None, requests=0),
+        failures=[Failure(contestant="one", kind="switch", round=2, reason="no answer")],
+        memory={"one": [92_000_000]},
+        footprints={"one": INSTALLED},
+    )
+    written.write(tmp_path / "results.json")
+    assert Results.read(tmp_path / "results.json") == written
+
+
+def test_results_without_a_sample_can_be_written_and_read(tmp_path: Path) -> None:
+    results().write(tmp_path / "results.json")
+    assert Results.read(tmp_path / "results.json") == results()
+
+
+def test_results_of_another_schema_are_not_misread(tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text(json.dumps({"schema": SCHEMA + 1}))
+    with pytest.raises(ValueError, match="another schema"):
+        Results.read(tmp_path / "results.json")
