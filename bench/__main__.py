@@ -86,7 +86,17 @@ def _run(arguments: argparse.Namespace) -> int:
         results.finished = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
         results.write(file)
     print(publish(file, arguments.results))
-    return 1 if results.failures or any(each.failed for each in results.samples) else 0
+    return _verdict(results)
+
+
+def _verdict(results: Results) -> int:
+    """0 when every attempt was measured and no request failed."""
+    failed = sum(each.failed for each in results.samples)
+    if not failed and not results.failures:
+        return 0
+    counted = f"{len(results.failures)} attempts and {failed} requests failed"
+    print(f"bench: {counted}; the page with the results lists them", file=sys.stderr)
+    return 1
 
 
 def _report(arguments: argparse.Namespace) -> int:

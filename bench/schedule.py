@@ -8,7 +8,7 @@ down as soon as it is taken; a contestant that fails is made anew, and the run g
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,13 +19,12 @@ from bench.contestants.base import PLAIN_ROLLBACK, RELEASE, ROLLBACK, ROLLBACK_L
 from bench.contestants.flagger import Flagger
 from bench.controllers import Controller
 from bench.footprint import footprint
-from bench.samples import FULL, LOADED, PROBED, Failure, Results, Sample
+from bench.record import Record
+from bench.samples import FULL, LOADED, PROBED, Results, Sample
 from sandbox.errors import SandboxError
 from traffic.vegeta import LoadError
 
 PLAN = "plan"
-# A contestant that cannot be measured three times is left out of the rest.
-MOST_FAILURES = 3
 FLAGGER_COPIES, APART_SECONDS = 5, 2.3
 # Of the rate that the machine bears when nothing else goes on: a switch needs some of it.
 FULL_SHARE = 0.75
@@ -52,9 +51,7 @@ class Run:
 
     def __init__(self, settings: Settings, results: Results, file: Path) -> None:
         self._settings = settings
-        self._results = results
-        self._file = file
-        self._began = time.monotonic()
+        self._record = Record(results, file)
         self._released_at: dict[str, float] = {}
         self._full_rate = 0
 
@@ -64,14 +61,14 @@ class Run:
             if each.tool and each.slug in self._settings.contestants:
                 peers.build(each.tool)
         clean()
-        self._say("loading images")
+        self._record.say("loading images")
         cluster.load_images()
         try:
             self._take_turns()
             if Flagger.slug in self._settings.contestants:
                 self._flagger()
         finally:
-            self._say("cleaning up")
+            self._record.say("cleaning up")
             remove()
 
     # The contestants that take turns
@@ -84,12 +81,12 @@ class Run:
                 for contestant in [*contestants[start:], *contestants[:start]]:
                     self._roll_back_the_due(contestants, number, contestant)
                     self._one_turn(contestant, number)
-                self._note_memory(running)
+                self._record.note_memory(running)
             for contestant in contestants:
                 self._roll_back_the_due(contestants, self._settings.rounds - 1, contestant)
             for contestant in contestants:
                 with self._attempt(contestant, "footprint", 0):
-                    self._results.footprints[contestant.name] = footprint(contestant)
+                    self._record.results.footprints[contestant.name] = footprint(contestant)
             for contestant in contestants:
                 if contestant.is_ours and self._settings.full_requests:
                     self._full_load(contestant)
@@ -104,7 +101,7 @@ class Run:
                     folder = peers.build(each.tool)
                     each.install_controller(folder)
                     running[each.name] = each.start_controller(folder)
-                    self._results.memory[each.name] = []
+                    self._record.results.memory[each.name] = []
             yield running
         finally:
             controllers.stop_recorded()
@@ -118,7 +115,7 @@ class Run:
             (RELEASE, PROBED),
             (PLAN, ""),
         ):
-            if self._is_out(contestant):
+            if self._record.is_out(contestant):
                 return
             if kind == PLAN:
                 self._plan(contestant, number)
@@ -137,14 +134,14 @@ class Run:
             contestant.live = sample.new
             if kind == RELEASE:
                 self._released_at[contestant.environment] = time.monotonic()
-            self._take(sample if load == LOADED else replace(sample, timeline=None))
+            self._record.take(sample if load == LOADED else replace(sample, timeline=None))
 
     def _plan(self, contestant: Contestant, number: int) -> None:
         with self._attempt(contestant, PLAN, number):
             if command := contestant.plan():
                 span = measure.run([command])
                 seconds = round((span.ended_ns - span.began_ns) / measure.NS, 4)
-                self._take(Sample(contestant=contestant.name, kind=PLAN, load="", round=number, end=seconds))
+                self._record.take(Sample(contestant=contestant.name, kind=PLAN, load="", round=number, end=seconds))
 
     def _roll_back_the_due(self, contestants: list[Contestant], number: int, next_one: Contestant) -> None:
         """Rolls back whoever has been released a minute ago, and waits for that minute of the one whose turn it is."""
@@ -163,11 +160,11 @@ class Run:
         with self._attempt(contestant, SWITCH, 0):
             self._full_rate = self._full_rate or round(FULL_SHARE * measure.bearable_rate(contestant.host))
             requests = self._settings.full_requests // 2
-            self._say(f"{contestant.name}: {requests:,} requests at {self._full_rate:,} a second")
+            self._record.say(f"{contestant.name}: {requests:,} requests at {self._full_rate:,} a second")
             base = Sample(contestant=contestant.name, kind=SWITCH, load=FULL, round=0, end=0)
             samples, failure = measure.observe_many(base, contestant, self._full_rate, requests)
             for number, sample in enumerate(samples):
-                self._take(replace(sample, round=number, timeline=None))
+                self._record.take(replace(sample, round=number, timeline=None))
             if failure:
                 raise failure
 
@@ -177,7 +174,7 @@ class Run:
         folder = peers.build(peers.FLAGGER)
         Flagger.install_controller(folder)
         controller = Flagger.start_controller(folder)
-        self._results.memory[Flagger.name] = []
+        self._record.results.memory[Flagger.name] = []
         try:
             with ThreadPoolExecutor(FLAGGER_COPIES) as pool:
                 copies = [Flagger(number) for number in range(FLAGGER_COPIES)]
@@ -186,10 +183,10 @@ class Run:
                     waiting = [pool.submit(self._flagger_move, copy, kind, number) for copy in copies]
                     for each in waiting:
                         each.result()
-                    self._note_memory({Flagger.name: controller})
+                    self._record.note_memory({Flagger.name: controller})
                 for copy in copies[:1]:
                     with self._attempt(copy, "footprint", 0):
-                        self._results.footprints[Flagger.name] = footprint(copy)
+                        self._record.results.footprints[Flagger.name] = footprint(copy)
         finally:
             controllers.stop_recorded()
 
@@ -201,30 +198,18 @@ class Run:
             rate = max(2, self._settings.probe // FLAGGER_COPIES)
             sample = measure.observe(base, copy.host, copy.move(kind), rate)
             copy.live = sample.new
-            self._take(sample if kind == RELEASE else replace(sample, timeline=None))
+            self._record.take(sample if kind == RELEASE else replace(sample, timeline=None))
 
-    # What is taken down
-
-    def _take(self, sample: Sample) -> None:
-        self._results.samples.append(sample)
-        self._results.write(self._file)
-        moved = f"last old {sample.last_old:7.3f} s  cut-over {sample.cut_over_ms:6.1f} ms  " if sample.new else ""
-        answered = f"{sample.failed} of {sample.requests:,} failed" if sample.requests else ""
-        self._say(f"{sample.contestant:<16} {sample.kind:<15} {sample.load:<7} {moved}end {sample.end:7.3f} s  {answered}")
-
-    def _note_memory(self, running: dict[str, Controller]) -> None:
-        for name, controller in running.items():
-            with suppress(BenchError):
-                self._results.memory[name].append(controller.resident_bytes())
+    # What may go wrong
 
     def _made(self, contestant: Contestant) -> bool:
         """Makes the environment of a contestant; False when that failed, which is noted."""
-        self._say(f"{contestant.name}: making {contestant.namespace}")
+        self._record.say(f"{contestant.name}: making {contestant.namespace}")
         try:
             contestant.reset()
             return True
         except _EXPECTED as error:
-            self._fail(contestant, "install", 0, error)
+            self._record.fail(contestant, "install", 0, error)
             return False
 
     @contextmanager
@@ -233,23 +218,10 @@ class Run:
         try:
             yield
         except _EXPECTED as error:
-            self._fail(contestant, kind, number, error)
+            self._record.fail(contestant, kind, number, error)
             self._released_at.pop(contestant.environment, None)
-            if not self._is_out(contestant):
+            if not self._record.is_out(contestant):
                 self._made(contestant)
-
-    def _fail(self, contestant: Contestant, kind: str, number: int, error: Exception) -> None:
-        reason = str(error).replace(str(cluster.ROOT), ".")  # the file of results is for other machines too
-        self._results.failures.append(Failure(contestant=contestant.name, kind=kind, round=number, reason=reason))
-        self._results.write(self._file)
-        self._say(f"FAILED: {contestant.name}, {kind}: {error}")
-
-    def _is_out(self, contestant: Contestant) -> bool:
-        return sum(each.contestant == contestant.name for each in self._results.failures) >= MOST_FAILURES
-
-    def _say(self, text: str) -> None:
-        minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
-        print(f"{minutes:3}:{seconds:02}  {text}", flush=True)
 
 
 # What may go wrong with a contestant, as opposed to a mistake in the benchmark.

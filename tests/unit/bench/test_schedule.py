@@ -1,0 +1,102 @@
+"""What fails costs nobody else anything, and nothing that was measured is lost."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench import measure
+from bench.cluster import ROOT, BenchError
+from bench.contestants.base import ROLLBACK_LATER, Command, Contestant, Move
+from bench.record import MOST_FAILURES
+from bench.samples import Results, Sample
+from bench.schedule import Run, Settings
+from tests.unit.bench.made_up import results
+
+
+class Made(Contestant):
+    """A contestant without a cluster: `trouble` is what its next move raises."""
+
+    name = "made up"
+    slug = "made-up"
+    trouble: Exception | None = None
+    resets = 0
+
+    def reset(self) -> None:
+        self.resets += 1
+        self.live = "blue"
+
+    def install(self) -> None:
+        raise AssertionError("reset is enough here")
+
+    def prepare(self, kind: str) -> None:
+        assert kind
+        if self.trouble:
+            raise self.trouble
+
+    def move(self, kind: str) -> Move:
+        assert kind
+        return self.to_idle()
+
+    def plan(self) -> Command | None:
+        return None
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "results.json"
+
+
+@pytest.fixture
+def run(file: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    def observed(base: Sample, _host: str, move: Move, _rate: int) -> Sample:
+        return replace(base, old=move.old, new=move.new, first_new=1.0, last_old=1.0, end=1.1, cut_over_ms=0.0, requests=9)
+
+    monkeypatch.setattr(measure, "observe", observed)
+    return Run(Settings(minute=0), results(), file)
+
+
+def kinds(file: Path) -> list[str]:
+    return [each.kind for each in Results.read(file).samples]
+
+
+def test_a_turn_moves_users_there_back_there_again_and_on(run: Run, file: Path) -> None:
+    contestant = Made()
+    run._one_turn(contestant, 0)
+    assert kinds(file) == ["switch", "rollback", "switch", "release"]
+    assert contestant.live == "blue"
+
+
+def test_whoever_was_released_a_minute_ago_is_rolled_back_once(run: Run, file: Path) -> None:
+    contestant = Made()
+    run._one_turn(contestant, 0)
+    for _ in range(2):
+        run._roll_back_the_due([contestant], 0, contestant)
+    assert kinds(file).count(ROLLBACK_LATER) == 1
+    assert Results.read(file).samples[-1].since_switch is not None
+
+
+def test_a_failure_is_noted_keeps_the_samples_and_makes_the_environment_anew(run: Run, file: Path) -> None:
+    contestant = Made()
+    run._one_turn(contestant, 0)
+    contestant.trouble = BenchError(f"no answer in {ROOT}/x")
+    run._move(contestant, "switch", "probed", 1)
+    found = Results.read(file)
+    assert len(found.samples) == 4
+    assert [(each.kind, each.round, each.reason) for each in found.failures] == [("switch", 1, "no answer in ./x")]
+    assert contestant.resets == 1
+
+
+def test_a_contestant_that_goes_on_failing_is_left_out(run: Run, file: Path) -> None:
+    contestant = Made()
+    contestant.trouble = BenchError("no answer")
+    for number in range(MOST_FAILURES + 2):
+        run._one_turn(contestant, number)
+    assert len(Results.read(file).failures) == MOST_FAILURES
+
+
+def test_a_mistake_in_the_benchmark_is_not_taken_for_a_failure_of_a_contestant(run: Run) -> None:
+    contestant = Made()
+    contestant.trouble = AttributeError("a mistake")
+    with pytest.raises(AttributeError, match="a mistake"):
+        run._one_turn(contestant, 0)
