@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
 @contextmanager
 def _alone() -> Iterator[None]:
     """Raises BenchError when another benchmark is at work: each would measure the other."""
-    cluster.refuse_other_clusters()
+    cluster.refuse_unknown_clusters()
     with (ROOT / ".sandbox" / "bench.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -74,6 +74,7 @@ def _run(arguments: argparse.Namespace) -> int:
         raise BenchError(f"nobody is called {', '.join(sorted(unknown))}: choose among {', '.join(known)}")
     file = (arguments.results or RESULTS) / time.strftime("%Y-%m-%d-%H%M.json", time.gmtime())
     file.parent.mkdir(parents=True, exist_ok=True)
+    cluster.refuse_clusters_of_others()
     with _alone():
         results = Results(
             began=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),

@@ -38,9 +38,15 @@ def image(tag: str) -> str:
     return f"{REPOSITORY}:{tag}"
 
 
-def refuse_other_clusters() -> None:
-    """Raises BenchError unless the shell has sourced the file of this checkout's own sandbox."""
-    if os.environ.get("KUBECONFIG") != str(layout.current().kubeconfig) or layout.current().home not in namespaces.reapers():
+def refuse_unknown_clusters() -> None:
+    """Raises BenchError unless the shell has sourced the file that `make sandbox` makes: it leads to no other cluster."""
+    if os.environ.get("KUBECONFIG") != str(layout.current().kubeconfig):
+        raise BenchError("This shell does not lead to the sandbox: use `make bench` or `make bench-quick`.")
+
+
+def refuse_clusters_of_others() -> None:
+    """Raises BenchError unless this checkout's own sandbox is up."""
+    if layout.current().home not in namespaces.reapers():
         raise BenchError(
             "The benchmark installs controllers and images, so it runs on this checkout's own sandbox and nowhere else: "
             "use `make bench`, without CONTEXT."

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 from bench.cluster import LONGEST_SECONDS, BenchError
 from bench.contestants.base import SWITCH, Command, Contestant, Move
@@ -34,9 +35,10 @@ class Users:
 
     def __init__(self, host: str, rate: int, seconds: float = MAX_SECONDS) -> None:
         url = os.environ["GATEWAY_URL"] + "/"
+        gateway = {urlsplit(url).hostname or ""}
         halves = {True: rate - rate // 2, False: rate // 2}
         self._loads = [
-            Load(url, rate=half, seconds=seconds, keep_alive=is_kept, host=host, color_header=COLOR_HEADER)
+            Load(url, rate=half, seconds=seconds, keep_alive=is_kept, host=host, color_header=COLOR_HEADER, allowed=gateway)
             for is_kept, half in halves.items()
             if half
         ]

@@ -10,6 +10,8 @@ from bench.samples import PROBED, Sample
 
 PAIRS = 7
 RATE = 200
+# Those that every cluster for tests has, so this runs on one of yours as well.
+TAGS = {"blue": ("1.0",), "green": ("2.0",)}
 
 
 def compare(pairs: int = PAIRS) -> QuickVerdict:
@@ -17,7 +19,7 @@ def compare(pairs: int = PAIRS) -> QuickVerdict:
 
     Raises BenchError when an environment cannot be made or moved.
     """
-    programs = (PulumiUp(), BarePulumi())
+    programs = (PulumiUp(tags=TAGS), BarePulumi(tags=TAGS))
     for program in programs:
         program.reset()
     samples: dict[str, list[Sample]] = {program.name: [] for program in programs}
@@ -41,7 +43,6 @@ def run() -> QuickVerdict:
     """Compares in environments that are gone afterwards."""
     cluster.delete_namespaces()
     cluster.clean_directory()
-    cluster.load_images()
     try:
         return compare()
     finally:

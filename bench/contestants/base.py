@@ -6,7 +6,7 @@ other by commands that a person would type; whatever has to be there before is p
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -55,15 +55,15 @@ class Contestant(ABC):
     tool: ClassVar[Tool | None] = None
     """What its controller is built from, when it needs one."""
 
-    def __init__(self, number: int | None = None) -> None:
-        """`number` tells environments of one contestant apart, when it has several."""
+    def __init__(self, number: int | None = None, tags: Mapping[str, Sequence[str]] | None = None) -> None:
+        """`number` tells environments of one contestant apart, when it has several; `tags` are the images of each color."""
         self.number = number or 0
         self.environment = self.slug if number is None else f"{self.slug}-{number}"
         self.namespace = f"bench-{self.environment}"
         self.host = f"{self.environment}.bench.example"
         self.directory = cluster.HOME / self.environment
         self.live = "blue"
-        self._tags = {color: itertools.cycle(cluster.tags(color)) for color in ("blue", "green")}
+        self._tags = {color: itertools.cycle(tags[color] if tags else cluster.tags(color)) for color in ("blue", "green")}
 
     @property
     def idle(self) -> str:

@@ -1,6 +1,7 @@
 """What the contestants that are a Pulumi program have in common: a stack, and its config from release to release."""
 
 from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,8 +15,8 @@ class PulumiProgram(Contestant):
 
     project: ClassVar[Path] = cluster.ROOT
 
-    def __init__(self, number: int | None = None) -> None:
-        super().__init__(number)
+    def __init__(self, number: int | None = None, tags: Mapping[str, Sequence[str]] | None = None) -> None:
+        super().__init__(number, tags)
         self.stack = Stack(f"bench-{self.environment}", self.project, self.directory)
         self.images: dict[str, str | None] = {}
 
