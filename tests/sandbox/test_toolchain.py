@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import peers
 from sandbox import toolchain
 from sandbox.go import Go
 from sandbox.progress import Progress
@@ -55,7 +56,7 @@ def test_tests_and_estimates_do_not_change_the_key(checkout: Path) -> None:
 
 
 def test_every_pin_folder_belongs_to_a_tool() -> None:
-    tools = (*toolchain.PULUMI_TOOLS, *toolchain.CLUSTER, *toolchain.BESIDE)
+    tools = (*toolchain.PULUMI_TOOLS, *toolchain.CLUSTER, *toolchain.BESIDE, peers.ARGO, peers.FLAGGER)
     used = {tool.source for tool in tools if tool.source.startswith("tools/")}
     assert used == {f"tools/{path.parent.name}" for path in (toolchain.CHECKOUT / "tools").glob("*/go.mod")}
 
