@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pulumi
 from pulumi.runtime.config import CONFIG, is_config_secret
-from pulumi_kubernetes import Provider
 
 from components.environment import Environment
 from components.manifest import owner
+from components.provider import provider
 from gate import Gate
 from release.config_file import misread_numbers
 from release.live import Cluster
@@ -35,11 +35,9 @@ gate = Gate(
 )
 gate.check()
 
-# Explicit, so that the cluster is named in the config and not by whoever runs the command; and with an identity that never
-# changes, because a provider that takes its cluster for another one replaces every object under it. An environment does not
-# move: for another cluster there is another stack.
-provider = Provider("cluster", context=settings.context or None, namespace=settings.namespace, cluster_identifier="cluster")
-environment = Environment(service, settings, gate, pulumi.ResourceOptions(provider=provider, transformations=[gate.guard]))
+# Explicit, so that the cluster is named in the config and not by whoever runs the command.
+cluster = provider(settings.context, settings.namespace)
+environment = Environment(service, settings, gate, pulumi.ResourceOptions(provider=cluster, transformations=[gate.guard]))
 
 pulumi.export("activeColor", settings.active_color)
 pulumi.export("testColor", settings.test_color)

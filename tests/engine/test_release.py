@@ -2,12 +2,14 @@
 
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cluster import ROOT, Cluster, eventually
 from tests.conftest import Environments
+from tests.engine.onlookers import by_way_of
 from tests.stack import BOTH_COLORS, ONE_COLOR, Environment, environment_of_its_own, other
 
 COLORS, ROUTINGS = ["blue", "green"], ["istio", "selector"]
@@ -58,6 +60,11 @@ def test_an_update_without_a_change_of_config_changes_nothing(standing: Environm
     before = standing.objects()
     assert standing.up().changes == set()
     assert standing.objects() == before
+
+
+def test_a_kubeconfig_in_another_place_changes_nothing(standing: Environment, tmp_path: Path) -> None:
+    with by_way_of(standing, tmp_path / "kubeconfig"):
+        assert standing.preview().changes == set()
 
 
 def test_the_preview_of_a_switch_shows_the_route_alone_and_reads_as_the_switch(standing: Environment) -> None:
