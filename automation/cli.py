@@ -209,5 +209,5 @@ def history(environment: "Environment", progress: "Progress") -> None:
 def main() -> None:
     """The entry point. A pipeline that is canceled sends SIGTERM: it means the same as Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and so would the engine
     cli(prog_name="bluegreen")

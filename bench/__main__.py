@@ -2,6 +2,7 @@
 
 import argparse
 import fcntl
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ RESULTS = ROOT / "bench" / "results"
 def main() -> int:
     """Returns the exit status: 0, or 1 when a measurement failed, a request failed or the quick comparison was lost."""
     arguments = _parser().parse_args()
+    # A shell's background job ignores Ctrl-C, and so would the engine: it then waits five seconds for its plugins to end.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return int(arguments.run(arguments))
     except (BenchError, SandboxError, LoadError) as error:

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -38,6 +39,8 @@ def main() -> int:
     parser.add_argument("--routing", choices=("istio", "selector"), default="istio")
     parser.add_argument("--rate", type=int, default=2000, help="requests a second (default 2000)")
     arguments = parser.parse_args()
+    # A shell's background job ignores Ctrl-C, and so would the engine: it then waits five seconds for its plugins to end.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return _Demo(arguments.routing, arguments.rate).run()
     except (DemoError, LoadError) as error:

@@ -1,6 +1,7 @@
 """Fixtures for the tests that need a cluster. They fail without one, and are never skipped."""
 
 import os
+import signal
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,6 +20,13 @@ def tools_on_path() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{ROOT / '.sandbox' / 'bin'}{os.pathsep}{os.environ['PATH']}")
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """Whoever runs the tests in the background: a shell's job ignores Ctrl-C there, and so would the engine, which then waits
+    five seconds for its plugins to end."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
