@@ -37,7 +37,7 @@ class Settings:
     rounds: int = 10
     contestants: tuple[str, ...] = (*(each.slug for each in TAKING_TURNS), Flagger.slug)
     rate: int = 2000
-    probe: int = 200
+    probe: int = 100
     minute: float = 60
     """Seconds between a release and the rollback that is not at once."""
     full_requests: int = 1_000_000
