@@ -21,22 +21,28 @@ from bench.cluster import LONGEST_SECONDS, BenchError
 from bench.contestants.base import SWITCH, Command, Contestant, Move
 from bench.samples import Sample, Timeline
 from traffic.answers import Answers
-from traffic.load import MAX_SECONDS, Load
+from traffic.load import MAX_RATE, MAX_SECONDS, Load
 from traffic.report import CutOver, cut_over, histogram, totals
 
 NS = 1_000_000_000
 BIN_MS = 25
 RATES = (2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000, 10_000)
+FULL_NEW = 200  # new connections a second under full load, which lasts for minutes
 COLOR_HEADER = "x-served-by"  # the sample application's own, so all contestants are told apart by the same word
 
 
 class Users:
-    """Requests at `rate` a second to one host of the gateway, half of them each on a connection of its own."""
+    """Requests at `rate` a second to one host of the gateway, half of them each on a connection of its own.
 
-    def __init__(self, host: str, rate: int, seconds: float = MAX_SECONDS) -> None:
+    `most_new` bounds these: each new connection keeps a port of the machine for a minute after its end, and long before the
+    last one is taken the kernel spends all its time looking for a free one.
+    """
+
+    def __init__(self, host: str, rate: int, seconds: float = MAX_SECONDS, most_new: int = MAX_RATE) -> None:
         url = os.environ["GATEWAY_URL"] + "/"
         gateway = {urlsplit(url).hostname or ""}
-        halves = {True: rate - rate // 2, False: rate // 2}
+        new = min(rate // 2, most_new)
+        halves = {True: rate - new, False: new}
         self._loads = [
             Load(url, rate=half, seconds=seconds, keep_alive=is_kept, host=host, color_header=COLOR_HEADER, allowed=gateway)
             for is_kept, half in halves.items()
@@ -177,7 +183,7 @@ def observe_many(base: Sample, contestant: Contestant, rate: int, requests: int)
     """
     done: list[tuple[Move, Span]] = []
     failure = None
-    with Users(contestant.host, rate) as users:
+    with Users(contestant.host, rate, most_new=FULL_NEW) as users:
         until = time.monotonic() + min(MAX_SECONDS - 60, requests / rate)
         while time.monotonic() < until and not failure:
             began_ns = time.time_ns()
@@ -208,7 +214,7 @@ def bearable_rate(host: str) -> int:
     """
     best = RATES[0]
     for rate in RATES:
-        with Users(host, rate, seconds=3) as users:
+        with Users(host, rate, seconds=3, most_new=FULL_NEW) as users:
             time.sleep(3)
             answers = users.stop()
         took = sorted(ended - started for started, ended in zip(answers.started, answers.ended, strict=True))

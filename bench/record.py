@@ -1,5 +1,6 @@
 """What a run writes down while it goes on: each sample and each failure at once, on disk and for whoever watches."""
 
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -21,11 +22,13 @@ class Record:
         self.results = results
         self._file = file
         self._began = time.monotonic()
+        self._one_at_a_time = threading.Lock()  # copies of Flagger end whenever they like
 
     def take(self, sample: Sample) -> None:
         """Adds a sample."""
-        self.results.samples.append(sample)
-        self.results.write(self._file)
+        with self._one_at_a_time:
+            self.results.samples.append(sample)
+            self.results.write(self._file)
         moved = f"last old {sample.last_old:7.3f} s  cut-over {sample.cut_over_ms:6.1f} ms  " if sample.new else ""
         answered = f"{sample.failed} of {sample.requests:,} failed" if sample.requests else ""
         self.say(f"{sample.contestant:<16} {sample.kind:<15} {sample.load:<7} {moved}end {sample.end:7.3f} s  {answered}")
@@ -33,8 +36,9 @@ class Record:
     def fail(self, contestant: Contestant, kind: str, number: int, error: Exception) -> None:
         """Adds a failed attempt."""
         reason = str(error).replace(str(ROOT), ".")  # the file of results is for other machines too
-        self.results.failures.append(Failure(contestant=contestant.name, kind=kind, round=number, reason=reason))
-        self.results.write(self._file)
+        with self._one_at_a_time:
+            self.results.failures.append(Failure(contestant=contestant.name, kind=kind, round=number, reason=reason))
+            self.results.write(self._file)
         self.say(f"FAILED: {contestant.name}, {kind}: {error}")
 
     def is_out(self, contestant: Contestant) -> bool:

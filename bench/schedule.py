@@ -26,8 +26,8 @@ from traffic.vegeta import LoadError
 
 PLAN = "plan"
 FLAGGER_COPIES, APART_SECONDS = 5, 2.3
-# Of the rate that the machine bears when nothing else goes on: a switch needs some of it.
-FULL_SHARE = 0.75
+# Of the rate that the machine bears when nothing else goes on: a switch needs the rest.
+FULL_SHARE = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -81,12 +81,15 @@ def _counts(results: Results) -> str:
 
 def traffic(results: Results) -> str:
     """How many requests were sent to each, and how many of them failed."""
-    lines = [["", "requests", "failed", "of these under full load"], ["---", "---:", "---:", "---"]]
+    lines = [["", "requests", "failed", "under full load"], ["---", "---:", "---:", "---"]]
     for name in results.contestants:
         mine = [each for each in results.samples if each.contestant == name]
         full = [each for each in mine if each.load == FULL]
-        rate = f"{len(full)} switches, {sum(each.requests for each in full):,} requests" if full else NOT_APPLICABLE
-        lines.append([name, f"{requests_of(results, name):,}", str(sum(each.failed for each in mine)), rate])
+        counted = (
+            f"{sum(each.requests for each in full):,} of the requests, {sum(each.failed for each in full):,} of the failures"
+        )
+        said = f"{len(full)} switches, {counted}" if full else NOT_APPLICABLE
+        lines.append([name, f"{requests_of(results, name):,}", f"{sum(each.failed for each in mine):,}", said])
     return "\n".join(map(_cells, lines))
 
 

@@ -111,6 +111,12 @@ def test_the_cut_over_is_judged_by_its_median_and_by_its_worst_where_there_is_lo
     assert (met(found)["Cut-over, median"], met(found)["Cut-over, worst"]) == (True, False)
 
 
+def test_failures_are_compared_under_the_loads_that_came_to_all() -> None:
+    found = results(sample(UP, 1, failed=2), sample(UP, 1, load="full", failed=5), sample(ARGO, 1, failed=3))
+    failed = next(row for row in rows(found) if row.title.startswith("Failed requests"))
+    assert {name: spread.median for name, spread in failed.values.items()} == {UP: 2, ARGO: 3}
+
+
 def test_without_samples_there_is_no_goal() -> None:
     assert goals(results()) == []
 

@@ -34,7 +34,7 @@ GOLDEN = """\
 Argo Rollouts; `pulumi up`: 6.0 × |
 | Whole release: first command to last old answer, s | 4.90 | – | – | 35.00 | `pulumi up`; Flagger: 7.1 × |
 | Whole release: first command to the last one's end, s | 5.00 | – | – | 68.00 | `pulumi up`; Flagger: 13.6 × |
-| Failed requests, of all | 0 | 0 | 0 | 0 | all even |
+| Failed requests, under the same loads | 0 | 0 | 0 | 0 | all even |
 | Memory of what must keep running, MB | 0 | 0 | 92 | – | `pulumi up`, bare Pulumi: 0; Argo Rollouts: 92 |
 | Installed into the cluster: objects | 0 | – | 17 | – | `pulumi up`: 0; Argo Rollouts: 17 |
 | Installed into the cluster: size, kB | 0 | – | 900 | – | `pulumi up`: 0; Argo Rollouts: 900 |
