@@ -15,7 +15,7 @@ from pulumi import automation as auto
 
 from automation import lock
 from automation.outcomes import Exit, ReleaseError
-from automation.process import Pulumi
+from automation.process import Event, Pulumi
 from automation.updates import Record, Step
 
 ROOT = Path(__file__).parents[1]
@@ -30,12 +30,6 @@ Show = Callable[[Step | str], None]
 class _Workspace(auto.LocalWorkspace):
     def select_stack(self, stack_name: str) -> None:
         """Every command names its stack; which one a person has selected is not ours to change."""
-
-
-class _Stack(auto.Stack):
-    def outputs(self) -> auto.OutputMap:
-        """Not read: `up` would ask the CLI for them twice, and it writes a config file into the project for that."""
-        return {}
 
 
 class Stack:
@@ -57,7 +51,7 @@ class Stack:
         pause_seconds, told = 0.5, ""
         while True:
             try:
-                return self._run(lambda stack: stack.up(message=message, show_secrets=False, **self._options()), is_shown=True)
+                return self._run("up", "--yes", "--skip-preview", "--message", message, show=self._show)
             except auto.errors.ConcurrentUpdateError as error:
                 holder = self._may_wait(str(error), until)
             if holder != told:
@@ -80,16 +74,16 @@ class Stack:
 
     def preview(self) -> Record:
         """Runs `pulumi preview`. Raises `ReleaseError`."""
-        # The Automation API's own gets its events by a connection of its own, and wants the CLI's version for that.
-        command = ["preview", "--diff", "--color", "never", *self._where()]
-        return self._run(
-            lambda stack: stack.workspace.pulumi_command.run(command, str(ROOT), {"PULUMI_DEBUG_COMMANDS": "true"}),
-            is_shown=False,
-        )
+        return self._run("preview", "--diff", show=lambda _: None)
 
     def history(self) -> list[auto.UpdateSummary]:
         """The updates of the stack, the newest first. Secrets stay hidden."""
-        updates: list[auto.UpdateSummary] = self._ask(lambda stack: stack.history(show_secrets=False))
+
+        def ask(pulumi: Pulumi) -> list[auto.UpdateSummary]:
+            workspace = _Workspace(work_dir=str(ROOT), pulumi_command=pulumi)
+            return auto.Stack.select(self.name, workspace).history(show_secrets=False)
+
+        updates: list[auto.UpdateSummary] = self._ask(ask)
         return updates
 
     def tag(self, name: str, value: str) -> None:
@@ -107,34 +101,33 @@ class Stack:
 
     def _command(self, *command: str) -> str:
         """What a command of the CLI printed. The Automation API's own would ask for the stack first."""
-        printed: str = self._ask(lambda stack: stack.workspace.pulumi_command.run([*command], str(ROOT), {})).stdout
+        printed: str = self._ask(lambda pulumi: pulumi.run([*command], str(ROOT), {})).stdout
         return printed
 
     def _where(self) -> list[str]:
         return ["--stack", self.name, "--config-file", self._config_file]
 
-    def _options(self) -> dict[str, Any]:
-        return {"config_file": self._config_file, "color": "never"}
-
-    def _run(self, call: Callable[[auto.Stack], Any], *, is_shown: bool) -> Record:
+    def _run(self, *command: str, show: Show) -> Record:
+        """Runs an update or a preview. The Automation API's own asks the CLI for its version before, and for outputs and
+        history afterwards, which nothing here needs.
+        """
         record = Record()
 
-        def take(event: Any) -> None:
-            if (shown := record.add(event)) and is_shown:
-                self._show(shown)
+        def take(event: Event) -> None:
+            if shown := record.add(event):
+                show(shown)
 
+        arguments = [*command, "--color", "never", "--exec-kind", "auto.local", *self._where()]
         try:
-            record.text = self._ask(call, take).stdout
+            ran = self._ask(lambda pulumi: pulumi.run(arguments, str(ROOT), {"PULUMI_DEBUG_COMMANDS": "true"}), take)
         except ReleaseError as error:
-            # The Automation API asks for outputs and history after an update; when that fails the update is still good.
-            if not record.is_done:
-                raise UpdateError(error.status, str(error), record) from None
+            raise UpdateError(error.status, str(error), record) from None
+        record.text = ran.stdout
         return record
 
-    def _ask(self, call: Callable[[auto.Stack], Any], take: Callable[[Any], None] = lambda _: None) -> Any:
-        workspace = _Workspace(work_dir=str(ROOT), pulumi_command=Pulumi(take, self._timeout_seconds))
+    def _ask(self, call: Callable[[Pulumi], Any], take: Callable[[Event], None] = lambda _: None) -> Any:
         try:
-            return call(_Stack.select(self.name, workspace))
+            return call(Pulumi(take, self._timeout_seconds))
         except auto.errors.ConcurrentUpdateError:
             raise
         except auto.errors.CommandError as error:

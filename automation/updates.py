@@ -38,7 +38,6 @@ class Record:
     warnings: list[str] = field(default_factory=list)
     config: Mapping[str, str] = field(default_factory=dict)
     text: str = ""
-    is_done: bool = False
 
     def add(self, event: Event) -> Step | str | None:
         """Takes an event, and returns what a person may want to see of it: a step that begins, or words."""
@@ -49,8 +48,6 @@ class Record:
             self.ended.append(step)
         if said := event.get("diagnosticEvent"):
             return self._said(said["severity"], said["message"].strip(), bool(said.get("ephemeral")))
-        if summary := event.get("summaryEvent"):
-            self.is_done = summary.get("result", "succeeded") == "succeeded"
         self.config = event.get("preludeEvent", {}).get("config") or self.config
         return None
 

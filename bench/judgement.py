@@ -4,8 +4,8 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.contestants.base import PLAIN_ROLLBACK, RELEASE, ROLLBACK, ROLLBACK_LATER, SWITCH
-from bench.samples import FULL, LOADED, PROBED, Results, Sample
+from bench.contestants.base import PLAIN_ROLLBACK, PLAN, RELEASE, ROLLBACK, ROLLBACK_LATER, SWITCH
+from bench.samples import FULL, IDLE, LOADED, PROBED, Results, Sample
 
 OURS = ("`pulumi up`", "`bluegreen`")
 BARE = "bare Pulumi"
@@ -87,7 +87,9 @@ def rows(results: Results) -> list[Row]:
         ("Rollback at once: to last old answer", ROLLBACK, PROBED, last),
         ("Rollback a minute later: to last old answer", ROLLBACK_LATER, PROBED, last),
         ("Rollback that is no emergency: to last old answer", PLAIN_ROLLBACK, PROBED, last),
-        ("Preview or plan", "plan", "", end),
+        ("Preview or plan", PLAN, "", end),
+        ("With the sandbox to itself: a switch", SWITCH, IDLE, end),
+        ("With the sandbox to itself: preview or plan", PLAN, IDLE, end),
     ]
     cut_over = _row(
         results, "Cut-over: both versions answer, at the fixed rate", "ms", 1, SWITCH, LOADED, lambda s: s.cut_over_ms
@@ -151,12 +153,16 @@ def goals(results: Results) -> list[Goal]:
     """The promises of the project that this run has samples for."""
     ours = [each for each in results.samples if each.contestant in OURS and each.new]
     found = [
-        _at_most("Switch by `pulumi up`, idle", _median(results, OURS[0], SWITCH, "end"), 1.2, "s"),
+        _at_most("Switch by `pulumi up`, idle sandbox", _median(results, OURS[0], SWITCH, IDLE, "end"), 1.2, "s"),
         _ratio("Switch by `pulumi up`, beside the bare program", results, SWITCH),
-        _at_most("`pulumi preview`", _median(results, OURS[0], "plan", "end"), 1.2, "s"),
-        _ratio("`pulumi preview`, beside the bare program", results, "plan"),
-        _at_most("`bluegreen rollback --now`, to last old answer", _median(results, OURS[1], ROLLBACK, "last_old"), 0.3, "s"),
-        _at_most("Whole release by `pulumi up`, to last old answer", _median(results, OURS[0], RELEASE, "last_old"), 6, "s"),
+        _at_most("`pulumi preview`, idle sandbox", _median(results, OURS[0], PLAN, IDLE, "end"), 1.2, "s"),
+        _ratio("`pulumi preview`, beside the bare program", results, PLAN),
+        _at_most(
+            "`bluegreen rollback --now`, to last old answer", _median(results, OURS[1], ROLLBACK, PROBED, "last_old"), 0.3, "s"
+        ),
+        _at_most(
+            "Whole release by `pulumi up`, to last old answer", _median(results, OURS[0], RELEASE, PROBED, "last_old"), 6, "s"
+        ),
         *_of_traffic(ours),
     ]
     return [goal for goal in found if goal]
@@ -180,8 +186,7 @@ def _of_traffic(ours: list[Sample]) -> list[Goal | None]:
     ]
 
 
-def _median(results: Results, name: str, kind: str, field: str) -> float | None:
-    load = "" if kind == "plan" else PROBED
+def _median(results: Results, name: str, kind: str, load: str, field: str) -> float | None:
     values = [getattr(each, field) for each in results.of(name, kind, load)]
     return statistics.median(values) if values else None
 
@@ -194,7 +199,7 @@ def _at_most(title: str, measured: float | None, most: float, unit: str) -> Goal
 
 
 def _ratio(title: str, results: Results, kind: str) -> Goal | None:
-    ours, bare = (_median(results, name, kind, "end") for name in (OURS[0], BARE))
+    ours, bare = (_median(results, name, kind, IDLE, "end") for name in (OURS[0], BARE))
     if ours is None or bare is None:
         return None
     return Goal(title=title, wanted="≤ 1.1 ×", measured=f"{ours / bare:.2f} ×", is_met=ours / bare <= 1.1)

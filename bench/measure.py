@@ -1,6 +1,6 @@
 """One measurement: a move of users by a contestant's commands, seen by requests that come all the while.
 
-The load is half kept-alive and half new connections, both counted together. A move has ended when
+The load goes over kept-alive and over new connections, both counted together. A move has ended when
   1. every command has ended,
   2. the new color answers, and
   3. the old color has not answered for a second.
@@ -21,27 +21,29 @@ from bench.cluster import LONGEST_SECONDS, BenchError
 from bench.contestants.base import SWITCH, Command, Contestant, Move
 from bench.samples import Sample, Timeline
 from traffic.answers import Answers
-from traffic.load import MAX_RATE, MAX_SECONDS, Load
+from traffic.load import MAX_SECONDS, Load
 from traffic.report import CutOver, cut_over, histogram, totals
 
 NS = 1_000_000_000
+QUIET_SECONDS = 0.5  # between what was before and the command
 BIN_MS = 25
 RATES = (2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000, 10_000)
-FULL_NEW = 200  # new connections a second under full load, which lasts for minutes
+MOST_NEW = 200  # new connections a second
 COLOR_HEADER = "x-served-by"  # the sample application's own, so all contestants are told apart by the same word
 
 
 class Users:
-    """Requests at `rate` a second to one host of the gateway, half of them each on a connection of its own.
+    """Requests at `rate` a second to one host of the gateway, half of them, but at most `MOST_NEW`, each on a connection of
+    its own.
 
-    `most_new` bounds these: each new connection keeps a port of the machine for a minute after its end, and long before the
-    last one is taken the kernel spends all its time looking for a free one.
+    Each of these costs the machine as much as many others, and keeps a port for a minute after its end: long before the last
+    one is taken, the kernel spends all its time looking for a free one.
     """
 
-    def __init__(self, host: str, rate: int, seconds: float = MAX_SECONDS, most_new: int = MAX_RATE) -> None:
+    def __init__(self, host: str, rate: int, seconds: float = MAX_SECONDS) -> None:
         url = os.environ["GATEWAY_URL"] + "/"
         gateway = {urlsplit(url).hostname or ""}
-        new = min(rate // 2, most_new)
+        new = min(rate // 2, MOST_NEW)
         halves = {True: rate - new, False: new}
         self._loads = [
             Load(url, rate=half, seconds=seconds, keep_alive=is_kept, host=host, color_header=COLOR_HEADER, allowed=gateway)
@@ -125,13 +127,20 @@ def _run(command: Command) -> None:
         raise BenchError(f"'{command}' ended with status {process.returncode}:\n{said.strip()}")
 
 
-def observe(base: Sample, host: str, move: Move, rate: int, quiet_seconds: float = 0.5) -> Sample:
+def timed(base: Sample, commands: Sequence[Command]) -> Sample:
+    """Measures how long the commands take when nothing else goes on. Raises BenchError when one fails."""
+    time.sleep(QUIET_SECONDS)
+    span = run(commands)
+    return replace(base, end=_seconds(span.ended_ns, span))
+
+
+def observe(base: Sample, host: str, move: Move, rate: int) -> Sample:
     """Measures `move` under `rate` requests a second to `host`; `base` says what it is a sample of.
 
     Raises BenchError when a command fails or users do not move; the load is stopped in any case.
     """
     with Users(host, rate) as users:
-        time.sleep(quiet_seconds)
+        time.sleep(QUIET_SECONDS)
         span = run(move.commands)
         users.wait_for(move)
         answers = users.stop()
@@ -183,7 +192,7 @@ def observe_many(base: Sample, contestant: Contestant, rate: int, requests: int)
     """
     done: list[tuple[Move, Span]] = []
     failure = None
-    with Users(contestant.host, rate, most_new=FULL_NEW) as users:
+    with Users(contestant.host, rate) as users:
         until = time.monotonic() + min(MAX_SECONDS - 60, requests / rate)
         while time.monotonic() < until and not failure:
             began_ns = time.time_ns()
@@ -214,7 +223,7 @@ def bearable_rate(host: str) -> int:
     """
     best = RATES[0]
     for rate in RATES:
-        with Users(host, rate, seconds=3, most_new=FULL_NEW) as users:
+        with Users(host, rate, seconds=3) as users:
             time.sleep(3)
             answers = users.stop()
         took = sorted(ended - started for started, ended in zip(answers.started, answers.ended, strict=True))

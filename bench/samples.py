@@ -9,7 +9,7 @@ from typing import Any, Self
 SCHEMA = 1
 
 # How much load there was while a sample was taken.
-PROBED, LOADED, FULL = "probed", "loaded", "full"
+IDLE, PROBED, LOADED, FULL = "idle", "probed", "loaded", "full"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Timeline:
 class Sample:
     """One operation of one contestant. Times are seconds from the start of its first command.
 
-    What only looks has no answers: `first_new` and `last_old` are None, and there are no requests.
+    Without requests, as on an idle sandbox or of what only looks, `first_new` and `last_old` are None.
     """
 
     contestant: str

@@ -1,12 +1,15 @@
 """The run: who is measured when, and what happens when something fails.
 
+First those without a controller have the sandbox to themselves: switches without any load, and ours under as much as the
+machine gives. Then come the controllers, and all are measured side by side.
+
 The contestants take turns, each round in another order, so whatever else the machine does meets all of them. Load comes to one
 at a time. While a contestant's minute between a release and its rollback passes, the others are measured. A sample is written
 down as soon as it is taken; a contestant that fails is made anew, and the run goes on.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,16 +18,15 @@ from pathlib import Path
 from bench import cluster, controllers, measure, peers
 from bench.cluster import BenchError
 from bench.contestants import ALL, TAKING_TURNS
-from bench.contestants.base import PLAIN_ROLLBACK, RELEASE, ROLLBACK, ROLLBACK_LATER, SWITCH, Contestant
+from bench.contestants.base import PLAIN_ROLLBACK, PLAN, RELEASE, ROLLBACK, ROLLBACK_LATER, SWITCH, Contestant
 from bench.contestants.flagger import Flagger
 from bench.controllers import Controller
 from bench.footprint import footprint
 from bench.record import Record
-from bench.samples import FULL, LOADED, PROBED, Results, Sample
+from bench.samples import FULL, IDLE, LOADED, PROBED, Results, Sample
 from sandbox.errors import SandboxError
 from traffic.vegeta import LoadError
 
-PLAN = "plan"
 FLAGGER_COPIES, APART_SECONDS = 5, 2.3
 # Of the rate that the machine bears when nothing else goes on: a switch needs the rest.
 FULL_SHARE = 0.5
@@ -64,21 +66,57 @@ class Run:
         self._record.say("loading images")
         cluster.load_images()
         try:
-            self._take_turns()
+            chosen = [each for each in TAKING_TURNS if each.slug in self._settings.contestants]
+            contestants = self._all_made(each for each in chosen if not each.tool)
+            self._idle(contestants)
+            self._full_load(contestants)
+            self._side_by_side(contestants, [each for each in chosen if each.tool])
             if Flagger.slug in self._settings.contestants:
                 self._flagger()
         finally:
             self._record.say("cleaning up")
             remove()
 
-    # The contestants that take turns
+    # Nothing else on the sandbox
 
-    def _take_turns(self) -> None:
-        with self._controllers() as running:
-            contestants = [one for each in TAKING_TURNS if each.slug in self._settings.contestants if self._made(one := each())]
+    def _idle(self, contestants: list[Contestant]) -> None:
+        for number in range(self._settings.rounds):
+            for contestant in _in_turn(contestants, number):
+                if not self._record.is_out(contestant):
+                    self._idle_switch(contestant, number)
+                    self._plan(contestant, number, IDLE)
+
+    def _idle_switch(self, contestant: Contestant, number: int) -> None:
+        with self._attempt(contestant, SWITCH, number):
+            contestant.prepare(SWITCH)
+            move = contestant.move(SWITCH)
+            base = Sample(contestant=contestant.name, kind=SWITCH, load=IDLE, round=number, end=0)
+            self._record.take(measure.timed(base, move.commands))
+            contestant.live = move.new
+
+    def _full_load(self, contestants: list[Contestant]) -> None:
+        ours = [each for each in contestants if each.is_ours and self._settings.full_requests]
+        for contestant in ours:
+            self._under_full_load(contestant, self._settings.full_requests // len(ours))
+
+    def _under_full_load(self, contestant: Contestant, requests: int) -> None:
+        with self._attempt(contestant, SWITCH, 0):
+            self._full_rate = self._full_rate or round(FULL_SHARE * measure.bearable_rate(contestant.host))
+            self._record.say(f"{contestant.name}: {requests:,} requests at {self._full_rate:,} a second")
+            base = Sample(contestant=contestant.name, kind=SWITCH, load=FULL, round=0, end=0)
+            samples, failure = measure.observe_many(base, contestant, self._full_rate, requests)
+            for number, sample in enumerate(samples):
+                self._record.take(replace(sample, round=number, timeline=None))
+            if failure:
+                raise failure
+
+    # Side by side
+
+    def _side_by_side(self, contestants: list[Contestant], with_controller: Sequence[type[Contestant]]) -> None:
+        with self._controllers(with_controller) as running:
+            contestants = [*contestants, *self._all_made(with_controller)]
             for number in range(self._settings.rounds):
-                start = number % len(contestants) if contestants else 0
-                for contestant in [*contestants[start:], *contestants[:start]]:
+                for contestant in _in_turn(contestants, number):
                     self._roll_back_the_due(contestants, number, contestant)
                     self._one_turn(contestant, number)
                 self._record.note_memory(running)
@@ -87,21 +125,18 @@ class Run:
             for contestant in contestants:
                 with self._attempt(contestant, "footprint", 0):
                     self._record.results.footprints[contestant.name] = footprint(contestant)
-            for contestant in contestants:
-                if contestant.is_ours and self._settings.full_requests:
-                    self._full_load(contestant)
 
     @contextmanager
-    def _controllers(self) -> Iterator[dict[str, Controller]]:
-        """The controller of whoever needs one among those who take turns: Argo's alone."""
+    def _controllers(self, contestants: Sequence[type[Contestant]]) -> Iterator[dict[str, Controller]]:
+        """The controllers of `contestants`, running."""
         running: dict[str, Controller] = {}
         try:
-            for each in TAKING_TURNS:
-                if each.tool and each.slug in self._settings.contestants:
-                    folder = peers.build(each.tool)
-                    each.install_controller(folder)
-                    running[each.name] = each.start_controller(folder)
-                    self._record.results.memory[each.name] = []
+            for each in contestants:
+                assert each.tool
+                folder = peers.build(each.tool)
+                each.install_controller(folder)
+                running[each.name] = each.start_controller(folder)
+                self._record.results.memory[each.name] = []
             yield running
         finally:
             controllers.stop_recorded()
@@ -118,7 +153,7 @@ class Run:
             if self._record.is_out(contestant):
                 return
             if kind == PLAN:
-                self._plan(contestant, number)
+                self._plan(contestant, number, load)
             elif kind in contestant.moves:
                 self._move(contestant, kind, load, number)
 
@@ -136,12 +171,11 @@ class Run:
                 self._released_at[contestant.environment] = time.monotonic()
             self._record.take(sample if load == LOADED else replace(sample, timeline=None))
 
-    def _plan(self, contestant: Contestant, number: int) -> None:
+    def _plan(self, contestant: Contestant, number: int, load: str) -> None:
         with self._attempt(contestant, PLAN, number):
             if command := contestant.plan():
-                span = measure.run([command])
-                seconds = round((span.ended_ns - span.began_ns) / measure.NS, 4)
-                self._record.take(Sample(contestant=contestant.name, kind=PLAN, load="", round=number, end=seconds))
+                base = Sample(contestant=contestant.name, kind=PLAN, load=load, round=number, end=0)
+                self._record.take(measure.timed(base, [command]))
 
     def _roll_back_the_due(self, contestants: list[Contestant], number: int, next_one: Contestant) -> None:
         """Rolls back whoever has been released a minute ago, and waits for that minute of the one whose turn it is."""
@@ -153,20 +187,6 @@ class Run:
             if left <= 0 or contestant is next_one:
                 time.sleep(max(0, left))
                 self._move(contestant, ROLLBACK_LATER, PROBED, number)
-
-    # As much as the machine gives
-
-    def _full_load(self, contestant: Contestant) -> None:
-        with self._attempt(contestant, SWITCH, 0):
-            self._full_rate = self._full_rate or round(FULL_SHARE * measure.bearable_rate(contestant.host))
-            requests = self._settings.full_requests // 2
-            self._record.say(f"{contestant.name}: {requests:,} requests at {self._full_rate:,} a second")
-            base = Sample(contestant=contestant.name, kind=SWITCH, load=FULL, round=0, end=0)
-            samples, failure = measure.observe_many(base, contestant, self._full_rate, requests)
-            for number, sample in enumerate(samples):
-                self._record.take(replace(sample, round=number, timeline=None))
-            if failure:
-                raise failure
 
     # Flagger: a release takes a minute by its own clock, so several run at once
 
@@ -202,6 +222,10 @@ class Run:
 
     # What may go wrong
 
+    def _all_made(self, contestants: Iterable[type[Contestant]]) -> list[Contestant]:
+        """An environment of each; whoever's cannot be made is left out."""
+        return [one for each in contestants if self._made(one := each())]
+
     def _made(self, contestant: Contestant) -> bool:
         """Makes the environment of a contestant; False when that failed, which is noted."""
         self._record.say(f"{contestant.name}: making {contestant.namespace}")
@@ -226,6 +250,12 @@ class Run:
 
 # What may go wrong with a contestant, as opposed to a mistake in the benchmark.
 _EXPECTED = (BenchError, LoadError, SandboxError, OSError, ValueError)
+
+
+def _in_turn(contestants: Sequence[Contestant], number: int) -> list[Contestant]:
+    """All of them, each round beginning with another."""
+    start = number % len(contestants) if contestants else 0
+    return [*contestants[start:], *contestants[:start]]
 
 
 def remove() -> None:

@@ -15,7 +15,8 @@ from bench import cluster
 from bench.controllers import Controller
 from sandbox.toolchain import Tool
 
-SWITCH, ROLLBACK, ROLLBACK_LATER, RELEASE, PLAIN_ROLLBACK = "switch", "rollback", "rollback later", "release", "plain rollback"
+SWITCH, RELEASE, PLAN = "switch", "release", "plan"
+ROLLBACK, ROLLBACK_LATER, PLAIN_ROLLBACK = "rollback", "rollback later", "plain rollback"
 
 
 def other(color: str) -> str:

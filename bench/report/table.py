@@ -9,10 +9,24 @@ from bench.samples import FULL, Results
 NOT_APPLICABLE = "–"
 
 
-def table(results: Results) -> str:
-    """One line a row, one column a contestant, and who is ahead."""
+# What one looks for first.
+HEADLINES = (
+    "Switch: command to last old answer",
+    "Cut-over: both versions answer, at the fixed rate",
+    "Whole release: first command to last old answer",
+    "Rollback at once: to last old answer",
+    "Rollback a minute later: to last old answer",
+    "Preview or plan",
+    "Failed requests, under the same loads",
+    "Memory of what must keep running",
+    "Installed into the cluster: objects",
+)
+
+
+def table(results: Results, *, is_short: bool = False) -> str:
+    """One line a row, one column a contestant, and who is ahead. A short one has the headlines alone."""
     header = ["", *results.contestants, "ahead"]
-    lines = [_line(row, results.contestants) for row in rows(results)]
+    lines = [_line(row, results.contestants) for row in rows(results) if row.title in HEADLINES or not is_short]
     return "\n".join([_cells(header), _cells(["---"] * len(header)), *map(_cells, lines)])
 
 

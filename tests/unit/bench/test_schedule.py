@@ -52,7 +52,11 @@ def run(file: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     def observed(base: Sample, _host: str, move: Move, _rate: int) -> Sample:
         return replace(base, old=move.old, new=move.new, first_new=1.0, last_old=1.0, end=1.1, cut_over_ms=0.0, requests=9)
 
+    def timed(base: Sample, _commands: object) -> Sample:
+        return replace(base, end=1.0)
+
     monkeypatch.setattr(measure, "observe", observed)
+    monkeypatch.setattr(measure, "timed", timed)
     return Run(Settings(minute=0), results(), file)
 
 
@@ -65,6 +69,16 @@ def test_a_turn_moves_users_there_back_there_again_and_on(run: Run, file: Path) 
     run._one_turn(contestant, 0)
     assert kinds(file) == ["switch", "rollback", "switch", "release"]
     assert contestant.live == "blue"
+
+
+def test_on_an_idle_sandbox_all_switch_in_turn_each_round_beginning_with_another(run: Run, file: Path) -> None:
+    first, second = Made(), Made()
+    second.name = "second"
+    run._idle([first, second])
+    taken = Results.read(file).samples
+    assert {(each.kind, each.load) for each in taken} == {("switch", "idle")}
+    assert [each.contestant for each in taken[:4]] == ["made up", "second", "second", "made up"]
+    assert len(taken) == 2 * Settings().rounds
 
 
 def test_whoever_was_released_a_minute_ago_is_rolled_back_once(run: Run, file: Path) -> None:
