@@ -52,7 +52,9 @@ def replace_block(file: Path, content: str) -> None:
 
 
 def _short(results: Results, folder: str) -> str:
-    return "\n\n".join([f"![What users saw of a switch]({folder}{TIMELINE})", table.table(results, is_short=True), table.provenance(results)])
+    return "\n\n".join(
+        [f"![What users saw of a switch]({folder}{TIMELINE})", table.table(results, is_short=True), table.provenance(results)]
+    )
 
 
 def _page(results: Results, file: Path, folder: str) -> str:
