@@ -1,11 +1,13 @@
 """The program that `pulumi up` runs: settings -> rules -> components -> outputs."""
 
 # ruff: noqa: E402 - the first statement is there for the sake of the imports
+import atexit
 import gc
 
 # What the SDK has imported by now stays. Collections that look through it again and again while the rest is imported take a
-# third of that time.
+# third of that time; one more at the end takes longer than anything else there.
 gc.freeze()
+atexit.register(gc.freeze)
 
 from pathlib import Path
 
@@ -33,15 +35,16 @@ gate = Gate(
     Cluster(context=settings.context, namespace=settings.namespace, app=service, routing=settings.routing),
     owner(),
 )
-gate.check()
-
-# Explicit, so that the cluster is named in the config and not by whoever runs the command.
+# Explicit, so that the cluster is named in the config and not by whoever runs the command. The engine starts the provider
+# while the gate reads what is live.
 cluster = provider(settings.context, settings.namespace)
-environment = Environment(service, settings, gate, pulumi.ResourceOptions(provider=cluster, transformations=[gate.guard]))
+options = pulumi.ResourceOptions(provider=cluster, transformations=[gate.guard])
+checked = pulumi.Output.from_input(gate.check())
+environment = checked.apply(lambda _: Environment(service, settings, gate, options))
 
 pulumi.export("activeColor", settings.active_color)
 pulumi.export("testColor", settings.test_color)
 pulumi.export("images", {name: color.image for name, color in settings.service.colors.items()})
-pulumi.export("url", environment.url)
-pulumi.export("test", environment.test_command)
+pulumi.export("url", environment.apply(lambda made: made.url))
+pulumi.export("test", environment.apply(lambda made: made.test_command))
 pulumi.export("next", next_steps(settings))

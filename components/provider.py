@@ -4,7 +4,9 @@ Written without the class of pulumi_kubernetes, which takes ten milliseconds to 
 the state: a colleague whose kubeconfig is elsewhere would see the provider change in every preview.
 """
 
-from importlib.metadata import version
+import json
+from importlib.util import find_spec
+from pathlib import Path
 
 import pulumi
 
@@ -16,5 +18,12 @@ def provider(context: str, namespace: str) -> pulumi.ProviderResource:
     under it. An environment does not move: for another cluster there is another stack.
     """
     inputs = {"context": context or None, "namespace": namespace, "clusterIdentifier": "cluster"}
-    of_package = pulumi.ResourceOptions(version=version("pulumi_kubernetes"))
-    return pulumi.ProviderResource("kubernetes", "cluster", inputs, of_package)
+    return pulumi.ProviderResource("kubernetes", "cluster", inputs, pulumi.ResourceOptions(version=_version()))
+
+
+def _version() -> str:
+    """Of the plugin that belongs to the package, which says so in a file that the engine reads as well."""
+    package = find_spec("pulumi_kubernetes")
+    assert package and package.origin, "requirements.txt has it"
+    version: str = json.loads(Path(package.origin).with_name("pulumi-plugin.json").read_text())["version"]
+    return version

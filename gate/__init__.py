@@ -44,14 +44,14 @@ class Gate:
         # None as long as the cluster is not read: whoever goes on then goes on blindly.
         self._hooks: Hooks | None = None
 
-    def check(self) -> None:
-        """Reads what is live and refuses what the rules refuse, before anything is registered.
+    async def check(self) -> None:
+        """Reads what is live and refuses what the rules refuse. No object is registered before that.
 
         Raises `pulumi.RunError` with every refusal. A cluster that cannot be read is a warning in a preview and an error
         in an update.
         """
         try:
-            self._live = self._cluster.live()
+            self._live = await asyncio.to_thread(self._cluster.live)
         except LiveError as error:
             self._unread(error)
             return

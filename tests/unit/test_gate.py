@@ -63,7 +63,7 @@ def _in_an_update(monkeypatch: pytest.MonkeyPatch) -> None:
 def check(live: Live | LiveError, change: dict[str, str], *allow: str) -> None:
     allowed = {"bluegreen:allow": "[" + ", ".join(f'"{each}"' for each in allow) + "]"}
     cluster: Any = Cluster(live)
-    Gate(read_settings(BOTH_COLORS | change | allowed), cluster, OWNER).check()
+    asyncio.run(Gate(read_settings(BOTH_COLORS | change | allowed), cluster, OWNER).check())
 
 
 # The exception -> what is live, what is asked, and the rule or the words of the refusal.
@@ -146,7 +146,7 @@ def test_a_target_that_is_no_longer_ready_when_the_route_is_written_is_refused(
 ) -> None:
     cluster: Any = Cluster(served(), served(ready=0))
     gate = Gate(read_settings(BOTH_COLORS | SWITCH), cluster, OWNER)
-    gate.check()
+    asyncio.run(gate.check())
     with pytest.raises(RuntimeError, match=Rule.READY):
         call(hooks(cluster).route_update(("blue", "green")))
     call(hooks(cluster, "unready").route_update(("blue", "green")))
