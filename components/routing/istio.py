@@ -46,7 +46,7 @@ class Routing(pulumi.ComponentResource):
             "DestinationRule",
             object_name,
             {"spec": {"host": app, "subsets": [{"name": color, "labels": {"color": color}} for color in COLORS]}},
-            pulumi.ResourceOptions(parent=self, depends_on=[service]),
+            pulumi.ResourceOptions(parent=self),
             labels={"app": app},
         )
         Manifest(
@@ -57,7 +57,7 @@ class Routing(pulumi.ComponentResource):
             {"spec": {"hosts": [settings.host], "gateways": [gateway.object_name], "http": _routes(settings)}},
             pulumi.ResourceOptions(
                 parent=self,
-                depends_on=ready.apply(lambda deployments: [gateway, rule, *deployments]),
+                depends_on=ready.apply(lambda deployments: [gateway, service, rule, *deployments]),
                 hooks=hooks,
                 protect=settings.protect,
             ),
