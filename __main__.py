@@ -39,7 +39,7 @@ gate = Gate(
 # while the gate reads what is live.
 cluster = provider(settings.context, settings.namespace)
 options = pulumi.ResourceOptions(provider=cluster, transformations=[gate.guard])
-checked = pulumi.Output.from_input(gate.check())
+checked: pulumi.Output[None] = pulumi.Output.from_input(gate.check())
 environment = checked.apply(lambda _: Environment(service, settings, gate, options))
 
 pulumi.export("activeColor", settings.active_color)

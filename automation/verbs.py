@@ -129,8 +129,8 @@ def activate(
     steps.approve(settings, color, approval.release, approval.image)
     if approval.is_tested:
         tested.refuse_untested(session, color)
-    origin = session.live().active
-    compared = bake.before(users, origin, listed) if bake_seconds and origin else None
+    origin = session.live().active if bake_seconds else ""
+    compared = bake.before(users, origin, listed) if origin else None
     _move(session, users, color, f"activate {color}", expect=approval.release or approval.image)
     if compared and origin != color:
         _bake(session, users, (origin, color), bake_seconds, compared)

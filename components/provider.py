@@ -24,6 +24,7 @@ def provider(context: str, namespace: str) -> pulumi.ProviderResource:
 def _version() -> str:
     """Of the plugin that belongs to the package, which says so in a file that the engine reads as well."""
     package = find_spec("pulumi_kubernetes")
-    assert package and package.origin, "requirements.txt has it"
+    assert package is not None
+    assert package.origin is not None
     version: str = json.loads(Path(package.origin).with_name("pulumi-plugin.json").read_text())["version"]
     return version

@@ -137,11 +137,14 @@ def run(config: Mapping[str, str], secret_keys: Collection[str] = (), live: Live
     ROOT_RESOURCE.set(None)  # the mocks have made a stack of their own, which would hide the program's outputs
     set_all_config(dict(config), list(secret_keys))
 
+    def program() -> None:
+        runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
+
     served = type("Cluster", (_Cluster,), {"served": live or Live()})
     hooks = mock.patch("pulumi.resource_hooks.register_resource_hook", recorder.register_hook)
     try:
         with mock.patch("release.live.Cluster", served), hooks:
-            loop.run_until_complete(run_in_stack(lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")))
+            loop.run_until_complete(run_in_stack(program))
     finally:
         loop.close()
     return Run(recorder.registered, recorder.outputs, recorder.hooks)

@@ -72,9 +72,10 @@ def test_a_turn_moves_users_there_back_there_again_and_on(run: Run, file: Path) 
 
 
 def test_on_an_idle_sandbox_all_switch_in_turn_each_round_beginning_with_another(run: Run, file: Path) -> None:
-    first, second = Made(), Made()
-    second.name = "second"
-    run._idle([first, second])
+    class Second(Made):
+        name = "second"
+
+    run._idle([Made(), Second()])
     taken = Results.read(file).samples
     assert {(each.kind, each.load) for each in taken} == {("switch", "idle")}
     assert [each.contestant for each in taken[:4]] == ["made up", "second", "second", "made up"]
