@@ -28,7 +28,7 @@ NS = 1_000_000_000
 QUIET_SECONDS = 0.5  # between what was before and the command
 BIN_MS = 25
 RATES = (2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000, 10_000)
-MOST_NEW = 200  # new connections a second
+MOST_NEW = 100  # new connections a second
 COLOR_HEADER = "x-served-by"  # the sample application's own, so all contestants are told apart by the same word
 
 

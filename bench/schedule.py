@@ -20,6 +20,7 @@ from bench.cluster import BenchError
 from bench.contestants import ALL, TAKING_TURNS
 from bench.contestants.base import PLAIN_ROLLBACK, PLAN, RELEASE, ROLLBACK, ROLLBACK_LATER, SWITCH, Contestant
 from bench.contestants.flagger import Flagger
+from bench.contestants.nothing import NothingToDo
 from bench.controllers import Controller
 from bench.footprint import footprint
 from bench.record import Record
@@ -38,7 +39,7 @@ class Settings:
 
     rounds: int = 10
     contestants: tuple[str, ...] = (*(each.slug for each in TAKING_TURNS), Flagger.slug)
-    rate: int = 2000
+    rate: int = 1000
     probe: int = 100
     minute: float = 60
     """Seconds between a release and the rollback that is not at once."""
@@ -68,7 +69,7 @@ class Run:
         try:
             chosen = [each for each in TAKING_TURNS if each.slug in self._settings.contestants]
             contestants = self._all_made(each for each in chosen if not each.tool)
-            self._idle(contestants)
+            self._idle([*contestants, *self._all_made([NothingToDo])])
             self._full_load(contestants)
             self._side_by_side(contestants, [each for each in chosen if each.tool])
             if Flagger.slug in self._settings.contestants:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.judgement import BARE, OURS, Lead, QuickVerdict, Row, goals, lead, rows, spread
+from bench.judgement import BARE, FLOOR, OURS, Lead, QuickVerdict, Row, goals, lead, rows, spread
 from bench.samples import Results
 from tests.unit.bench.made_up import INSTALLED, NOTHING_INSTALLED, results, sample
 
@@ -82,6 +82,12 @@ def met(found: Results) -> dict[str, bool]:
 @pytest.mark.parametrize(("seconds", "is_met"), [(1.2, True), (1.21, False)], ids=["at the limit", "above it"])
 def test_a_switch_on_an_idle_machine_meets_its_goal_up_to_the_limit(seconds: float, is_met: bool) -> None:
     assert met(results(sample(UP, seconds, load="idle")))["Switch by `pulumi up`, idle sandbox"] is is_met
+
+
+def test_a_goal_in_seconds_stands_beside_what_pulumi_takes_with_nothing_to_do() -> None:
+    found = goals(results(sample(UP, 1.5, load="idle"), sample(FLOOR, 1.25, load="idle")))
+    assert found[0].measured == "1.50 s; Pulumi with nothing to do: 1.25 s"
+    assert not found[0].is_met
 
 
 @pytest.mark.parametrize(("seconds", "is_met"), [(1.1, True), (1.11, False)], ids=["at the limit", "above it"])
