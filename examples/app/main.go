@@ -196,8 +196,9 @@ func answerJSON(w http.ResponseWriter, status int, body any) {
 // serve answers on listener until stop is closed, then drains in three steps: say not ready and go on serving, since
 // whoever sends requests here learns of the end a moment later than we do; stop accepting; wait for what is in flight.
 func (a *app) serve(listener net.Listener, stop <-chan struct{}) error {
-	// No IdleTimeout: closing an idle connection races with the next request on it, and the proxy in front has one.
-	server := &http.Server{Handler: a.handler(), ReadHeaderTimeout: 5 * time.Second}
+	// No timeouts: closing a connection that waits for a request races with that request, and the proxy in front has one.
+	// ReadHeaderTimeout would end also those that the proxy has opened in advance and not used yet.
+	server := &http.Server{Handler: a.handler()}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	select {

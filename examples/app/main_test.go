@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"io"
 	"net"
@@ -144,6 +145,29 @@ func TestDrainFinishesWhatIsInFlightAndServesLateRequests(t *testing.T) {
 	}
 	if err := <-served; err != nil {
 		t.Error(err)
+	}
+}
+
+func TestAConnectionOpenedInAdvanceIsKeptUntilItIsUsed(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, nil)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = a.serve(listener, nil) }()
+	connection, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	time.Sleep(6 * time.Second)
+	if _, err := io.WriteString(connection, "GET /ping HTTP/1.1\r\nHost: app\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Errorf("after 6 s without a request, the first one got %v, %v", answer, err)
 	}
 }
 
