@@ -24,6 +24,18 @@ def machine() -> dict[str, object]:
     }
 
 
+def processor_time() -> tuple[int, int]:
+    """Ticks of all cores since the machine began: all of them, and those that the host gave to others meanwhile."""
+    ticks = [int(value) for value in Path("/proc/stat").read_text().split(maxsplit=9)[1:9]]
+    return sum(ticks), ticks[7]
+
+
+def stolen_percent(since: tuple[int, int]) -> float:
+    """How much of the time `since` a reading of `processor_time` the host gave to others: figures of a busy host differ."""
+    every, stolen = (now - then for now, then in zip(processor_time(), since, strict=True))
+    return round(100 * stolen / every, 1) if every else 0.0
+
+
 def versions() -> dict[str, str]:
     """What took part, and the commit of this project, with a plus sign when the program has changed since."""
     programs = ("__main__.py", "Pulumi.yaml", "automation", "components", "gate", "release", "bench/contestants", "bench/bare")

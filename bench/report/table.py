@@ -73,6 +73,8 @@ def provenance(results: Results) -> str:
     machine, versions = results.machine, results.versions
     place = f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}"
     with_what = ", ".join(f"{name} {version}" for name, version in versions.items())
+    if stolen := machine.get("stolen_percent"):
+        place += f" (of whose time the host gave {stolen:g} % to others)"
     state = "" if results.finished else " The run was not finished."
     return f"Measured {results.began} on {place}, kernel {machine['kernel']}, with {with_what}.{state} {_counts(results)}"
 

@@ -71,6 +71,13 @@ def test_the_provenance_names_the_cells_with_another_number_of_samples() -> None
     assert "Flagger, whole release: 1" in said
 
 
+def test_the_provenance_tells_how_much_of_the_machine_was_missing() -> None:
+    quiet = results(sample(UP, 1))
+    busy = results(sample(UP, 1), machine={**quiet.machine, "stolen_percent": 12.5})
+    assert "(of whose time the host gave 12.5 % to others)" in table.provenance(busy)
+    assert "others" not in table.provenance(quiet)
+
+
 def test_a_run_that_was_not_finished_says_so() -> None:
     assert "The run was not finished." in table.provenance(results(sample(UP, 1), finished=""))
 
