@@ -41,7 +41,7 @@ cluster-test: sandbox ## Run the tests on the real engine and cluster (minutes)
 	@$(IN_SANDBOX) python -m bench quick
 
 .PHONY: bench
-bench: sandbox ## Measure a release beside Argo Rollouts, Flagger, kubectl and bare Pulumi, and report (45 minutes)
+bench: sandbox ## Measure a release beside Argo Rollouts, Flagger, kubectl and bare Pulumi, and report (an hour)
 	@$(IN_SANDBOX) python -m bench run
 
 .PHONY: bench-quick

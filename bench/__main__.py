@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     usual = Settings()
     parser = argparse.ArgumentParser(prog="python -m bench", description=bench.__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    full = commands.add_parser("run", help="measure all contestants, then report (45 minutes)")
+    full = commands.add_parser("run", help="measure all contestants, then report (an hour)")
     full.set_defaults(run=_run)
     full.add_argument("--rounds", type=int, default=usual.rounds, help=f"samples of each kind (default {usual.rounds})")
     full.add_argument("--contestants", default=",".join(usual.contestants), help=f"some of {','.join(usual.contestants)}")

@@ -40,6 +40,8 @@ class Row:
     digits: int
     values: dict[str, Spread]
     """By contestant; one to whom it does not apply is not there."""
+    resolution: float = 0
+    """Values nearer than this cannot be told apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +49,8 @@ class Lead:
     """Who is ahead in a row.
 
     `behind` is the next one who is not even with the leaders: of the other side (ours, or what one would take instead), as
-    long as the leaders are all of one side. `factor` is by how much, None when it cannot be said because the leaders have 0.
+    long as the leaders are all of one side. `factor` is by how much, None when it cannot be said because the best has 0, as
+    far as can be told.
     """
 
     leaders: tuple[str, ...]
@@ -61,12 +64,12 @@ def lead(row: Row) -> Lead | None:
     if len({name in OURS for name in medians}) < 2:
         return None
     best = min(medians.values())
-    leaders = tuple(name for name, median in medians.items() if median <= best * EVEN_FACTOR)
+    leaders = tuple(name for name, median in medians.items() if median <= max(best * EVEN_FACTOR, best + row.resolution))
     rest = [name for name in medians if name not in leaders]
     if len({name in OURS for name in leaders}) == 1:
         rest = [name for name in rest if (name in OURS) is not (leaders[0] in OURS)]
     behind = min(rest, key=lambda name: medians[name], default=None)
-    factor = medians[behind] / best if behind and best else None
+    factor = medians[behind] / best if behind and best > row.resolution else None
     return Lead(leaders=leaders, behind=behind, factor=factor)
 
 
@@ -94,6 +97,8 @@ def rows(results: Results) -> list[Row]:
     cut_over = _row(
         results, "Cut-over: both versions answer, at the fixed rate", "ms", 1, SWITCH, LOADED, lambda s: s.cut_over_ms
     )
+    # The first and the last answer are each known to the time between two requests.
+    cut_over = replace(cut_over, resolution=2000 / results.settings["rate"])
     timed = [_row(results, title, "s", 2, kind, load, pick) for title, kind, load, pick in seconds]
     return [row for row in [*timed[:5], cut_over, *timed[5:], *_costs(results)] if row.values]
 

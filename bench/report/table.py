@@ -53,7 +53,9 @@ def ahead(row: Row, found: Lead | None) -> str:
     if found.behind is None:
         return "all even" if len(found.leaders) > 1 else names
     if found.factor is None:
-        return f"{names}: 0; {found.behind}: {row.values[found.behind].median:,.{row.digits}f}"
+        leading = max(row.values[name].median for name in found.leaders)
+        most = f"≤ {leading:,.{row.digits}f}" if leading else "0"
+        return f"{names}: {most}; {found.behind}: {row.values[found.behind].median:,.{row.digits}f}"
     return f"{names}; {found.behind}: {found.factor:,.{1 if found.factor < 100 else 0}f} ×"
 
 

@@ -1,5 +1,7 @@
 """Every claim follows from the samples: who is ahead and by what factor, which goal is met, when a change may not pass."""
 
+from dataclasses import replace
+
 import pytest
 
 from bench.judgement import BARE, FLOOR, OURS, Lead, QuickVerdict, Row, goals, lead, rows, spread
@@ -43,6 +45,11 @@ def test_a_spread_is_the_median_between_the_lowest_and_the_highest() -> None:
 )
 def test_who_is_ahead_and_by_what_factor(medians: dict[str, float], expected: Lead | None) -> None:
     assert lead(row(**medians)) == expected
+
+
+def test_values_that_cannot_be_told_apart_are_even_and_make_no_factor() -> None:
+    found = lead(replace(row(**{UP: 1.6, BARE: 0.02, ARGO: 4.8}), resolution=2))
+    assert found == Lead(leaders=(UP, BARE), behind=ARGO, factor=None)
 
 
 def title_of(found: Results, start: str) -> Row:

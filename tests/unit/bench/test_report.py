@@ -48,6 +48,11 @@ def test_the_table_names_every_value_and_who_is_ahead() -> None:
     assert table.table(RUN) == GOLDEN
 
 
+def test_a_lead_that_is_no_factor_is_told_by_its_values() -> None:
+    found = results(*(sample(name, 1, load="loaded", cut_over_ms=ms) for name, ms in ((UP, 0.6), (BARE, 0.02), (ARGO, 4.8))))
+    assert "| `pulumi up`, bare Pulumi: ≤ 0.6; Argo Rollouts: 4.8 |" in table.table(found)
+
+
 def test_the_short_table_has_the_same_headlines_alone() -> None:
     short = table.table(RUN, is_short=True).splitlines()
     assert set(short) < set(GOLDEN.splitlines())
