@@ -128,7 +128,7 @@ def draw_durations(results: Results, path: Path) -> None:
             _bars(axes, shown[place], [name for name in results.contestants if name in shown[place].values])
         else:
             axes.set_visible(False)
-    title = "Seconds on an idle machine: median, lowest and highest"
+    title = "Seconds under a light load: median, lowest and highest"
     figure.text(0.012, 1 - 0.25 / height, title, weight="bold", size=11, color=INK)
     figure.savefig(path)
 
