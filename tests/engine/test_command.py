@@ -127,6 +127,7 @@ def test_a_color_that_does_not_become_ready_fails_as_a_resource_and_stays_in_the
     assert "myapp-green did not become ready" in failed.err
     assert "users stay on blue" in failed.err
     assert "no-such-tag" in operator.config()
+    operator.environment.set({"green:readyTimeoutSeconds": 60})
     operator.run("deploy", "green", "--image", "2.0")
 
 

@@ -9,7 +9,7 @@ from tests.conftest import Environments
 from tests.engine.onlookers import served_by
 from tests.stack import BOTH_COLORS, ONE_COLOR, Environment, environment_of_its_own
 
-READY_TIMEOUT_SECONDS = 5
+READY_TIMEOUT_SECONDS = 12
 # What an update takes beside waiting, on a slow and busy machine; the usual time for waiting is three minutes.
 MARGIN_SECONDS = 30
 
