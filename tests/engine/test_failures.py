@@ -1,5 +1,6 @@
 """A color that does not become ready: the update fails in time and says why; route and users never hear of it."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -38,6 +39,9 @@ def test_a_color_that_does_not_become_ready_fails_the_update_and_users_notice_no
     live.set({"green:imageTag": "2.0", "green:env": None, "bluegreen:testColor": "green"} | broken)
     with served_by(live, "blue"):
         result = live.up(succeeds=False)
+    waited = re.search(r"did not become ready in (\d+) s", result.text)
+    assert waited
+    assert int(waited[1]) <= READY_TIMEOUT_SECONDS + 1
     assert result.seconds < READY_TIMEOUT_SECONDS + MARGIN_SECONDS
     assert "myapp-green" in result.text
     assert any(each in result.text for each in reason.split("|"))
