@@ -38,7 +38,17 @@ def stolen_percent(since: tuple[int, int]) -> float:
 
 def versions() -> dict[str, str]:
     """What took part, and the commit of this project, with a plus sign when the program has changed since."""
-    programs = ("__main__.py", "Pulumi.yaml", "automation", "components", "gate", "release", "bench/contestants", "bench/bare")
+    programs = (
+        "__main__.py",
+        "Pulumi.yaml",
+        "automation",
+        "components",
+        "gate",
+        "release",
+        "bench/contestants",
+        "bench/bare",
+        "bench/nothing",
+    )
     changed = run("git", "status", "--porcelain", "--", *programs)
     return {
         "this project": run("git", "rev-parse", "--short", "HEAD").strip() + ("+" if changed else ""),
