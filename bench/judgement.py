@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from bench.contestants.base import PLAIN_ROLLBACK, PLAN, RELEASE, ROLLBACK, ROLLBACK_LATER, SWITCH
-from bench.samples import FULL, IDLE, LOADED, PROBED, Results, Sample
+from bench.samples import ALONE, FULL, IDLE, LOADED, PROBED, Results, Sample
 
 OURS = ("`pulumi up`", "`bluegreen`")
 BARE, FLOOR = "bare Pulumi", "Pulumi with nothing to do"
@@ -93,6 +93,8 @@ def rows(results: Results) -> list[Row]:
         ("Preview or plan", PLAN, "", end),
         ("With the sandbox to itself: a switch", SWITCH, IDLE, end),
         ("With the sandbox to itself: preview or plan", PLAN, IDLE, end),
+        ("With the sandbox to itself: a rollback, to last old answer", ROLLBACK, ALONE, last),
+        ("With the sandbox to itself: a whole release, to last old answer", RELEASE, ALONE, last),
     ]
     cut_over = _row(
         results, "Cut-over: both versions answer, at the fixed rate", "ms", 1, SWITCH, LOADED, lambda s: s.cut_over_ms
@@ -121,8 +123,9 @@ def _costs(results: Results) -> Iterable[Row]:
         return Row(title=title, unit=unit, digits=digits, values=found)
 
     def failed(name: str) -> Spread | None:
-        # Full load came to ours alone, so it is no row of a comparison.
-        return spread([sum(each.failed for each in results.samples if each.contestant == name and each.load != FULL)])
+        # What did not come to all is no row of a comparison.
+        same = [each for each in results.samples if each.contestant == name and each.load not in (FULL, ALONE)]
+        return spread([sum(each.failed for each in same)])
 
     def memory(name: str) -> Spread | None:
         return spread([each / 1e6 for each in results.memory.get(name, [0])])
@@ -163,10 +166,10 @@ def goals(results: Results) -> list[Goal]:
         _above_the_floor(results, "`pulumi preview`, idle sandbox", PLAN),
         _ratio("`pulumi preview`, beside the bare program", results, PLAN),
         _at_most(
-            "`bluegreen rollback --now`, to last old answer", _median(results, OURS[1], ROLLBACK, PROBED, "last_old"), 0.3, "s"
+            "`bluegreen rollback --now`, to last old answer", _median(results, OURS[1], ROLLBACK, ALONE, "last_old"), 0.3, "s"
         ),
         _at_most(
-            "Whole release by `pulumi up`, to last old answer", _median(results, OURS[0], RELEASE, PROBED, "last_old"), 6, "s"
+            "Whole release by `pulumi up`, to last old answer", _median(results, OURS[0], RELEASE, ALONE, "last_old"), 6, "s"
         ),
         *_of_traffic(ours),
     ]

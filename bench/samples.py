@@ -8,8 +8,9 @@ from typing import Any, Self
 
 SCHEMA = 1
 
-# How much load there was while a sample was taken.
-IDLE, PROBED, LOADED, FULL = "idle", "probed", "loaded", "full"
+# How much load there was while a sample was taken: none, just enough to see the moves, the fixed rate, as much as the machine
+# gives. Nobody's controller runs but at PROBED and LOADED.
+IDLE, ALONE, PROBED, LOADED, FULL = "idle", "alone", "probed", "loaded", "full"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The run: who is measured when, and what happens when something fails.
 
-First those without a controller have the sandbox to themselves: switches without any load, and ours under as much as the
-machine gives. Then come the controllers, and all are measured side by side.
+First those without a controller have the sandbox to themselves: switches without any load, rollbacks and releases, and ours
+under as much load as the machine gives. Then come the controllers, and all are measured side by side.
 
 The contestants take turns, each round in another order, so whatever else the machine does meets all of them. Load comes to one
 at a time. While a contestant's minute between a release and its rollback passes, the others are measured. A sample is written
@@ -24,7 +24,7 @@ from bench.contestants.nothing import NothingToDo
 from bench.controllers import Controller
 from bench.footprint import footprint
 from bench.record import Record
-from bench.samples import FULL, IDLE, LOADED, PROBED, Results, Sample
+from bench.samples import ALONE, FULL, IDLE, LOADED, PROBED, Results, Sample
 from sandbox.errors import SandboxError
 from traffic.vegeta import LoadError
 
@@ -86,6 +86,8 @@ class Run:
                 if not self._record.is_out(contestant):
                     self._idle_switch(contestant, number)
                     self._plan(contestant, number, IDLE)
+                    self._move(contestant, ROLLBACK, ALONE, number)
+                    self._move(contestant, RELEASE, ALONE, number)
 
     def _idle_switch(self, contestant: Contestant, number: int) -> None:
         with self._attempt(contestant, SWITCH, number):
@@ -155,10 +157,12 @@ class Run:
                 return
             if kind == PLAN:
                 self._plan(contestant, number, load)
-            elif kind in contestant.moves:
+            else:
                 self._move(contestant, kind, load, number)
 
     def _move(self, contestant: Contestant, kind: str, load: str, number: int) -> None:
+        if kind not in contestant.moves:
+            return
         rate = self._settings.rate if load == LOADED else self._settings.probe
         with self._attempt(contestant, kind, number):
             contestant.prepare(kind)
@@ -168,7 +172,7 @@ class Run:
                 base = replace(base, since_switch=round(time.monotonic() - since, 1))
             sample = measure.observe(base, contestant.host, contestant.move(kind), rate)
             contestant.live = sample.new
-            if kind == RELEASE:
+            if kind == RELEASE and load == PROBED:
                 self._released_at[contestant.environment] = time.monotonic()
             self._record.take(sample if load == LOADED else replace(sample, timeline=None))
 

@@ -118,6 +118,22 @@ def test_the_goal_of_a_million_requests(requests: int, switches: int, failed: in
     assert met(results(*taken, sample(ARGO, 1)))["Requests over our switches"] is is_met
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "seconds", "goal"),
+    [
+        pytest.param(COMMAND, "rollback", 0.3, "`bluegreen rollback --now`, to last old answer", id="rollback --now"),
+        pytest.param(UP, "release", 6.0, "Whole release by `pulumi up`, to last old answer", id="a release"),
+    ],
+)
+def test_a_goal_in_seconds_is_judged_with_the_sandbox_to_itself(name: str, kind: str, seconds: float, goal: str) -> None:
+    def judged(last_old: float) -> bool:
+        alone = sample(name, 9, kind=kind, load="alone", last_old=last_old)
+        return met(results(alone, sample(name, 99, kind=kind)))[goal]
+
+    assert judged(seconds)
+    assert not judged(seconds + 0.01)
+
+
 def test_the_cut_over_is_judged_by_its_median_and_by_its_worst_where_there_is_load() -> None:
     spans = [(1.0, "loaded"), (9.0, "loaded"), (60.0, "full"), (500.0, "probed")]
     found = results(*(sample(UP, 1, load=load, cut_over_ms=span) for span, load in spans))
@@ -125,7 +141,8 @@ def test_the_cut_over_is_judged_by_its_median_and_by_its_worst_where_there_is_lo
 
 
 def test_failures_are_compared_under_the_loads_that_came_to_all() -> None:
-    found = results(sample(UP, 1, failed=2), sample(UP, 1, load="full", failed=5), sample(ARGO, 1, failed=3))
+    elsewhere = [sample(UP, 1, load=load, failed=5) for load in ("full", "alone")]
+    found = results(sample(UP, 1, failed=2), *elsewhere, sample(ARGO, 1, failed=3))
     failed = next(row for row in rows(found) if row.title.startswith("Failed requests"))
     assert {name: spread.median for name, spread in failed.values.items()} == {UP: 2, ARGO: 3}
 

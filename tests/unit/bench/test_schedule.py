@@ -71,15 +71,30 @@ def test_a_turn_moves_users_there_back_there_again_and_on(run: Run, file: Path) 
     assert contestant.live == "blue"
 
 
-def test_on_an_idle_sandbox_all_switch_in_turn_each_round_beginning_with_another(run: Run, file: Path) -> None:
+def test_on_an_idle_sandbox_all_move_in_turn_each_round_beginning_with_another(run: Run, file: Path) -> None:
     class Second(Made):
         name = "second"
 
     run._idle([Made(), Second()])
     taken = Results.read(file).samples
-    assert {(each.kind, each.load) for each in taken} == {("switch", "idle")}
-    assert [each.contestant for each in taken[:4]] == ["made up", "second", "second", "made up"]
-    assert len(taken) == 2 * Settings().rounds
+    assert [(each.kind, each.load) for each in taken[:3]] == [("switch", "idle"), ("rollback", "alone"), ("release", "alone")]
+    assert [each.contestant for each in taken[:12:3]] == ["made up", "second", "second", "made up"]
+    assert len(taken) == 2 * 3 * Settings().rounds
+
+
+def test_on_an_idle_sandbox_nobody_is_rolled_back_later(run: Run, file: Path) -> None:
+    contestant = Made()
+    run._idle([contestant])
+    run._roll_back_the_due([contestant], 0, contestant)
+    assert ROLLBACK_LATER not in kinds(file)
+
+
+def test_whoever_cannot_move_users_is_not_asked_to(run: Run, file: Path) -> None:
+    class Floor(Made):
+        moves = ()
+
+    run._idle([Floor()])
+    assert set(kinds(file)) == {"switch"}
 
 
 def test_whoever_was_released_a_minute_ago_is_rolled_back_once(run: Run, file: Path) -> None:
