@@ -31,6 +31,8 @@ from traffic.vegeta import LoadError
 FLAGGER_COPIES, APART_SECONDS = 5, 2.3
 # Of the rate that the machine bears when nothing else goes on: a switch needs the rest.
 FULL_SHARE = 0.5
+# Under full load only what lasted longer than this keeps its timeline, so that it can be told what else happened meanwhile.
+LONG_CUT_OVER_MS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +111,8 @@ class Run:
             base = Sample(contestant=contestant.name, kind=SWITCH, load=FULL, round=0, end=0)
             samples, failure = measure.observe_many(base, contestant, self._full_rate, requests)
             for number, sample in enumerate(samples):
-                self._record.take(replace(sample, round=number, timeline=None))
+                is_long = (sample.cut_over_ms or 0) > LONG_CUT_OVER_MS
+                self._record.take(replace(sample, round=number, timeline=sample.timeline if is_long else None))
             if failure:
                 raise failure
 

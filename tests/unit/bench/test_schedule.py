@@ -11,7 +11,7 @@ from bench.contestants.base import ROLLBACK_LATER, Command, Contestant, Move
 from bench.record import MOST_FAILURES
 from bench.samples import Results, Sample
 from bench.schedule import Run, Settings
-from tests.unit.bench.made_up import results
+from tests.unit.bench.made_up import LINE, results, sample
 
 
 class Made(Contestant):
@@ -95,6 +95,19 @@ def test_whoever_cannot_move_users_is_not_asked_to(run: Run, file: Path) -> None
 
     run._idle([Floor()])
     assert set(kinds(file)) == {"switch"}
+
+
+def test_under_full_load_a_long_cut_over_alone_keeps_its_timeline(
+    run: Run, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ours(Made):
+        is_ours = True
+
+    observed = [sample("made up", 1, load="full", cut_over_ms=span, timeline=LINE) for span in (10.0, 10.1)]
+    monkeypatch.setattr(measure, "bearable_rate", lambda _host: 2000)
+    monkeypatch.setattr(measure, "observe_many", lambda *_: (observed, None))
+    run._full_load([Ours()])
+    assert [each.timeline is not None for each in Results.read(file).samples] == [False, True]
 
 
 def test_whoever_was_released_a_minute_ago_is_rolled_back_once(run: Run, file: Path) -> None:
