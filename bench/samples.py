@@ -8,8 +8,8 @@ from typing import Any, Self
 
 SCHEMA = 1
 
-# How much load there was while a sample was taken: none, just enough to see the moves, the fixed rate, as much as the machine
-# gives. Nobody's controller runs but at PROBED and LOADED.
+# How much load there was while a sample was taken: none, just enough to see the moves (twice), the fixed rate, as much as the
+# machine gives. At IDLE, ALONE and FULL nobody's controller runs.
 IDLE, ALONE, PROBED, LOADED, FULL = "idle", "alone", "probed", "loaded", "full"
 
 

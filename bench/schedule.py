@@ -34,6 +34,17 @@ FULL_SHARE = 0.5
 # Under full load only what lasted longer than this keeps its timeline, so that it can be told what else happened meanwhile.
 LONG_CUT_OVER_MS = 10
 
+# What a contestant does when its turn comes: each kind of operation with the load that there is meanwhile.
+TO_ITSELF = ((SWITCH, IDLE), (PLAN, IDLE), (ROLLBACK, ALONE), (RELEASE, ALONE))
+SIDE_BY_SIDE = (
+    (SWITCH, PROBED),
+    (ROLLBACK, PROBED),
+    (SWITCH, LOADED),
+    (PLAIN_ROLLBACK, PROBED),
+    (RELEASE, PROBED),
+    (PLAN, ""),
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -85,11 +96,7 @@ class Run:
     def _idle(self, contestants: list[Contestant]) -> None:
         for number in range(self._settings.rounds):
             for contestant in _in_turn(contestants, number):
-                if not self._record.is_out(contestant):
-                    self._idle_switch(contestant, number)
-                    self._plan(contestant, number, IDLE)
-                    self._move(contestant, ROLLBACK, ALONE, number)
-                    self._move(contestant, RELEASE, ALONE, number)
+                self._one_turn(contestant, number, TO_ITSELF)
 
     def _idle_switch(self, contestant: Contestant, number: int) -> None:
         with self._attempt(contestant, SWITCH, number):
@@ -147,25 +154,18 @@ class Run:
         finally:
             controllers.stop_recorded()
 
-    def _one_turn(self, contestant: Contestant, number: int) -> None:
-        for kind, load in (
-            (SWITCH, PROBED),
-            (ROLLBACK, PROBED),
-            (SWITCH, LOADED),
-            (PLAIN_ROLLBACK, PROBED),
-            (RELEASE, PROBED),
-            (PLAN, ""),
-        ):
+    def _one_turn(self, contestant: Contestant, number: int, steps: Sequence[tuple[str, str]] = SIDE_BY_SIDE) -> None:
+        for kind, load in steps:
             if self._record.is_out(contestant):
                 return
             if kind == PLAN:
                 self._plan(contestant, number, load)
-            else:
+            elif load == IDLE:
+                self._idle_switch(contestant, number)
+            elif kind in contestant.moves:
                 self._move(contestant, kind, load, number)
 
     def _move(self, contestant: Contestant, kind: str, load: str, number: int) -> None:
-        if kind not in contestant.moves:
-            return
         rate = self._settings.rate if load == LOADED else self._settings.probe
         with self._attempt(contestant, kind, number):
             contestant.prepare(kind)
