@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.cluster import ROOT
-from tests.unit.automation.served import Asked, Reply, server
+from tests.unit.automation.served import Asked, Reply, kubeconfig, server
 
 # As many threads as an environment has objects ask at once, with the threads taking turns as often as they can.
 ASK_AT_ONCE = """
@@ -37,11 +37,8 @@ def test_many_threads_may_read_at_once(tmp_path: Path) -> None:
         return Reply(body=json.dumps(content), headers={"Content-Type": "application/json"})
 
     with server(answer) as url:
-        cluster, context = {"name": "c", "cluster": {"server": url}}, {"name": "c", "context": {"cluster": "c", "user": "u"}}
-        user = {"name": "u", "user": {}}
-        kubeconfig = {"current-context": "c", "clusters": [cluster], "contexts": [context], "users": [user]}
         file = tmp_path / "kubeconfig"
-        file.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", **kubeconfig}))
+        file.write_text(kubeconfig(url))
         ran = subprocess.run(
             [sys.executable, "-c", ASK_AT_ONCE],
             cwd=ROOT,

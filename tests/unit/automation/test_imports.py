@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import ROOT
+from tests.unit.automation.served import kubeconfig
 
 
 @pytest.mark.parametrize(
@@ -24,25 +25,18 @@ def test_what_answers_at_once_imports_little(modules: str, absent: list[str]) ->
     assert ran.stdout == "[]\n"
 
 
-NOBODY_ANSWERS = """
-apiVersion: v1
-kind: Config
-current-context: nobody
-clusters: [{name: nobody, cluster: {server: "http://127.0.0.1:1"}}]
-users: [{name: nobody, user: {}}]
-contexts: [{name: nobody, context: {cluster: nobody, user: nobody}}]
-"""
+NOBODY_ANSWERS = "http://127.0.0.1:1"
 
 
 def test_rollback_now_imports_of_its_http_client_only_what_it_uses(tmp_path: Path) -> None:
-    kubeconfig, config = tmp_path / "kubeconfig", tmp_path / "Pulumi.dev.yaml"
-    kubeconfig.write_text(NOBODY_ANSWERS)
+    leads_to, config = tmp_path / "kubeconfig", tmp_path / "Pulumi.dev.yaml"
+    leads_to.write_text(kubeconfig(NOBODY_ANSWERS))
     config.write_text("config: {bluegreen:activeColor: blue, bluegreen:image: shop, blue:imageTag: '1.0'}\n")
     command = ["automation", "rollback", "--now", "--stack", "dev", "--config-file", str(config)]
     ran = subprocess.run(
         [sys.executable, "-X", "importtime", *command],
         cwd=ROOT,
-        env={**os.environ, "KUBECONFIG": str(kubeconfig)},
+        env={**os.environ, "KUBECONFIG": str(leads_to)},
         capture_output=True,
         text=True,
         check=False,
