@@ -115,4 +115,6 @@ def kubectl_patch(environment: Environment, kind: str, name: str, change: object
 def settled(environment: Environment, color: str) -> bool:
     item = environment.get("deployment", f"myapp-{color}")
     counts = [item["status"].get(each) for each in ("replicas", "updatedReplicas", "readyReplicas")]
-    return counts == [item["spec"]["replicas"]] * 3
+    # Until its controller has seen a change, the status counts the pods from before it.
+    seen = item["status"]["observedGeneration"] == item["metadata"]["generation"]
+    return seen and counts == [item["spec"]["replicas"]] * 3
