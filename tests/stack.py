@@ -137,6 +137,11 @@ class Environment:
         found: dict[str, Any] = json.loads(told.text)
         return found
 
+    @property
+    def locks(self) -> Path:
+        """Where the engine keeps the locks of this stack, a file each, and nothing while nobody holds one."""
+        return self.state / ".pulumi" / "locks" / "organization" / self.project_name / self.name
+
     def state_text(self) -> str:
         """All of the state that the engine keeps, history included."""
         return "\n".join(file.read_text(errors="replace") for file in self.state.rglob("*") if file.is_file())

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import Cluster
+from tests.cluster import Cluster, eventually
 from tests.command import LONGEST_SECONDS, Operator
 from tests.conftest import Environments
 from tests.stack import BOTH_COLORS, ONE_COLOR, environment_of_its_own, other
@@ -184,14 +184,14 @@ def test_a_cluster_that_cannot_be_read_stops_everything(onlooker: Operator) -> N
 def test_a_busy_stack_is_waited_for_and_its_holder_named(operator: Operator, tmp_path: Path) -> None:
     operator.environment.set({"green:imageTag": "no-such-tag", "green:readyTimeoutSeconds": 8})
     busy = operator.start("up")
-    time.sleep(3)
+    eventually(lambda: any(operator.environment.locks.glob("*.json")), True)
     locked = operator.elsewhere(tmp_path).run("activate", "blue", "--wait", "1s", status=12)
     assert "(process " in locked.err
     busy.communicate(timeout=LONGEST_SECONDS)
 
 
 def test_a_lock_that_a_killed_run_has_left_is_explained_and_not_removed(onlooker: Operator) -> None:
-    locks = onlooker.environment.state / ".pulumi" / "locks" / "organization" / "bluegreen" / onlooker.environment.name
+    locks = onlooker.environment.locks
     locks.mkdir(parents=True, exist_ok=True)
     gone = subprocess.Popen(["true"])
     gone.wait()
