@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+from automation.probe import Entrance, wait_for
 from bench.cluster import LONGEST_SECONDS, BenchError
 from bench.contestants.base import SWITCH, Command, Contestant, Move
 from bench.samples import Sample, Timeline
@@ -134,11 +135,22 @@ def timed(base: Sample, commands: Sequence[Command]) -> Sample:
     return replace(base, end=_seconds(span.ended_ns, span))
 
 
+def wait_until_served(host: str, color: str) -> None:
+    """Waits until `color` serves `host`: what a contestant has just made may not have reached the gateway yet.
+
+    Raises BenchError when it does not.
+    """
+    waited = wait_for(Entrance(url=os.environ["GATEWAY_URL"], host=host, color_header=COLOR_HEADER), color)
+    if not waited.is_served:
+        raise BenchError(f"users of {host} are not served by {color} after {waited.seconds:.0f} s: {waited.last_other}")
+
+
 def observe(base: Sample, host: str, move: Move, rate: int) -> Sample:
     """Measures `move` under `rate` requests a second to `host`; `base` says what it is a sample of.
 
-    Raises BenchError when a command fails or users do not move; the load is stopped in any case.
+    Raises BenchError when nobody is served before, a command fails, or users do not move; the load is stopped in any case.
     """
+    wait_until_served(host, move.old)
     with Users(host, rate) as users:
         time.sleep(QUIET_SECONDS)
         span = run(move.commands)

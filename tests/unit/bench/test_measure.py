@@ -2,10 +2,12 @@
 
 import pytest
 
+from bench import measure
 from bench.cluster import BenchError
 from bench.contestants.base import Move
-from bench.measure import NS, Span, judge, merged
+from bench.measure import NS, Span, judge, merged, observe
 from bench.samples import Sample, Timeline
+from tests.unit.automation.served import Asked, Reply, server
 from tests.unit.traffic.made_up import NS_PER_MS, Made, answers
 
 MOVE = Move(commands=(), old="blue", new="green")
@@ -56,3 +58,22 @@ def test_the_timeline_begins_half_a_second_before_the_command() -> None:
 def test_both_halves_of_the_load_are_counted_together() -> None:
     both = merged([answers([at(1)]), answers([at(2, "green"), at(3, "", "gone")])])
     assert (len(both), both.color, both.error) == (3, ["blue", "green", ""], ["", "", "gone"])
+
+
+def test_users_come_when_the_old_color_serves_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Asked] = []
+
+    def answer(each: Asked) -> Reply:
+        asked.append(each)
+        return Reply(404) if each.before < 5 else Reply(headers={"x-served-by": "blue"})
+
+    def users_come(_host: str, _rate: int) -> None:
+        raise BenchError("users come")
+
+    monkeypatch.setattr(measure, "Users", users_come)
+    with server(answer) as url:
+        monkeypatch.setenv("GATEWAY_URL", url)
+        with pytest.raises(BenchError, match="users come"):
+            observe(BASE, "one.example", MOVE, rate=100)
+    assert len(asked) == 5 + 20
+    assert {each.host for each in asked} == {"one.example"}
