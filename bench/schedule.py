@@ -1,7 +1,7 @@
 """The run: who is measured when, and what happens when something fails.
 
-First those without a controller have the sandbox to themselves: switches without any load, rollbacks and releases, and ours
-under as much load as the machine gives. Then come the controllers, and all are measured side by side.
+First those without a controller have the sandbox to themselves: switches without any load, then rollbacks, then releases, and
+ours under as much load as the machine gives. Then come the controllers, and all are measured side by side.
 
 The contestants take turns, each round in another order, so whatever else the machine does meets all of them. Load comes to one
 at a time. While a contestant's minute between a release and its rollback passes, the others are measured. A sample is written
@@ -35,8 +35,10 @@ FULL_SHARE = 0.5
 LONG_CUT_OVER_MS = 10
 
 # What a contestant does when its turn comes: each kind of operation with the load that there is meanwhile.
-TO_ITSELF = ((SWITCH, IDLE), (PLAN, IDLE), (ROLLBACK, ALONE), (RELEASE, ALONE))
-SIDE_BY_SIDE = (
+Steps = Sequence[tuple[str, str]]
+# These have rounds of their own, one after the other: the pods that a release ends would take time from the next one's switch.
+TO_ITSELF: Sequence[Steps] = (((SWITCH, IDLE), (PLAN, IDLE)), ((ROLLBACK, ALONE),), ((RELEASE, ALONE),))
+SIDE_BY_SIDE: Steps = (
     (SWITCH, PROBED),
     (ROLLBACK, PROBED),
     (SWITCH, LOADED),
@@ -94,9 +96,10 @@ class Run:
     # Nothing else on the sandbox
 
     def _idle(self, contestants: list[Contestant]) -> None:
-        for number in range(self._settings.rounds):
-            for contestant in _in_turn(contestants, number):
-                self._one_turn(contestant, number, TO_ITSELF)
+        for steps in TO_ITSELF:
+            for number in range(self._settings.rounds):
+                for contestant in _in_turn(contestants, number):
+                    self._one_turn(contestant, number, steps)
 
     def _idle_switch(self, contestant: Contestant, number: int) -> None:
         with self._attempt(contestant, SWITCH, number):
@@ -154,7 +157,7 @@ class Run:
         finally:
             controllers.stop_recorded()
 
-    def _one_turn(self, contestant: Contestant, number: int, steps: Sequence[tuple[str, str]] = SIDE_BY_SIDE) -> None:
+    def _one_turn(self, contestant: Contestant, number: int, steps: Steps = SIDE_BY_SIDE) -> None:
         for kind, load in steps:
             if self._record.is_out(contestant):
                 return
