@@ -17,9 +17,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from automation.probe import Entrance, wait_for
 from demo import stack
 from demo.stack import ROOT, DemoError
-from demo.story import FIRST, STEPS, Outcome, Step, outcome, wait_until_served
+from demo.story import FIRST, STEPS, Outcome, Step, outcome
 from traffic.answers import Answers
 from traffic.load import Load
 from traffic.report import totals
@@ -117,7 +118,7 @@ class _Demo:
         return Text(f"  users: {served}  failed: {live.failed}  of {live.requests:,}")
 
     def _wait_until_served(self, url: str, color: str, cookie: str = "") -> None:
-        if not wait_until_served(url, color, self._header, cookie):
+        if not wait_for(Entrance(url=url, cookie=cookie, color_header=self._header), color, seconds=10).is_served:
             raise DemoError(
                 f"{url} is not served by {color} ten seconds after the route was written. "
                 "See who serves what: kubectl get all,virtualservice --namespace " + stack.NAMESPACE

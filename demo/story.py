@@ -1,7 +1,5 @@
 """The steps of one release, blue 1.0 to green 2.0, there and back, and what users saw of each."""
 
-import time
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -52,24 +50,3 @@ def outcome(step: Step, seconds: float, answers: Answers) -> Outcome:
         failed=counted.failed,
         cut_over_ms=round(moved.milliseconds, 2) if moved else None,
     )
-
-
-def served_by(url: str, header: str, cookie: str = "") -> str:
-    """The color that serves one request to `url`, or nothing when the answer names none."""
-    request = urllib.request.Request(url, headers={"Cookie": cookie} if cookie else {})
-    try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
-            return str(answer.headers.get(header, ""))
-    except OSError:
-        return ""
-
-
-def wait_until_served(url: str, color: str, header: str, cookie: str = "", in_a_row: int = 20) -> bool:
-    """Whether `color` serves `in_a_row` requests in a row within ten seconds: the data plane has taken the route up."""
-    deadline = time.monotonic() + 10
-    row = 0
-    while row < in_a_row and time.monotonic() < deadline:
-        row = row + 1 if served_by(url, header, cookie) == color else 0
-        if not row:
-            time.sleep(0.02)
-    return row >= in_a_row
