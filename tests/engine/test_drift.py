@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from release.live import live_color
 from release.rules import Rule
 from tests.cluster import Cluster, eventually
 from tests.engine.onlookers import (
@@ -113,8 +114,4 @@ def kubectl_patch(environment: Environment, kind: str, name: str, change: object
 
 
 def settled(environment: Environment, color: str) -> bool:
-    item = environment.get("deployment", f"myapp-{color}")
-    counts = [item["status"].get(each) for each in ("replicas", "updatedReplicas", "readyReplicas")]
-    # Until its controller has seen a change, the status counts the pods from before it.
-    seen = item["status"]["observedGeneration"] == item["metadata"]["generation"]
-    return seen and counts == [item["spec"]["replicas"]] * 3
+    return live_color(environment.get("deployment", f"myapp-{color}")).is_ready
