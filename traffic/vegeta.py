@@ -10,7 +10,9 @@ import subprocess
 import time
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import lru_cache
+from pathlib import Path
 from typing import IO
 
 REQUEST_TIMEOUT_SECONDS = 5
@@ -57,6 +59,11 @@ def attack_arguments(
     ]
 
 
+# An answer counts when it is seen here. A generator with a machine of its own would see it when it comes; this one shares the
+# cores with all that it measures, so the kernel prefers it where it can, as it does the sandbox's gateway.
+PREFERENCE = -10
+
+
 def start_attack(vegeta: str, arguments: Sequence[str], url: str, complaints: IO[bytes]) -> subprocess.Popen[bytes]:
     """Start sending GET requests to url; the answers come out in vegeta's own encoding."""
     attack = subprocess.Popen(
@@ -68,6 +75,8 @@ def start_attack(vegeta: str, arguments: Sequence[str], url: str, complaints: IO
         env={**os.environ, "NO_PROXY": "*", "no_proxy": "*"},
         start_new_session=True,  # Ctrl-C in a terminal is for us to handle, so that the answers are not lost
     )
+    with suppress(OSError):  # not everybody may, and not every kernel knows of it
+        Path(f"/proc/{attack.pid}/autogroup").write_text(str(PREFERENCE))
     assert attack.stdin
     with attack.stdin as targets:
         targets.write(f"GET {url}\n".encode())
