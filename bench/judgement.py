@@ -1,7 +1,7 @@
 """What the samples come to: spreads, who is ahead, goals. Pure functions: every claim can be tested with made-up samples."""
 
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.contestants.base import PLAIN_ROLLBACK, PLAN, RELEASE, ROLLBACK, ROLLBACK_LATER, SWITCH
@@ -12,6 +12,8 @@ BARE, FLOOR = "bare Pulumi", "Pulumi with nothing to do"
 HIGHEST_RATIO = 1.25
 # Nearer than this, two medians are the same.
 EVEN_FACTOR = 1.05
+# A spread is that of so many runs: the speed of a machine changes from hour to hour by more than within a run.
+SPREAD_RUNS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +78,25 @@ def lead(row: Row) -> Lead | None:
 Pick = Callable[[Sample], float | None]
 
 
-def rows(results: Results) -> list[Row]:
-    """The lines of the table, in its order."""
+def rows(results: Results, earlier: Sequence[Results] = ()) -> list[Row]:
+    """The lines of the table, in its order.
+
+    The medians are those of `results`. The spread of what was sampled more than once is that of the runs before it as well:
+    `earlier`, newest first.
+    """
+    before = [{row.title: row.values for row in _rows(each)} for each in earlier[: SPREAD_RUNS - 1]]
+    return [_widened(row, [values[row.title] for values in before if row.title in values]) for row in _rows(results)]
+
+
+def _widened(row: Row, others: Sequence[Mapping[str, Spread]]) -> Row:
+    values = {}
+    for name, value in row.values.items():
+        known = [value, *(each[name] for each in others if name in each and value.count > 1)]
+        values[name] = replace(value, low=min(each.low for each in known), high=max(each.high for each in known))
+    return replace(row, values=values)
+
+
+def _rows(results: Results) -> list[Row]:
     first, last, end = (lambda each: each.first_new), (lambda each: each.last_old), (lambda each: each.end)
     seconds: list[tuple[str, str, str, Pick]] = [
         ("Switch: command to first new answer", SWITCH, PROBED, first),
@@ -140,6 +159,33 @@ def _costs(results: Results) -> Iterable[Row]:
     yield counted("Installed into the cluster: size", "kB", 0, lambda name: installed(name, "installed_bytes", 1000))
     yield counted("For each application: objects", "", 0, lambda name: installed(name, "application_objects"))
     yield counted("For each application: size", "kB", 1, lambda name: installed(name, "application_bytes", 1000))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repetition:
+    """How many figures of a run lie within the spread that the run before it had stated, and which do not."""
+
+    figures: int
+    outside: tuple[str, ...]
+
+
+def repetition(results: Results, earlier: Sequence[Results]) -> Repetition | None:
+    """None when there is no earlier run."""
+    if not earlier:
+        return None
+    stated = {row.title: row.values for row in rows(earlier[0], earlier[1:])}
+    pairs = [
+        (f"{row.title} ({name})", row.digits, value.median, stated[row.title][name])
+        for row in rows(results)
+        for name, value in row.values.items()
+        if name in stated.get(row.title, {})
+    ]
+    outside = [
+        what
+        for what, digits, median, spread in pairs
+        if not round(spread.low, digits) <= round(median, digits) <= round(spread.high, digits)
+    ]
+    return Repetition(figures=len(pairs), outside=tuple(outside))
 
 
 def requests_of(results: Results, name: str) -> int:

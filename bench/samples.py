@@ -93,6 +93,12 @@ class Results:
         """The samples of one kind."""
         return [each for each in self.samples if (each.contestant, each.kind, each.load) == (contestant, kind, load)]
 
+    def is_like(self, other: Self) -> bool:
+        """Whether figures of both can be told in one breath: same machine, same settings."""
+        same = ("processor", "cores", "memory_gib")
+        is_here = all(self.machine.get(name) == other.machine.get(name) for name in same)
+        return is_here and self.settings == other.settings
+
     def write(self, file: Path) -> None:
         """Replaces `file` as a whole, so that it can be read at any time."""
         own = {"schema": SCHEMA} | {name: value for name, value in vars(self).items() if name not in _LISTS}
@@ -113,6 +119,15 @@ class Results:
         content["failures"] = [Failure(**each) for each in content["failures"]]
         content["footprints"] = {name: Footprint(**each) for name, each in content["footprints"].items()}
         return cls(**content)
+
+
+def runs_before(file: Path) -> list[Results]:
+    """The finished runs in the folder of `file` that were begun before it, on the same machine and with the same settings,
+    newest first.
+    """
+    latest = Results.read(file)
+    names = sorted((each for each in file.parent.glob("*.json") if each.name < file.name), reverse=True)
+    return [each for each in map(Results.read, names) if each.finished and each.is_like(latest)]
 
 
 _LISTS = ("samples", "failures")

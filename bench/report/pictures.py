@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,11 +114,11 @@ def _legend(figure: Figure, height: float) -> None:
     figure.legend(handles=handles, loc="lower left", bbox_to_anchor=place, ncols=4, frameon=False, fontsize=FONT_POINTS)
 
 
-def draw_durations(results: Results, path: Path) -> None:
+def draw_durations(results: Results, earlier: Sequence[Results], path: Path) -> None:
     """Write the medians as bars, with the lowest and the highest as a line, as a PNG; every panel has an axis of its own."""
     from matplotlib.figure import Figure
 
-    shown = [row for title in BARS for row in rows(results) if row.title == title]
+    shown = [row for title in BARS for row in rows(results, earlier) if row.title == title]
     lines = -(-len(shown) // 2)
     height = lines * (0.21 * len(results.contestants) + 0.62) + 0.45
     figure = Figure(figsize=(WIDTH_INCHES, height), dpi=DOTS_PER_INCH, facecolor="white")

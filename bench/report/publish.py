@@ -1,10 +1,11 @@
 """Puts the latest results where people look: README, docs/performance.md and the pictures beside it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.cluster import ROOT, BenchError
 from bench.report import pictures, table
-from bench.samples import Results
+from bench.samples import Results, runs_before
 
 BEGIN, END = "<!-- bench: made by `make bench`, do not edit -->", "<!-- bench: end -->"
 TIMELINE, DURATIONS = "bench-timeline.png", "bench-durations.png"
@@ -29,16 +30,16 @@ def publish(file: Path, into: Path | None) -> str:
 
     With `into` everything is written there, as `table.md` and two pictures, and README and docs stay as they are.
     """
-    results = Results.read(file)
+    results, earlier = Results.read(file), runs_before(file)
     pages = into or ROOT / "docs"
     pages.mkdir(parents=True, exist_ok=True)
     pictures.draw_timelines(results, pages / TIMELINE)
-    pictures.draw_durations(results, pages / DURATIONS)
+    pictures.draw_durations(results, earlier, pages / DURATIONS)
     if into:
-        (into / "table.md").write_text(_page(results, file, "") + "\n")
+        (into / "table.md").write_text(_page(results, earlier, file) + "\n")
         return f"Results: {file}; table and pictures: {into}"
-    replace_block(ROOT / "README.md", _short(results, "docs/"))
-    replace_block(ROOT / "docs" / "performance.md", _page(results, file, ""))
+    replace_block(ROOT / "README.md", _short(results, earlier))
+    replace_block(ROOT / "docs" / "performance.md", _page(results, earlier, file))
     return f"Results: {file}; README.md and docs/performance.md show them"
 
 
@@ -51,20 +52,24 @@ def replace_block(file: Path, content: str) -> None:
     file.write_text(f"{before}{BEGIN}\n\n{content}\n\n{END}{after}")
 
 
-def _short(results: Results, folder: str) -> str:
-    return "\n\n".join(
-        [f"![What users saw of a switch]({folder}{TIMELINE})", table.table(results, is_short=True), table.provenance(results)]
-    )
-
-
-def _page(results: Results, file: Path, folder: str) -> str:
+def _short(results: Results, earlier: Sequence[Results]) -> str:
     parts = [
-        table.provenance(results),
+        f"![What users saw of a switch](docs/{TIMELINE})",
+        table.table(results, earlier, is_short=True),
+        table.provenance(results, earlier),
+    ]
+    return "\n\n".join(parts)
+
+
+def _page(results: Results, earlier: Sequence[Results], file: Path) -> str:
+    parts = [
+        table.provenance(results, earlier),
         f"Every sample: `bench/results/{file.name}`.",
-        f"![What users saw of a switch]({folder}{TIMELINE})",
-        table.table(results),
+        f"![What users saw of a switch]({TIMELINE})",
+        table.table(results, earlier),
+        table.repeated(results, earlier),
         NOTES,
-        f"![How long everything takes]({folder}{DURATIONS})",
+        f"![How long everything takes]({DURATIONS})",
         "### Goals",
         table.goal_table(results),
         "### Requests",

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from bench.judgement import Goal, Lead, Row, Spread, goals, lead, requests_of, rows
+from bench.judgement import SPREAD_RUNS, Goal, Lead, Row, Spread, goals, lead, repetition, requests_of, rows
 from bench.samples import FULL, Results
 
 NOT_APPLICABLE = "–"
@@ -23,10 +23,10 @@ HEADLINES = (
 )
 
 
-def table(results: Results, *, is_short: bool = False) -> str:
+def table(results: Results, earlier: Sequence[Results] = (), *, is_short: bool = False) -> str:
     """One line a row, one column a contestant, and who is ahead. A short one has the headlines alone."""
     header = ["", *results.contestants, "ahead"]
-    lines = [_line(row, results.contestants) for row in rows(results) if row.title in HEADLINES or not is_short]
+    lines = [_line(row, results.contestants) for row in rows(results, earlier) if row.title in HEADLINES or not is_short]
     return "\n".join([_cells(header), _cells(["---"] * len(header)), *map(_cells, lines)])
 
 
@@ -70,7 +70,7 @@ def _met(goal: Goal) -> str:
     return "yes" if goal.is_met else "**no**"
 
 
-def provenance(results: Results) -> str:
+def provenance(results: Results, earlier: Sequence[Results] = ()) -> str:
     """Where and when, with what, and how often: one paragraph."""
     machine, versions = results.machine, results.versions
     place = f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}"
@@ -78,10 +78,12 @@ def provenance(results: Results) -> str:
     if stolen := machine.get("stolen_percent"):
         place += f" (of whose time the host gave {stolen:g} % to others)"
     state = "" if results.finished else " The run was not finished."
-    return f"Measured {results.began} on {place}, kernel {machine['kernel']}, with {with_what}.{state} {_counts(results)}"
+    return (
+        f"Measured {results.began} on {place}, kernel {machine['kernel']}, with {with_what}.{state} {_counts(results, earlier)}"
+    )
 
 
-def _counts(results: Results) -> str:
+def _counts(results: Results, earlier: Sequence[Results]) -> str:
     """How many samples a cell has, with the exceptions."""
     spreads = {
         (row.title.split(":")[0], name): each.count
@@ -94,7 +96,19 @@ def _counts(results: Results) -> str:
     [(usual, _)] = Counter(spreads.values()).most_common(1)
     others = sorted({f"{name}, {title.lower()}: {count}" for (title, name), count in spreads.items() if count != usual})
     exceptions = f" ({'; '.join(others)})" if others else ""
-    return f"Each cell: the median (lowest–highest) of {usual} samples{exceptions}."
+    runs = [each.began for each in earlier[: SPREAD_RUNS - 1]]
+    spread = f"; the lowest and the highest are of the runs begun {' and '.join(runs)} as well" if runs else ""
+    return f"Each cell: the median (lowest–highest) of {usual} samples{exceptions}{spread}."
+
+
+def repeated(results: Results, earlier: Sequence[Results]) -> str:
+    """How far the figures of this run are what the run before it had stated; nothing when there is none."""
+    found = repetition(results, earlier)
+    if found is None:
+        return ""
+    within = f"{found.figures - len(found.outside)} of {found.figures}"
+    said = f"Of the medians of this run, {within} lie within the spread that was stated after the run before it."
+    return f"{said} Outside: {'; '.join(found.outside)}." if found.outside else said
 
 
 def traffic(results: Results) -> str:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench.judgement import BARE, FLOOR, OURS, Lead, QuickVerdict, Row, goals, lead, rows, spread
+from bench.judgement import BARE, FLOOR, OURS, Lead, QuickVerdict, Row, goals, lead, repetition, rows, spread
 from bench.samples import Results
 from tests.unit.bench.made_up import INSTALLED, NOTHING_INSTALLED, results, sample
 
@@ -80,6 +80,33 @@ def test_memory_and_objects_count_whatever_is_installed() -> None:
 def test_failed_requests_are_counted_over_all_samples_of_a_contestant() -> None:
     found = results(sample(UP, 1, failed=2), sample(UP, 1, load="loaded", failed=3), sample(ARGO, 1))
     assert {name: each.median for name, each in title_of(found, "Failed").values.items()} == {UP: 5, ARGO: 0}
+
+
+def test_a_spread_is_that_of_the_runs_before_as_well_and_the_median_is_of_the_run_alone() -> None:
+    latest = results(sample(UP, 2.0), sample(UP, 2.2))
+    earlier = [results(sample(UP, end), sample(UP, 2.0)) for end in (1.5, 2.9, 99)]
+    [value] = [row.values[UP] for row in rows(latest, earlier) if row.title == "Switch: command to its end"]
+    assert value.median == pytest.approx(2.1)
+    assert (value.low, value.high, value.count) == (1.5, 2.9, 2)
+
+
+def test_what_is_only_counted_has_no_spread_of_other_runs() -> None:
+    latest, earlier = results(sample(UP, 1)), results(sample(UP, 1, failed=3))
+    [value] = [row.values[UP] for row in rows(latest, [earlier]) if row.title.startswith("Failed requests")]
+    assert (value.low, value.high) == (0, 0)
+
+
+def test_a_figure_is_repeated_when_it_lies_within_the_spread_that_was_stated_before() -> None:
+    def switches(*ends: float) -> Results:
+        return results(*(sample(UP, end, load="idle", first_new=None, last_old=None) for end in ends))
+
+    before = [switches(1.0, 1.2), switches(1.3, 1.4), switches(1.6, 1.7), switches(9.0, 9.0)]
+    switch = "With the sandbox to itself: a switch (`pulumi up`)"
+    assert repetition(switches(1.7, 1.7), before).outside == ()  # type: ignore[union-attr]
+    assert repetition(switches(1.704, 1.704), before).outside == ()  # type: ignore[union-attr]
+    assert repetition(switches(1.71, 1.71), before).outside == (switch,)  # type: ignore[union-attr]
+    assert repetition(switches(0.99, 0.99), before).outside == (switch,)  # type: ignore[union-attr]
+    assert repetition(switches(1), []) is None
 
 
 def met(found: Results) -> dict[str, bool]:

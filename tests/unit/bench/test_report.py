@@ -83,6 +83,21 @@ def test_the_provenance_tells_how_much_of_the_machine_was_missing() -> None:
     assert "others" not in table.provenance(quiet)
 
 
+def test_a_page_names_the_runs_whose_spread_it_states() -> None:
+    earlier = [results(sample(UP, 1), began=f"2026-01-01 0{hour}:00 UTC") for hour in (3, 2, 1)]
+    said = table.provenance(results(sample(UP, 1)), earlier)
+    assert "of the runs begun 2026-01-01 03:00 UTC and 2026-01-01 02:00 UTC as well" in said
+    assert "runs" not in table.provenance(results(sample(UP, 1)))
+
+
+def test_a_page_tells_which_figures_the_run_before_had_not_stated() -> None:
+    slower = results(*(sample(UP, end) for end in (2.0, 2.1)))
+    said = table.repeated(slower, [results(*(sample(UP, end) for end in (1.0, 1.1)))])
+    assert "2 of 5 lie within" in said
+    assert "Switch: command to its end (`pulumi up`)" in said
+    assert table.repeated(slower, []) == ""
+
+
 def test_a_run_that_was_not_finished_says_so() -> None:
     assert "The run was not finished." in table.provenance(results(sample(UP, 1), finished=""))
 

@@ -1,11 +1,12 @@
 """What is written is what was measured."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bench.samples import SCHEMA, Failure, Results
+from bench.samples import SCHEMA, Failure, Results, runs_before
 from tests.unit.bench.made_up import INSTALLED, LINE, results, sample
 
 
@@ -30,3 +31,19 @@ def test_results_of_another_schema_are_not_misread(tmp_path: Path) -> None:
     (tmp_path / "results.json").write_text(json.dumps({"schema": SCHEMA + 1}))
     with pytest.raises(ValueError, match="another schema"):
         Results.read(tmp_path / "results.json")
+
+
+def test_the_runs_before_are_the_finished_ones_of_the_same_machine_and_settings_newest_first(tmp_path: Path) -> None:
+    like = results(sample("ours", 1))
+    runs = {
+        "2026-01-01": replace(like, began="first"),
+        "2026-01-02": replace(like, finished=""),
+        "2026-01-03": replace(like, machine={**like.machine, "cores": 64}),
+        "2026-01-04": replace(like, settings={"rate": 1}),
+        "2026-01-05": replace(like, began="second", machine={**like.machine, "stolen_percent": 3.0}),
+        "2026-01-06": replace(like, began="latest"),
+        "2026-01-07": replace(like, began="later"),
+    }
+    for name, run in runs.items():
+        run.write(tmp_path / f"{name}.json")
+    assert [each.began for each in runs_before(tmp_path / "2026-01-06.json")] == ["second", "first"]
