@@ -47,7 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     full.add_argument("--probe", type=int, default=usual.probe, help=f"the same, on an idle machine (default {usual.probe})")
     full.add_argument("--minute", type=float, default=usual.minute, help="seconds from a release to its rollback (default 60)")
     full.add_argument("--full-requests", type=int, default=usual.full_requests, help="requests under full load; 0 for none")
-    full.add_argument("--flagger-batches", type=int, default=usual.flagger_batches, help="five releases of Flagger each")
+    full.add_argument(
+        "--flagger-batches", type=int, default=usual.flagger_batches, help="five releases and five rollbacks of Flagger each"
+    )
     full.add_argument("--results", type=Path, help="folder for the results; with it, README and docs stay as they are")
     report = commands.add_parser("report", help="only make the table and the pictures from the latest results")
     report.set_defaults(run=_report)

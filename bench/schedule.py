@@ -61,7 +61,7 @@ class Settings:
     full_requests: int = 1_000_000
     """How many requests are sent under full load; 0 for none of it."""
     flagger_batches: int = 2
-    """Releases of Flagger; each is one of five copies at once."""
+    """Releases of Flagger, and as many rollbacks; each is one of five copies at once."""
 
 
 class Run:
@@ -210,7 +210,7 @@ class Run:
             with ThreadPoolExecutor(FLAGGER_COPIES) as pool:
                 copies = [Flagger(number) for number in range(FLAGGER_COPIES)]
                 copies = [copy for copy, is_made in zip(copies, pool.map(self._made, copies), strict=True) if is_made]
-                for number, kind in enumerate([*[RELEASE] * self._settings.flagger_batches, ROLLBACK]):
+                for number, kind in enumerate([RELEASE, ROLLBACK] * self._settings.flagger_batches):
                     waiting = [pool.submit(self._flagger_move, copy, kind, number) for copy in copies]
                     for each in waiting:
                         each.result()
