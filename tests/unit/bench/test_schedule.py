@@ -1,17 +1,19 @@
 """What fails costs nobody else anything, and nothing that was measured is lost."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bench import measure
+from bench import controllers, measure, peers, schedule
 from bench.cluster import ROOT, BenchError
 from bench.contestants.base import ROLLBACK_LATER, Command, Contestant, Move
+from bench.contestants.flagger import Flagger
 from bench.record import MOST_FAILURES
 from bench.samples import Results, Sample
 from bench.schedule import Run, Settings
-from tests.unit.bench.made_up import LINE, results, sample
+from tests.unit.bench.made_up import LINE, NOTHING_INSTALLED, results, sample
 
 
 class Made(Contestant):
@@ -96,6 +98,25 @@ def test_whoever_cannot_move_users_is_not_asked_to(run: Run, file: Path) -> None
 
     run._idle([Floor()])
     assert set(kinds(file)) == {"switch"}
+
+
+def test_flagger_is_measured_as_often_as_everybody_else(run: Run, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Process:
+        def resident_bytes(self) -> int:
+            return 1
+
+    def reset(copy: Flagger) -> None:
+        copy.live = "blue"
+
+    monkeypatch.setattr(schedule, "APART_SECONDS", 0)
+    monkeypatch.setattr(schedule, "footprint", lambda _copy: NOTHING_INSTALLED)
+    monkeypatch.setattr(peers, "build", lambda _tool: Path())
+    monkeypatch.setattr(controllers, "stop_recorded", lambda: None)
+    monkeypatch.setattr(Flagger, "install_controller", lambda _folder: None)
+    monkeypatch.setattr(Flagger, "start_controller", lambda _folder: Process())
+    monkeypatch.setattr(Flagger, "reset", reset)
+    run._flagger()
+    assert Counter(kinds(file)) == {"release": Settings().rounds, "rollback": Settings().rounds}
 
 
 def test_under_full_load_a_long_cut_over_alone_keeps_its_timeline(
