@@ -84,8 +84,13 @@ def rows(results: Results, earlier: Sequence[Results] = ()) -> list[Row]:
     The medians are those of `results`. The spread of what was sampled more than once is that of the runs before it as well:
     `earlier`, newest first.
     """
-    before = [{row.title: row.values for row in _rows(each)} for each in earlier[: SPREAD_RUNS - 1]]
+    before = [{row.title: row.values for row in _rows(each)} for each in widening(earlier)]
     return [_widened(row, [values[row.title] for values in before if row.title in values]) for row in _rows(results)]
+
+
+def widening(earlier: Sequence[Results]) -> Sequence[Results]:
+    """Those of the earlier runs, newest first, whose spread is stated together with that of the latest."""
+    return earlier[: SPREAD_RUNS - 1]
 
 
 def _widened(row: Row, others: Sequence[Mapping[str, Spread]]) -> Row:

@@ -121,11 +121,10 @@ class Results:
         return cls(**content)
 
 
-def runs_before(file: Path) -> list[Results]:
-    """The finished runs in the folder of `file` that were begun before it, on the same machine and with the same settings,
-    newest first.
+def runs_before(latest: Results, file: Path) -> list[Results]:
+    """The finished runs in the folder of `file`, which holds `latest`, that were begun before it, on the same machine and with
+    the same settings, newest first.
     """
-    latest = Results.read(file)
     names = sorted((each for each in file.parent.glob("*.json") if each.name < file.name), reverse=True)
     return [each for each in map(Results.read, names) if each.finished and each.is_like(latest)]
 

@@ -19,6 +19,9 @@ REQUEST_TIMEOUT_SECONDS = 5
 MAX_WORKERS = 5_000  # bounds the memory when nothing answers: 5,000 requests in flight hold about 150 MB
 READ_INTERVAL_SECONDS = 0.1
 PIPE_BYTES = 1 << 20  # far more than the rows of one interval
+# An answer counts when it is seen here. A generator with a machine of its own would see it when it comes; this one shares the
+# cores with all that it measures, so the kernel prefers it where it can, as it does the sandbox's gateway.
+PREFERENCE = -10
 
 
 class LoadError(Exception):
@@ -57,11 +60,6 @@ def attack_arguments(
         *(f"-{name}={value}" for name, value in options.items()),
         *(f"-header={name}: {value}" for name, value in headers.items() if value),
     ]
-
-
-# An answer counts when it is seen here. A generator with a machine of its own would see it when it comes; this one shares the
-# cores with all that it measures, so the kernel prefers it where it can, as it does the sandbox's gateway.
-PREFERENCE = -10
 
 
 def start_attack(vegeta: str, arguments: Sequence[str], url: str, complaints: IO[bytes]) -> subprocess.Popen[bytes]:

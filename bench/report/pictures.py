@@ -118,7 +118,8 @@ def draw_durations(results: Results, earlier: Sequence[Results], path: Path) -> 
     """Write the medians as bars, with the lowest and the highest as a line, as a PNG; every panel has an axis of its own."""
     from matplotlib.figure import Figure
 
-    shown = [row for title in BARS for row in rows(results, earlier) if row.title == title]
+    by_title = {row.title: row for row in rows(results, earlier)}
+    shown = [by_title[title] for title in BARS if title in by_title]
     lines = -(-len(shown) // 2)
     height = lines * (0.21 * len(results.contestants) + 0.62) + 0.45
     figure = Figure(figsize=(WIDTH_INCHES, height), dpi=DOTS_PER_INCH, facecolor="white")

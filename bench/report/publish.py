@@ -30,7 +30,8 @@ def publish(file: Path, into: Path | None) -> str:
 
     With `into` everything is written there, as `table.md` and two pictures, and README and docs stay as they are.
     """
-    results, earlier = Results.read(file), runs_before(file)
+    results = Results.read(file)
+    earlier = runs_before(results, file)
     pages = into or ROOT / "docs"
     pages.mkdir(parents=True, exist_ok=True)
     pictures.draw_timelines(results, pages / TIMELINE)

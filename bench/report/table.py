@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from bench.judgement import SPREAD_RUNS, Goal, Lead, Row, Spread, goals, lead, repetition, requests_of, rows
+from bench.judgement import Goal, Lead, Row, Spread, goals, lead, repetition, requests_of, rows, widening
 from bench.samples import FULL, Results
 
 NOT_APPLICABLE = "–"
@@ -96,7 +96,7 @@ def _counts(results: Results, earlier: Sequence[Results]) -> str:
     [(usual, _)] = Counter(spreads.values()).most_common(1)
     others = sorted({f"{name}, {title.lower()}: {count}" for (title, name), count in spreads.items() if count != usual})
     exceptions = f" ({'; '.join(others)})" if others else ""
-    runs = [each.began for each in earlier[: SPREAD_RUNS - 1]]
+    runs = [each.began for each in widening(earlier)]
     spread = f"; the lowest and the highest are of the runs begun {' and '.join(runs)} as well" if runs else ""
     return f"Each cell: the median (lowest–highest) of {usual} samples{exceptions}{spread}."
 

@@ -102,10 +102,16 @@ def test_a_figure_is_repeated_when_it_lies_within_the_spread_that_was_stated_bef
 
     before = [switches(1.0, 1.2), switches(1.3, 1.4), switches(1.6, 1.7), switches(9.0, 9.0)]
     switch = "With the sandbox to itself: a switch (`pulumi up`)"
-    assert repetition(switches(1.7, 1.7), before).outside == ()  # type: ignore[union-attr]
-    assert repetition(switches(1.704, 1.704), before).outside == ()  # type: ignore[union-attr]
-    assert repetition(switches(1.71, 1.71), before).outside == (switch,)  # type: ignore[union-attr]
-    assert repetition(switches(0.99, 0.99), before).outside == (switch,)  # type: ignore[union-attr]
+
+    def outside(seconds: float) -> tuple[str, ...]:
+        found = repetition(switches(seconds, seconds), before)
+        assert found
+        return found.outside
+
+    assert outside(1.7) == ()
+    assert outside(1.704) == ()
+    assert outside(1.71) == (switch,)
+    assert outside(0.99) == (switch,)
     assert repetition(switches(1), []) is None
 
 

@@ -46,4 +46,4 @@ def test_the_runs_before_are_the_finished_ones_of_the_same_machine_and_settings_
     }
     for name, run in runs.items():
         run.write(tmp_path / f"{name}.json")
-    assert [each.began for each in runs_before(tmp_path / "2026-01-06.json")] == ["second", "first"]
+    assert [each.began for each in runs_before(runs["2026-01-06"], tmp_path / "2026-01-06.json")] == ["second", "first"]
