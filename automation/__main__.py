@@ -12,10 +12,7 @@ if __name__ == "__main__":
     atexit.register(gc.freeze)
     sys.path[:1] = [str(Path(__file__).parents[1])]
     if sys.argv[1:2] == ["rollback"] and "--now" in sys.argv:
-        # Before everything that takes time. The HTTP client would import these for HTTP/2 and for use from an
-        # event loop, which is not made of it here: a tenth of the time until the route is written.
-        for unused in ("h2", "anyio"):
-            sys.modules[unused] = None  # type: ignore[assignment]
+        # Before everything that takes time.
         from automation import emergency
 
         emergency.begin(sys.argv[2:])

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from automation.outcomes import Exit, ReleaseError
-from release.live import Cluster, Object, resource_class
+from release.live import Cluster, Object
 from release.settings import COLORS, other
 
 MANAGER = "bluegreen"
@@ -90,17 +90,8 @@ def _swap(cluster: Cluster, api_version: str, kind: str, name: str) -> None:
 
 def _apply(cluster: Cluster, item: dict[str, Any]) -> None:
     """Server-side apply, by force: somebody else's hand on the route must not stop an emergency."""
-    from lightkube.types import PatchType
-
     try:
-        cluster.client.patch(
-            resource_class(item["apiVersion"], item["kind"]),
-            item["metadata"]["name"],
-            item,
-            patch_type=PatchType.APPLY,
-            field_manager=MANAGER,
-            force=True,
-        )
+        cluster.client.apply(item, MANAGER)
     except Exception as error:  # whatever went wrong on the way, the route is not written for sure
         name = f"{item['kind']} {item['metadata']['name']}"
         raise ReleaseError(

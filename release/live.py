@@ -5,32 +5,20 @@ Nothing here writes and nothing decides. One `Cluster` keeps its connection, so 
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from release import marks
 
 if TYPE_CHECKING:
-    from lightkube import Client, SingleConfig
-
-# A cluster that has not answered by then is taken for absent; the provider would find out later and say less.
-TIMEOUT_SECONDS = 10
+    from release.client import Client
 
 Object = Mapping[str, Any]
 """An object as the cluster gives it, with the keys of Kubernetes."""
 
 T = TypeVar("T")
-
-# lightkube decodes by msgspec, which builds a type when it first meets it; two threads doing that crash the process.
-_one_at_a_time = threading.Lock()
-
-# Where a pod finds its credentials.
-SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 class LiveError(Exception):
@@ -91,22 +79,12 @@ class Cluster:
 
     def get(self, api_version: str, kind: str, name: str) -> Object | None:
         """One object, or None when it does not exist, or its kind does not."""
-        from lightkube import ApiError
-
-        def read(client: Client) -> Object | None:
-            try:
-                found: Object = client.get(resource_class(api_version, kind), name).to_dict()
-            except ApiError as error:
-                if error.status.code == 404:
-                    return None
-                raise
-            return found
-
-        return self._read(f"{kind} {name}", read)
+        return self._read(f"{kind} {name}", lambda client: client.get(api_version, kind, name))
 
     def find(self, api_version: str, kind: str, **labels: str | None) -> list[Object]:
         """The objects with these labels; a label that is None may have any value."""
-        return self._read(f"the {kind}s", lambda client: _listed(client, api_version, kind, labels=labels))
+        selector = ",".join(name if value is None else f"{name}={value}" for name, value in labels.items())
+        return self._read(f"the {kind}s", lambda client: client.find(api_version, kind, labelSelector=selector))
 
     def pods(self, deployment: Object) -> list[Object]:
         """The pods of the template that a Deployment asks for: none of an older one, and none on their way out.
@@ -125,7 +103,8 @@ class Cluster:
     def events(self, name: str, last: int = 4) -> list[str]:
         """The `last` events about an object, oldest first, a line each; none when they cannot be read."""
         try:
-            found = self._read("events", lambda client: _listed(client, "v1", "Event", fields={"involvedObject.name": name}))
+            about = f"involvedObject.name={name}"
+            found = self._read("events", lambda client: client.find("v1", "Event", fieldSelector=about))
         except LiveError:
             return []
         found.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
@@ -134,14 +113,13 @@ class Cluster:
     def log(self, pod: str, last: int = 8) -> list[str]:
         """The `last` lines that the newest container of a pod wrote; none when it never ran, or they cannot be read."""
         try:
-            return self._read("a log", lambda client: [*client.log(pod, tail_lines=last, newlines=False)])
+            return self._read("a log", lambda client: client.log(pod, last))
         except LiveError:
             return []
 
     def _read(self, what: str, ask: Callable[[Client], T]) -> T:
         try:
-            with _one_at_a_time:
-                return ask(self.client)
+            return ask(self.client)
         except Exception as error:  # whatever went wrong on the way (plugin, network, rights), the cluster is not read
             context = f"context {self._context}" if self._context else "the current context"
             raise LiveError(
@@ -152,40 +130,11 @@ class Cluster:
     @cached_property
     def client(self) -> Client:
         """The connection, for the one that writes the route in an emergency; nothing here writes."""
-        from httpx2 import Timeout  # the HTTP client that lightkube brings
-        from lightkube import Client
+        # Here, because the program asks for the provider first and reads what is live while that starts.
+        from release.client import Client
+        from release.kubeconfig import access
 
-        return Client(_kubeconfig(self._context), namespace=self._namespace, timeout=Timeout(TIMEOUT_SECONDS))
-
-
-def _listed(client: Client, api_version: str, kind: str, **selectors: Any) -> list[Object]:
-    return [each.to_dict() for each in client.list(resource_class(api_version, kind), **selectors)]
-
-
-def _kubeconfig(context: str) -> SingleConfig | None:
-    """The entry of a context, where kubectl looks: the files of KUBECONFIG, the usual file, the service account."""
-    from lightkube import ConfigError, KubeConfig
-
-    names = os.environ.get("KUBECONFIG") or "~/.kube/config"
-    files = [path for name in names.split(os.pathsep) if (path := Path(name).expanduser()).is_file()]
-    for config in map(KubeConfig.from_file, files):
-        if context in config.contexts or (not context and config.current_context):
-            return config.get(context_name=context or None)
-    if not context and SERVICE_ACCOUNT.exists():
-        return KubeConfig.from_service_account().get()
-    raise ConfigError(f"no file of {names} has {f'the context {context}' if context else 'a current context'}")
-
-
-def resource_class(api_version: str, kind: str) -> Any:
-    """The class by which lightkube knows a kind, which must form its plural by an "s"."""
-    from lightkube.core.resource_registry import resource_registry
-    from lightkube.generic_resource import create_namespaced_resource
-
-    if known := resource_registry.get(api_version, kind):
-        return known
-    # Never the typed class: an object is read as plain data here, and building the types takes as long as reading it.
-    group, _, version = api_version.rpartition("/")
-    return create_namespaced_resource(group, version, kind, f"{kind.lower()}s")
+        return Client(access(self._context), self._namespace)
 
 
 def annotation(item: Object, name: str) -> str:

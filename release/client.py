@@ -1,0 +1,195 @@
+"""The API server of one cluster: objects are read and applied as plain data.
+
+A client library brings types for every kind, and takes longer to import than everything that is asked here takes to be
+answered. `rollback --now` waits for it, so this is HTTP of the standard library, one connection, and nothing that is not used.
+"""
+
+import http.client
+import json
+import os
+import ssl
+import threading
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import SplitResult, unquote, urlencode, urlsplit
+
+from release.kubeconfig import Access, KubeconfigError
+from release.login import context_of_tls, login
+
+# A cluster that has not answered by then is taken for absent; the provider would find out later and say less.
+TIMEOUT_SECONDS = 10
+
+# How a connection ends that the server has closed while nothing was asked.
+_CLOSED = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+
+
+class ApiError(Exception):
+    """The API server cannot be reached, or refuses. `status` is that of HTTP, 0 when there was no answer."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Client:
+    """Reads and applies objects of one namespace.
+
+    Connects on first use, and keeps the connection. Threads may share it: they take turns. Every method raises `ApiError`, or
+    `KubeconfigError` when the login fails.
+    """
+
+    def __init__(self, access: Access, namespace: str) -> None:
+        self._access = access
+        self._namespace = namespace
+        self._server = urlsplit(access.cluster.get("server") or "http://localhost:8080")
+        self._turn = threading.Lock()
+        self._connection: http.client.HTTPConnection | None = None
+        self._headers: tuple[tuple[str, str], ...] = ()
+
+    def get(self, api_version: str, kind: str, name: str) -> Mapping[str, Any] | None:
+        """One object, or None when it does not exist, or its kind does not."""
+        try:
+            found: Mapping[str, Any] = json.loads(self._ask("GET", self._path(api_version, kind, name)))
+        except ApiError as error:
+            if error.status == http.HTTPStatus.NOT_FOUND:
+                return None
+            raise
+        return found
+
+    def find(self, api_version: str, kind: str, **selectors: str) -> list[Mapping[str, Any]]:
+        """The objects that the selectors of the API (`labelSelector`, `fieldSelector`) choose, without their kind."""
+        found: list[Mapping[str, Any]] = json.loads(self._ask("GET", self._path(api_version, kind), selectors))["items"]
+        return found
+
+    def log(self, pod: str, last: int) -> list[str]:
+        """The `last` lines that the newest container of a pod wrote."""
+        text = self._ask("GET", self._path("v1", "Pod", pod) + "/log", {"tailLines": str(last)})
+        return text.decode(errors="replace").splitlines()
+
+    def apply(self, item: Mapping[str, Any], manager: str) -> None:
+        """Server-side apply of an object in the name of `manager`, by force: what others hold of it becomes the manager's."""
+        path = self._path(item["apiVersion"], item["kind"], item["metadata"]["name"])
+        self._ask("PATCH", path, {"fieldManager": manager, "force": "true"}, json.dumps(item).encode())
+
+    def _path(self, api_version: str, kind: str, name: str = "") -> str:
+        """Of a kind whose plural has an "s", as that of all kinds here."""
+        root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+        kinds = f"{root}/namespaces/{self._namespace}/{kind.lower()}s"
+        return f"{kinds}/{name}" if name else kinds
+
+    def _ask(self, method: str, path: str, query: Mapping[str, str] | None = None, body: bytes | None = None) -> bytes:
+        path = self._server.path.rstrip("/") + path + (f"?{urlencode(query)}" if query else "")
+        with self._turn:
+            try:
+                status, answer = self._answer(method, path, body)
+            except (OSError, http.client.HTTPException) as error:
+                reason = str(error) or type(error).__name__
+                raise ApiError(f"{self._server.geturl()} cannot be asked: {reason}") from error
+        if status >= http.HTTPStatus.BAD_REQUEST:
+            raise ApiError(_reason(status, answer), status)
+        return answer
+
+    def _answer(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
+        if self._connection:
+            # Meanwhile the server may have closed it, or the login may have run out; then both are made anew, once.
+            try:
+                status, answer = self._exchange(self._connection, method, path, body)
+            except _CLOSED:
+                pass
+            else:
+                if status != http.HTTPStatus.UNAUTHORIZED:
+                    return status, answer
+                self._close()
+        return self._exchange(self._connect(), method, path, body)
+
+    def _exchange(
+        self, connection: http.client.HTTPConnection, method: str, path: str, body: bytes | None
+    ) -> tuple[int, bytes]:
+        try:
+            connection.putrequest(method, path)
+            for name, value in (("User-Agent", "bluegreen"), *self._headers):
+                connection.putheader(name, value)
+            if body is not None:
+                connection.putheader("Content-Type", "application/apply-patch+yaml")
+                connection.putheader("Content-Length", str(len(body)))
+            connection.endheaders(body)
+            response = connection.getresponse()
+            return response.status, response.read()
+        except BaseException:
+            self._close()
+            raise
+
+    def _close(self) -> None:
+        if self._connection:
+            self._connection.close()
+        self._connection = None
+
+    def _connect(self) -> http.client.HTTPConnection:
+        shown = login(self._access)
+        self._headers = shown.headers
+        address = _address(self._server)
+        proxy = _proxy(self._access.cluster, self._server)
+        at = _address(proxy) if proxy else address
+        if self._server.scheme == "https":
+            tls = context_of_tls(self._access, shown.certificate)
+            name = self._access.cluster.get("tls-server-name") or address[0]
+            self._connection = _Secured(*at, tls, name)
+        else:
+            self._connection = http.client.HTTPConnection(*at, timeout=TIMEOUT_SECONDS)
+        if proxy:
+            self._connection.set_tunnel(*address, headers=_login_at(proxy))
+        return self._connection
+
+
+class _Secured(http.client.HTTPSConnection):
+    """A connection whose server may show the certificate of another name than the one that leads to it."""
+
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext, name: str) -> None:
+        super().__init__(host, port, timeout=TIMEOUT_SECONDS, context=tls)
+        self._tls = tls
+        self._name = name
+
+    def connect(self) -> None:
+        http.client.HTTPConnection.connect(self)
+        self.sock = self._tls.wrap_socket(self.sock, server_hostname=self._name)
+
+
+def _address(url: SplitResult) -> tuple[str, int]:
+    return url.hostname or "localhost", url.port or (443 if url.scheme == "https" else 80)
+
+
+def _proxy(cluster: Mapping[str, Any], server: SplitResult) -> SplitResult | None:
+    """The proxy that leads to a cluster: its own, or the one of the environment, which never leads to this machine."""
+    url = cluster.get("proxy-url") or ""
+    host = server.hostname or ""
+    is_here = host in ("localhost", "::1") or host.startswith("127.")
+    if not url and not is_here and any(name.lower() == f"{server.scheme}_proxy" for name in os.environ):
+        from urllib.request import getproxies, proxy_bypass
+
+        url = "" if proxy_bypass(server.netloc) else getproxies().get(server.scheme, "")
+    if not url:
+        return None
+    proxy = urlsplit(url if "://" in url else f"http://{url}")
+    if proxy.scheme != "http":
+        raise KubeconfigError(
+            f"the cluster is behind the proxy {proxy.scheme}://{proxy.hostname}, and only http:// is known here"
+        )
+    return proxy
+
+
+def _login_at(proxy: SplitResult) -> dict[str, str]:
+    if not proxy.username:
+        return {}
+    import base64
+
+    name = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return {"Proxy-Authorization": f"Basic {base64.b64encode(name.encode()).decode()}"}
+
+
+def _reason(status: int, answer: bytes) -> str:
+    """Why the API server refuses: the message of its Status, or what it said instead."""
+    text = answer.decode(errors="replace").strip()
+    try:
+        return str(json.loads(text)["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"HTTP status {status}{f': {text[:200]}' if text else ''}"

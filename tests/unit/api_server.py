@@ -1,0 +1,82 @@
+"""A small API server in this process: it records who asked what over which connection, and answers as a test wants it to."""
+
+import contextlib
+import json
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+Answer = tuple[int, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One request; `certificate` is the common name that the client's certificate shows, `connection` the client's port."""
+
+    method: str
+    path: str
+    headers: Mapping[str, list[str]]
+    body: str
+    certificate: str
+    connection: int
+
+
+def found(_: Request) -> Answer:
+    """Whatever is asked for is there."""
+    return 200, {"metadata": {"name": "any"}, "items": []}
+
+
+@contextlib.contextmanager
+def api_server(
+    answer: Callable[[Request], Answer] = found, *, tls: ssl.SSLContext | None = None, hangs_up: bool = False
+) -> Iterator[tuple[str, list[Request]]]:
+    """The address of a server and what it was asked. One that `hangs_up` ends each connection after an answer, unannounced."""
+    asked: list[Request] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            shown = self.connection.getpeercert() if isinstance(self.connection, ssl.SSLSocket) else None
+            subject: Any = (shown or {}).get("subject", ())
+            names = dict(pair for entry in subject for pair in entry)
+            asked.append(
+                Request(
+                    method=self.command,
+                    path=self.path,
+                    headers={name: self.headers.get_all(name) or [] for name in self.headers},
+                    body=self.rfile.read(int(self.headers.get("Content-Length", 0))).decode(),
+                    certificate=str(names.get("commonName", "")),
+                    connection=self.client_address[1],
+                )
+            )
+            status, content = answer(asked[-1])
+            body = content.encode() if isinstance(content, str) else json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+            self.close_connection = hangs_up
+
+        def do_GET(self) -> None:
+            self.answer()
+
+        def do_PATCH(self) -> None:
+            self.answer()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_: object) -> None:
+            pass  # a client that does not trust this server
+
+    with Server(("127.0.0.1", 0), Handler) as running:
+        if tls:
+            running.socket = tls.wrap_socket(running.socket, server_side=True)
+        Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{running.server_address[1]}", asked
+        running.shutdown()
