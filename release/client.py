@@ -6,18 +6,15 @@ answered. `rollback --now` waits for it, so this is HTTP of the standard library
 
 import http.client
 import json
-import os
 import ssl
 import threading
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import SplitResult, unquote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
-from release.kubeconfig import Access, KubeconfigError
-from release.login import context_of_tls, login
-
-# A cluster that has not answered by then is taken for absent; the provider would find out later and say less.
-TIMEOUT_SECONDS = 10
+from release.connection import connection_to
+from release.kubeconfig import Access
+from release.login import login
 
 # How a connection ends that the server has closed while nothing was asked.
 _CLOSED = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
@@ -127,63 +124,8 @@ class Client:
     def _connect(self) -> http.client.HTTPConnection:
         shown = login(self._access)
         self._headers = shown.headers
-        address = _address(self._server)
-        proxy = _proxy(self._access.cluster, self._server)
-        at = _address(proxy) if proxy else address
-        if self._server.scheme == "https":
-            tls = context_of_tls(self._access, shown.certificate)
-            name = self._access.cluster.get("tls-server-name") or address[0]
-            self._connection = _Secured(*at, tls, name)
-        else:
-            self._connection = http.client.HTTPConnection(*at, timeout=TIMEOUT_SECONDS)
-        if proxy:
-            self._connection.set_tunnel(*address, headers=_login_at(proxy))
+        self._connection = connection_to(self._server, self._access.cluster, shown.certificate)
         return self._connection
-
-
-class _Secured(http.client.HTTPSConnection):
-    """A connection whose server may show the certificate of another name than the one that leads to it."""
-
-    def __init__(self, host: str, port: int, tls: ssl.SSLContext, name: str) -> None:
-        super().__init__(host, port, timeout=TIMEOUT_SECONDS, context=tls)
-        self._tls = tls
-        self._name = name
-
-    def connect(self) -> None:
-        http.client.HTTPConnection.connect(self)
-        self.sock = self._tls.wrap_socket(self.sock, server_hostname=self._name)
-
-
-def _address(url: SplitResult) -> tuple[str, int]:
-    return url.hostname or "localhost", url.port or (443 if url.scheme == "https" else 80)
-
-
-def _proxy(cluster: Mapping[str, Any], server: SplitResult) -> SplitResult | None:
-    """The proxy that leads to a cluster: its own, or the one of the environment, which never leads to this machine."""
-    url = cluster.get("proxy-url") or ""
-    host = server.hostname or ""
-    is_here = host in ("localhost", "::1") or host.startswith("127.")
-    if not url and not is_here and any(name.lower() == f"{server.scheme}_proxy" for name in os.environ):
-        from urllib.request import getproxies, proxy_bypass
-
-        url = "" if proxy_bypass(server.netloc) else getproxies().get(server.scheme, "")
-    if not url:
-        return None
-    proxy = urlsplit(url if "://" in url else f"http://{url}")
-    if proxy.scheme != "http":
-        raise KubeconfigError(
-            f"the cluster is behind the proxy {proxy.scheme}://{proxy.hostname}, and only http:// is known here"
-        )
-    return proxy
-
-
-def _login_at(proxy: SplitResult) -> dict[str, str]:
-    if not proxy.username:
-        return {}
-    import base64
-
-    name = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
-    return {"Proxy-Authorization": f"Basic {base64.b64encode(name.encode()).decode()}"}
 
 
 def _reason(status: int, answer: bytes) -> str:

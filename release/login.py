@@ -1,4 +1,4 @@
-"""Who asks the API server, and how the two trust each other: headers, a client certificate, and the cluster's authority.
+"""Who asks the API server: the user of a kubeconfig, as headers and as a client certificate.
 
 Every way that the provider's own client knows and that still exists: certificates, tokens, a password, and the plugins that
 cloud providers bring (https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins).
@@ -7,7 +7,6 @@ cloud providers bring (https://kubernetes.io/docs/reference/access-authn-authz/a
 import base64
 import json
 import os
-import ssl
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,15 +37,19 @@ def login(access: Access) -> Login:
     if token := _token(user) or given.get("token"):
         headers.append(("Authorization", f"Bearer {token}"))
     elif user.get("username"):
-        name = f"{user['username']}:{user.get('password', '')}"
-        headers.append(("Authorization", f"Basic {base64.b64encode(name.encode()).decode()}"))
+        headers.append(("Authorization", basic(user["username"], user.get("password", ""))))
     for key, header in (("as", "Impersonate-User"), ("as-uid", "Impersonate-Uid")):
         if user.get(key):
             headers.append((header, user[key]))
     headers += [("Impersonate-Group", group) for group in user.get("as-groups") or ()]
-    pair = [pem(user, "client-certificate") or given.get("clientCertificateData", "")]
-    pair += [pem(user, "client-key") or given.get("clientKeyData", "")]
-    return Login(headers=tuple(headers), certificate="\n".join(pair).strip())
+    certificate = pem(user, "client-certificate") or given.get("clientCertificateData", "")
+    key = pem(user, "client-key") or given.get("clientKeyData", "")
+    return Login(headers=tuple(headers), certificate=f"{certificate}\n{key}".strip())
+
+
+def basic(name: str, password: str) -> str:
+    """A name and a password as the value of a header."""
+    return f"Basic {base64.b64encode(f'{name}:{password}'.encode()).decode()}"
 
 
 def pem(entry: Mapping[str, Any], key: str) -> str:
@@ -98,30 +101,3 @@ def _by_plugin(plugin: Mapping[str, Any], cluster: Mapping[str, Any]) -> Mapping
     except (ValueError, KeyError, TypeError):
         raise KubeconfigError(f"the login plugin {command} did not answer with an ExecCredential") from None
     return status
-
-
-def context_of_tls(access: Access, certificate: str) -> ssl.SSLContext:
-    """How the connection is secured: by the cluster's authority, or those that the system trusts. Raises `KubeconfigError`."""
-    cluster = access.cluster
-    try:
-        context = ssl.create_default_context(cadata=pem(cluster, "certificate-authority") or None)
-        # Strict from Python 3.13 on; the authorities of many clusters lack what it asks for, and kubectl does not.
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        if cluster.get("insecure-skip-tls-verify"):
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        if certificate:
-            _load(context, certificate)
-    except (ssl.SSLError, ValueError) as error:
-        raise KubeconfigError(f"a certificate or key of the kubeconfig cannot be used: {error}") from None
-    return context
-
-
-def _load(context: ssl.SSLContext, certificate: str) -> None:
-    """Python reads a certificate from a file alone, so it is in one for that long, which nobody else can read."""
-    import tempfile
-
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8") as file:
-        file.write(certificate)
-        file.flush()
-        context.load_cert_chain(file.name)

@@ -1,4 +1,4 @@
-"""A small API server in this process: it records who asked what over which connection, and answers as a test wants it to."""
+"""A small API server in this process, which records what it was asked and answers as a test wants, and a kubeconfig for it."""
 
 import contextlib
 import json
@@ -70,13 +70,21 @@ def api_server(
         def log_message(self, *_: object) -> None:
             pass
 
-    class Server(ThreadingHTTPServer):
-        def handle_error(self, *_: object) -> None:
-            pass  # a client that does not trust this server
-
-    with Server(("127.0.0.1", 0), Handler) as running:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
         if tls:
             running.socket = tls.wrap_socket(running.socket, server_side=True)
         Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
         yield f"{'https' if tls else 'http'}://127.0.0.1:{running.server_address[1]}", asked
         running.shutdown()
+
+
+def kubeconfig(name: str, server: str, *, current: str = "", **user: Any) -> dict[str, Any]:
+    """A kubeconfig with one context; context, cluster and user are called `name`."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": current,
+        "clusters": [{"name": name, "cluster": {"server": server}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "users": [{"name": name, "user": user}],
+    }

@@ -106,7 +106,7 @@ def test_a_connection_that_the_server_has_closed_meanwhile_is_made_anew() -> Non
 def test_after_an_answer_that_did_not_come_the_next_request_has_a_connection_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("release.client.TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr("release.connection.TIMEOUT_SECONDS", 0.2)
     go_on = threading.Event()
 
     def slow_at_first(request: Request) -> Answer:
@@ -171,7 +171,7 @@ def plugin(folder: Path, body: str, **more: Any) -> dict[str, Any]:
 
 
 def answers(**status: str) -> str:
-    return f"echo '{json.dumps({'apiVersion': V1, 'kind': 'ExecCredential', 'status': status})}'"
+    return f"printf '%s' '{json.dumps({'apiVersion': V1, 'kind': 'ExecCredential', 'status': status})}'"
 
 
 def test_a_plugin_gives_a_token_and_runs_once(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_a_plugin_gives_a_token_and_runs_once(tmp_path: Path) -> None:
 
 
 def test_a_plugin_runs_again_when_its_token_has_run_out(tmp_path: Path) -> None:
-    user = plugin(tmp_path, answers(token="$(wc -l < runs)").replace("$(", "'$(").replace("runs)", f"{tmp_path}/runs)'"))
+    user = plugin(tmp_path, f'printf \'{{"status": {{"token": "%d"}}}}\' $(wc -l < {tmp_path}/runs)')
     valid = ["Bearer 1"]
 
     def check(request: Request) -> Answer:
@@ -204,7 +204,7 @@ def test_a_plugin_runs_again_when_its_token_has_run_out(tmp_path: Path) -> None:
 def test_a_plugin_gets_its_arguments_and_variables_and_is_told_whom_it_logs_in_to(tmp_path: Path) -> None:
     user = plugin(
         tmp_path,
-        'echo "{\\"status\\": {\\"token\\": \\"$1-$REALM\\"}}"',
+        """printf '{"status": {"token": "%s-%s"}}' "$1" "$REALM" """,
         args=["get-token"],
         env=[{"name": "REALM", "value": "dev"}],
         provideClusterInfo=True,
@@ -273,27 +273,21 @@ def data(file: Path) -> str:
     return base64.b64encode(file.read_bytes()).decode()
 
 
-def test_a_certificate_is_shown_from_files(pki: Path, secured: tuple[str, list[Request]]) -> None:
-    url, asked = secured
-    user = {"client-certificate": str(pki / "ann.crt"), "client-key": str(pki / "ann.key")}
-    trusted = {"certificate-authority": str(pki / "ca.crt"), "tls-server-name": "api.internal"}
-    client(url, trusted, user=user).get("v1", "Service", "myapp")
-    assert asked[0].certificate == "ann"
+@pytest.mark.parametrize("is_embedded", [False, True], ids=["from files", "from the kubeconfig itself"])
+def test_a_certificate_is_shown(is_embedded: bool, pki: Path, secured: tuple[str, list[Request]]) -> None:
+    def entry(key: str, name: str) -> dict[str, str]:
+        return {f"{key}-data": data(pki / name)} if is_embedded else {key: str(pki / name)}
 
-
-def test_a_certificate_is_shown_that_stands_in_the_kubeconfig(pki: Path, secured: tuple[str, list[Request]]) -> None:
     url, asked = secured
-    user = {"client-certificate-data": data(pki / "ann.crt"), "client-key-data": data(pki / "ann.key")}
-    trusted = {"certificate-authority-data": data(pki / "ca.crt"), "tls-server-name": "api.internal"}
+    user = entry("client-certificate", "ann.crt") | entry("client-key", "ann.key")
+    trusted = entry("certificate-authority", "ca.crt") | {"tls-server-name": "api.internal"}
     client(url, trusted, user=user).get("v1", "Service", "myapp")
     assert asked[0].certificate == "ann"
 
 
 def test_a_certificate_is_shown_that_a_plugin_gives(pki: Path, secured: tuple[str, list[Request]], tmp_path: Path) -> None:
     url, asked = secured
-    given = answers(clientCertificateData=(pki / "ann.crt").read_text(), clientKeyData=(pki / "ann.key").read_text()).replace(
-        "echo", "printf '%s'"
-    )
+    given = answers(clientCertificateData=(pki / "ann.crt").read_text(), clientKeyData=(pki / "ann.key").read_text())
     trusted = {"certificate-authority": str(pki / "ca.crt"), "tls-server-name": "api.internal"}
     client(url, trusted, user=plugin(tmp_path, given)).get("v1", "Service", "myapp")
     assert asked[0].certificate == "ann"

@@ -9,18 +9,11 @@ import pytest
 
 from release import kubeconfig
 from release.kubeconfig import KubeconfigError, access
+from tests.unit.api_server import kubeconfig as kubeconfig_of
 
 
-def content(name: str, *, current: str = "", **user: Any) -> dict[str, Any]:
-    """A kubeconfig with one context, whose cluster and user are named like it."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": current,
-        "clusters": [{"name": name, "cluster": {"server": f"https://{name}.example"}}],
-        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
-        "users": [{"name": name, "user": user}],
-    }
+def content(name: str, **more: Any) -> dict[str, Any]:
+    return kubeconfig_of(name, f"https://{name}.example", **more)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.cluster import ROOT
-from tests.unit.automation.served import Asked, Reply, kubeconfig, server
+from tests.unit.api_server import Answer, Request, api_server, kubeconfig
 
 # As many threads as an environment has objects ask at once, with the threads taking turns as often as they can.
 ASK_AT_ONCE = """
@@ -32,13 +32,12 @@ threads = [threading.Thread(target=ask, args=kind) for kind in kinds]
 def test_many_threads_may_read_at_once(tmp_path: Path) -> None:
     item = {"kind": "Any", "metadata": {"name": "any", "labels": {"app": "myapp"}, "creationTimestamp": "2026-01-01T00:00:00Z"}}
 
-    def answer(asked: Asked) -> Reply:
-        content = {"metadata": {"resourceVersion": "1"}, "items": [item]} if "?" in asked.path else item
-        return Reply(body=json.dumps(content), headers={"Content-Type": "application/json"})
+    def answer(asked: Request) -> Answer:
+        return 200, {"metadata": {"resourceVersion": "1"}, "items": [item]} if "?" in asked.path else item
 
-    with server(answer) as url:
+    with api_server(answer) as (url, _):
         file = tmp_path / "kubeconfig"
-        file.write_text(kubeconfig(url))
+        file.write_text(json.dumps(kubeconfig("c", url, current="c")))
         ran = subprocess.run(
             [sys.executable, "-c", ASK_AT_ONCE],
             cwd=ROOT,

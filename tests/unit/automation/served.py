@@ -1,7 +1,6 @@
-"""A small server in this process, which answers as a test wants it to, and the kubeconfig that leads to one."""
+"""A small server in this process, which answers as a test wants it to."""
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -48,16 +47,3 @@ def server(answer: Callable[[Asked], Reply]) -> Iterator[str]:
         Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
         yield f"http://127.0.0.1:{running.server_address[1]}"
         running.shutdown()
-
-
-def kubeconfig(url: str) -> str:
-    """The text of a kubeconfig whose current context is a cluster at `url`, without any login."""
-    content = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "c",
-        "clusters": [{"name": "c", "cluster": {"server": url}}],
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        "users": [{"name": "u", "user": {}}],
-    }
-    return json.dumps(content)
