@@ -7,8 +7,8 @@ ROUTING ?= istio
 RATE ?= 2000
 VENV := .venv
 PYTHON := $(VENV)/bin/python
-# The system's, where it is new enough: a distribution builds it with optimizations that pyenv leaves out, and Pulumi starts
-# Python twice in every command.
+# The system's, where it is new enough: a distribution builds it with optimizations that pyenv leaves out, and every command
+# of Pulumi waits for `pip list` and for the program.
 BASE_PYTHON ?= $(shell /usr/bin/python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
     && echo /usr/bin/python3 || echo python3)
 IN_SANDBOX := . .sandbox/env &&
@@ -74,7 +74,8 @@ lock: $(VENV)/ready ## Pin the Python packages anew from requirements*.in
 	done
 
 $(VENV)/ready: requirements-dev.txt
-	$(BASE_PYTHON) -m venv $(VENV)
+	# Cleared, because an environment that was made by another Python would be left half of each.
+	$(BASE_PYTHON) -m venv --clear $(VENV)
 	$(PYTHON) -m pip install --quiet --no-compile --require-hashes -r requirements-dev.txt
 	# Compiled here and not at the first import: where Python may not write that down, every start would compile anew.
 	$(PYTHON) -m compileall -q -j 0 $(VENV)/lib automation components gate release >/dev/null || true
