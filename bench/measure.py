@@ -173,6 +173,7 @@ def judge(base: Sample, move: Move, span: Span, answers: Answers) -> Sample:
         last_old=_seconds(moved.last_old_ns, span),
         end=_seconds(span.ended_ns, span),
         cut_over_ms=round(moved.milliseconds, 3),
+        late=moved.late,
         requests=counted.requests,
         failed=counted.failed,
         errors=counted.errors,
@@ -200,8 +201,10 @@ def timeline(answers: Answers, span: Span, moved: CutOver) -> Timeline:
 def observe_many(base: Sample, contestant: Contestant, rate: int, requests: int) -> tuple[list[Sample], BenchError | None]:
     """Measures switches one after the other under one load, until it has sent `requests`, or for nine minutes.
 
-    Returns the samples, and the error that ended them too early: a command that failed, or users who did not move.
+    Returns the samples, and the error that ended them too early: a command that failed, or users who did not move. Raises
+    BenchError when nobody is served before.
     """
+    wait_until_served(contestant.host, contestant.live)
     done: list[tuple[Move, Span]] = []
     failure = None
     with Users(contestant.host, rate) as users:

@@ -43,6 +43,8 @@ class Sample:
     end: float
     """The last command had ended."""
     cut_over_ms: float | None = None
+    late: int | None = None
+    """Requests sent after the first answer of the new color that the old one answered all the same."""
     requests: int = 0
     failed: int = 0
     errors: tuple[str, ...] = ()

@@ -34,6 +34,8 @@ class CutOver:
     new: str
     first_new_ns: int
     last_old_ns: int
+    late: int
+    """Requests sent after the first answer of the new color that the old one answered all the same."""
 
     @property
     def milliseconds(self) -> float:
@@ -83,7 +85,9 @@ def cut_over(answers: Answers, old: str, new: str) -> CutOver | None:
     first_new_ns = min((at for at, color in zip(answers.ended, answers.color, strict=True) if color == new), default=None)
     if last_old_ns is None or first_new_ns is None:
         return None
-    return CutOver(old=old, new=new, first_new_ns=first_new_ns, last_old_ns=last_old_ns)
+    sent = (at for at, color in zip(answers.started, answers.color, strict=True) if color == old)
+    late = sum(at > first_new_ns for at in sent)
+    return CutOver(old=old, new=new, first_new_ns=first_new_ns, last_old_ns=last_old_ns, late=late)
 
 
 def histogram(answers: Answers, bin_ms: float = 100) -> Histogram:

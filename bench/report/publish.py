@@ -24,6 +24,8 @@ a dash:
   Five copies are released at once, each at a fifth of the probe. Its pods go without the native sleep before they stop, which
   this version cannot copy; the application drains by itself. Its size is without the Prometheus that its guide installs."""
 
+LATE = "*Late*: sent after somebody had an answer of the new version, and answered by the old one all the same."
+
 
 def publish(file: Path, into: Path | None) -> str:
     """Makes the pages from the results in `file`; returns what to look at.
@@ -75,6 +77,7 @@ def _page(results: Results, earlier: Sequence[Results], file: Path) -> str:
         table.goal_table(results),
         "### Requests",
         table.traffic(results),
+        LATE,
         table.failures(results),
     ]
     return "\n\n".join(part for part in parts if part)

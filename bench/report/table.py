@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bench.judgement import Goal, Lead, Row, Spread, goals, lead, repetition, requests_of, rows, widening
-from bench.samples import FULL, Results
+from bench.samples import FULL, Results, Sample
 
 NOT_APPLICABLE = "–"
 
@@ -112,8 +112,8 @@ def repeated(results: Results, earlier: Sequence[Results]) -> str:
 
 
 def traffic(results: Results) -> str:
-    """How many requests were sent to each, and how many of them failed."""
-    lines = [["", "requests", "failed", "under full load"], ["---", "---:", "---:", "---"]]
+    """How many requests were sent to each, how many of them failed, and how many were answered by the wrong version."""
+    lines = [["", "requests", "failed", "late", "under full load"], ["---", "---:", "---:", "---:", "---"]]
     for name in results.contestants:
         mine = [each for each in results.samples if each.contestant == name]
         full = [each for each in mine if each.load == FULL]
@@ -121,8 +121,14 @@ def traffic(results: Results) -> str:
             f"{sum(each.requests for each in full):,} of the requests, {sum(each.failed for each in full):,} of the failures"
         )
         said = f"{len(full)} switches, {counted}" if full else NOT_APPLICABLE
-        lines.append([name, f"{requests_of(results, name):,}", f"{sum(each.failed for each in mine):,}", said])
+        failed = f"{sum(each.failed for each in mine):,}"
+        lines.append([name, f"{requests_of(results, name):,}", failed, _late(mine), said])
     return "\n".join(map(_cells, lines))
+
+
+def _late(samples: Sequence[Sample]) -> str:
+    counts = [each.late for each in samples if each.late is not None]
+    return f"{sum(counts):,}" if counts else NOT_APPLICABLE
 
 
 def failures(results: Results) -> str:

@@ -1,17 +1,22 @@
 """The times of a move are those of real answers, counted from the moment the command was entered."""
 
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 
 from bench import measure
 from bench.cluster import BenchError
-from bench.contestants.base import Move
-from bench.measure import NS, Span, judge, merged, observe
+from bench.contestants.base import Contestant, Move
+from bench.measure import NS, Span, judge, merged, observe, observe_many
 from bench.samples import Sample, Timeline
 from tests.unit.automation.served import Asked, Reply, server
 from tests.unit.traffic.made_up import NS_PER_MS, Made, answers
 
 MOVE = Move(commands=(), old="blue", new="green")
 BASE = Sample(contestant="one", kind="switch", load="loaded", round=3, end=0)
+ONE = cast(Contestant, SimpleNamespace(host="one.example", live="blue"))
 SPAN = Span(began_ns=10 * NS, ended_ns=12 * NS)
 
 
@@ -28,6 +33,12 @@ def test_a_move_is_timed_by_its_first_new_and_its_last_old_answer() -> None:
 
 def test_a_cut_over_is_never_below_zero() -> None:
     assert judge(BASE, MOVE, SPAN, answers([at(11), at(11.5, "green")])).cut_over_ms == 0
+
+
+def test_late_is_what_was_sent_after_the_first_new_answer_and_answered_by_the_old_color() -> None:
+    first_new, in_flight, late = at(11.5, "green"), Made(11_501, took_ms=2), Made(11_503, took_ms=2)
+    assert judge(BASE, MOVE, SPAN, answers([at(11), first_new, in_flight])).late == 0
+    assert judge(BASE, MOVE, SPAN, answers([at(11), first_new, in_flight, late])).late == 1
 
 
 def test_answers_from_before_the_command_move_nobody() -> None:
@@ -60,7 +71,16 @@ def test_both_halves_of_the_load_are_counted_together() -> None:
     assert (len(both), both.color, both.error) == (3, ["blue", "green", ""], ["", "", "gone"])
 
 
-def test_users_come_when_the_old_color_serves_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "bring_users",
+    [
+        pytest.param(lambda: observe(BASE, "one.example", MOVE, rate=100), id="one move"),
+        pytest.param(lambda: observe_many(BASE, ONE, rate=100, requests=9), id="one after the other"),
+    ],
+)
+def test_users_come_when_the_old_color_serves_and_not_before(
+    bring_users: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[Asked] = []
 
     def answer(each: Asked) -> Reply:
@@ -74,6 +94,6 @@ def test_users_come_when_the_old_color_serves_and_not_before(monkeypatch: pytest
     with server(answer) as url:
         monkeypatch.setenv("GATEWAY_URL", url)
         with pytest.raises(BenchError, match="users come"):
-            observe(BASE, "one.example", MOVE, rate=100)
+            bring_users()
     assert len(asked) == 5 + 20
     assert {each.host for each in asked} == {"one.example"}

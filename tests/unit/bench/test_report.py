@@ -70,6 +70,12 @@ def test_the_goals_say_which_are_not_met() -> None:
     assert "0 failed | 4,000 over 4, 0 failed | **no** |" in table.goal_table(RUN)
 
 
+def test_late_answers_are_summed_where_they_were_counted() -> None:
+    said = table.traffic(results(sample(UP, 1, late=2), sample(UP, 1, late=1), sample(ARGO, 1)))
+    assert f"| {UP} | 2,000 | 0 | 3 | – |" in said
+    assert f"| {ARGO} | 1,000 | 0 | – | – |" in said
+
+
 def test_the_provenance_names_the_cells_with_another_number_of_samples() -> None:
     said = table.provenance(RUN)
     assert "of 3 samples" in said
