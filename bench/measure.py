@@ -33,15 +33,26 @@ MOST_NEW = 100  # new connections a second
 COLOR_HEADER = "x-served-by"  # the sample application's own, so all contestants are told apart by the same word
 
 
+def _wait_until_served(host: str, color: str) -> None:
+    """Waits until `color` serves `host`: what a contestant has just made may not have reached the gateway yet.
+
+    Raises BenchError when it does not.
+    """
+    waited = wait_for(Entrance(url=os.environ["GATEWAY_URL"], host=host, color_header=COLOR_HEADER), color)
+    if not waited.is_served:
+        raise BenchError(f"users of {host} are not served by {color} after {waited.seconds:.0f} s: {waited.last_other}")
+
+
 class Users:
     """Requests at `rate` a second to one host of the gateway, half of them, but at most `MOST_NEW`, each on a connection of
-    its own.
+    its own. They come when `color` serves the host, and not before; BenchError when it does not.
 
-    Each of these costs the machine as much as many others, and keeps a port for a minute after its end: long before the last
-    one is taken, the kernel spends all its time looking for a free one.
+    A connection for one request costs the machine as much as many others, and keeps a port for a minute after its end: long
+    before the last one is taken, the kernel spends all its time looking for a free one.
     """
 
-    def __init__(self, host: str, rate: int, seconds: float = MAX_SECONDS) -> None:
+    def __init__(self, host: str, color: str, rate: int, seconds: float = MAX_SECONDS) -> None:
+        self._host, self._color = host, color
         url = os.environ["GATEWAY_URL"] + "/"
         gateway = {urlsplit(url).hostname or ""}
         new = min(rate // 2, MOST_NEW)
@@ -53,6 +64,7 @@ class Users:
         ]
 
     def __enter__(self) -> Self:
+        _wait_until_served(self._host, self._color)
         for load in self._loads:
             load.start()
         return self
@@ -135,23 +147,12 @@ def timed(base: Sample, commands: Sequence[Command]) -> Sample:
     return replace(base, end=_seconds(span.ended_ns, span))
 
 
-def wait_until_served(host: str, color: str) -> None:
-    """Waits until `color` serves `host`: what a contestant has just made may not have reached the gateway yet.
-
-    Raises BenchError when it does not.
-    """
-    waited = wait_for(Entrance(url=os.environ["GATEWAY_URL"], host=host, color_header=COLOR_HEADER), color)
-    if not waited.is_served:
-        raise BenchError(f"users of {host} are not served by {color} after {waited.seconds:.0f} s: {waited.last_other}")
-
-
 def observe(base: Sample, host: str, move: Move, rate: int) -> Sample:
     """Measures `move` under `rate` requests a second to `host`; `base` says what it is a sample of.
 
     Raises BenchError when nobody is served before, a command fails, or users do not move; the load is stopped in any case.
     """
-    wait_until_served(host, move.old)
-    with Users(host, rate) as users:
+    with Users(host, move.old, rate) as users:
         time.sleep(QUIET_SECONDS)
         span = run(move.commands)
         users.wait_for(move)
@@ -204,10 +205,9 @@ def observe_many(base: Sample, contestant: Contestant, rate: int, requests: int)
     Returns the samples, and the error that ended them too early: a command that failed, or users who did not move. Raises
     BenchError when nobody is served before.
     """
-    wait_until_served(contestant.host, contestant.live)
     done: list[tuple[Move, Span]] = []
     failure = None
-    with Users(contestant.host, rate) as users:
+    with Users(contestant.host, contestant.live, rate) as users:
         until = time.monotonic() + min(MAX_SECONDS - 60, requests / rate)
         while time.monotonic() < until and not failure:
             began_ns = time.time_ns()
@@ -231,14 +231,15 @@ def _switch(contestant: Contestant, users: Users) -> tuple[Move, Span]:
     return move, span
 
 
-def bearable_rate(host: str) -> int:
+def bearable_rate(host: str, color: str) -> int:
     """The highest rate at which the machine still answers in time when nothing else goes on, found in steps of three seconds.
 
-    In time: at least 98 % of the rate is answered, nothing fails, and 99 % of the answers take less than 50 ms.
+    In time: at least 98 % of the rate is answered, nothing fails, and 99 % of the answers take less than 50 ms. Raises
+    BenchError when `color` does not serve the host.
     """
     best = RATES[0]
     for rate in RATES:
-        with Users(host, rate, seconds=3) as users:
+        with Users(host, color, rate, seconds=3) as users:
             time.sleep(3)
             answers = users.stop()
         took = sorted(ended - started for started, ended in zip(answers.started, answers.ended, strict=True))

@@ -116,7 +116,7 @@ class Run:
 
     def _under_full_load(self, contestant: Contestant, requests: int) -> None:
         with self._attempt(contestant, SWITCH, 0):
-            self._full_rate = self._full_rate or round(FULL_SHARE * measure.bearable_rate(contestant.host))
+            self._full_rate = self._full_rate or round(FULL_SHARE * measure.bearable_rate(contestant.host, contestant.live))
             self._record.say(f"{contestant.name}: {requests:,} requests at {self._full_rate:,} a second")
             base = Sample(contestant=contestant.name, kind=SWITCH, load=FULL, round=0, end=0)
             samples, failure = measure.observe_many(base, contestant, self._full_rate, requests)

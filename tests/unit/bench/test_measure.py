@@ -6,13 +6,13 @@ from typing import cast
 
 import pytest
 
-from bench import measure
 from bench.cluster import BenchError
 from bench.contestants.base import Contestant, Move
-from bench.measure import NS, Span, judge, merged, observe, observe_many
+from bench.measure import NS, Span, bearable_rate, judge, merged, observe, observe_many
 from bench.samples import Sample, Timeline
 from tests.unit.automation.served import Asked, Reply, server
 from tests.unit.traffic.made_up import NS_PER_MS, Made, answers
+from traffic.load import Load
 
 MOVE = Move(commands=(), old="blue", new="green")
 BASE = Sample(contestant="one", kind="switch", load="loaded", round=3, end=0)
@@ -76,6 +76,7 @@ def test_both_halves_of_the_load_are_counted_together() -> None:
     [
         pytest.param(lambda: observe(BASE, "one.example", MOVE, rate=100), id="one move"),
         pytest.param(lambda: observe_many(BASE, ONE, rate=100, requests=9), id="one after the other"),
+        pytest.param(lambda: bearable_rate("one.example", "blue"), id="none"),
     ],
 )
 def test_users_come_when_the_old_color_serves_and_not_before(
@@ -87,10 +88,10 @@ def test_users_come_when_the_old_color_serves_and_not_before(
         asked.append(each)
         return Reply(404) if each.before < 5 else Reply(headers={"x-served-by": "blue"})
 
-    def users_come(_host: str, _rate: int) -> None:
+    def users_come(_load: Load) -> None:
         raise BenchError("users come")
 
-    monkeypatch.setattr(measure, "Users", users_come)
+    monkeypatch.setattr(Load, "start", users_come)
     with server(answer) as url:
         monkeypatch.setenv("GATEWAY_URL", url)
         with pytest.raises(BenchError, match="users come"):

@@ -126,7 +126,7 @@ def test_under_full_load_a_long_cut_over_alone_keeps_its_timeline(
         is_ours = True
 
     observed = [sample("made up", 1, load="full", cut_over_ms=span, timeline=LINE) for span in (10.0, 10.1)]
-    monkeypatch.setattr(measure, "bearable_rate", lambda _host: 2000)
+    monkeypatch.setattr(measure, "bearable_rate", lambda _host, _color: 2000)
     monkeypatch.setattr(measure, "observe_many", lambda *_: (observed, None))
     run._full_load([Ours()])
     assert [each.timeline is not None for each in Results.read(file).samples] == [False, True]
