@@ -26,9 +26,9 @@ MAX_SECONDS = 600
 MAX_RATE = 10_000
 
 # Vegeta binds a port for each new connection, and a port is taken for another minute when the client was the first to
-# close, as it is in up to a quarter of them. From 14,000 such ports on, half the usual range, the kernel spends all the
-# time of both cores in search of a free one. An address bears 900 a second at the most; each gets less.
-NEW_CONNECTIONS_PER_SOURCE = 500
+# close: in more than half of them where the kernel prefers it, and it may be in all. From 14,000 such ports on, half the usual
+# range, the kernel spends all the time of both cores in search of a free one. An address bears 230 a second; each gets less.
+NEW_CONNECTIONS_PER_SOURCE = 200
 
 
 @dataclass(frozen=True, kw_only=True)

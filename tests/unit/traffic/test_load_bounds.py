@@ -1,5 +1,7 @@
 """No load is sent where it should not go, or without an end."""
 
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -41,3 +43,18 @@ def test_without_vegeta_the_way_to_it_is_named(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(LoadError, match=r"vegeta.*not on PATH.*source .sandbox/env"):
         Load(HERE, rate=1, seconds=1).start()
+
+
+def test_a_new_connection_finds_a_port_however_long_the_load_lasts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    generator, attacks = tmp_path / "vegeta", tmp_path / "attacks"
+    encode = '[ "$1" = encode ] && shift 3 && exec cat "$@"'  # ends when the attacks have ended
+    generator.write_text(f'#!/bin/sh\n{encode}\ncat >/dev/null\necho "$@" >>{attacks}\n')
+    generator.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    Load(HERE, rate=2000, seconds=600, keep_alive=False).start()
+
+    rates = re.findall(r"-rate=(\d+)/1s .*-laddr=(\S+)", attacks.read_text())
+    assert len({address for _, address in rates}) == len(rates)
+    assert sum(int(rate) for rate, _ in rates) == 2000
+    # A port that has been used is kept for a minute, and the search for a free one is long when half of 28,000 are.
+    assert max(int(rate) * 60 for rate, _ in rates) <= 14_000
