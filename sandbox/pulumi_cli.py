@@ -21,7 +21,13 @@ PROBE_SECONDS = 4
 DOWNLOAD_SECONDS = 300
 
 _PROBE = f"import socket; socket.create_connection(({HOST!r}, 443), {PROBE_SECONDS - 1})"
-_INSTALL = "import sys; from pulumi.automation import PulumiCommand; PulumiCommand.install(root=sys.argv[1])"
+# Named, because the SDK would take its own version, and that may be an older one.
+_INSTALL = """
+import sys
+from pulumi.automation import PulumiCommand
+from semver import VersionInfo
+PulumiCommand.install(root=sys.argv[1], version=VersionInfo.parse(sys.argv[2]))
+"""
 
 
 def on_path() -> Path | None:
@@ -54,7 +60,7 @@ def _download(root: Path, progress: Progress) -> bool:
     progress.say(f"Downloading Pulumi {PULUMI_VERSION} from {HOST}.")
     work = root.with_name(f"{root.name}.new")
     shutil.rmtree(work, ignore_errors=True)
-    install = [sys.executable, "-c", _INSTALL, str(work)]
+    install = [sys.executable, "-c", _INSTALL, str(work), PULUMI_VERSION]
     plugin = [str(work / "bin" / "pulumi"), "plugin", "install", "resource", "kubernetes", PROVIDER_VERSION]
     home = {"PULUMI_HOME": str(work / "home"), "PULUMI_SKIP_UPDATE_CHECK": "true"}
     if any(_run(command, seconds=DOWNLOAD_SECONDS, environment=home) is None for command in (install, plugin)):

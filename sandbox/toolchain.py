@@ -18,7 +18,7 @@ from sandbox.progress import Progress
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
-PULUMI_VERSION = "3.259.0"
+PULUMI_VERSION = "3.274.1"
 PROVIDER_VERSION = "4.27.0"
 KUBERNETES_VERSION = "1.35.4"
 

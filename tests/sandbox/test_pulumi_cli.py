@@ -6,7 +6,7 @@ import pytest
 
 from sandbox import pulumi_cli
 from sandbox.progress import Progress
-from sandbox.toolchain import PROVIDER_VERSION
+from sandbox.toolchain import PROVIDER_VERSION, PULUMI_VERSION
 
 
 def fake_pulumi(folder: Path, version: str) -> Path:
@@ -27,7 +27,7 @@ def test_pulumi_on_path_is_taken_when_it_is_new_enough(
 
 
 def test_pulumi_that_a_sandbox_put_on_path_is_not_the_machines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    fake_pulumi(tmp_path / ".sandbox" / "bin", "v3.259.0")
+    fake_pulumi(tmp_path / ".sandbox" / "bin", f"v{PULUMI_VERSION}")
     monkeypatch.setenv("PATH", f"{tmp_path / '.sandbox' / 'bin'}:/usr/bin:/bin")
     assert pulumi_cli.on_path() is None
 
@@ -40,6 +40,7 @@ def test_official_release_is_given_up_when_its_host_does_not_answer(monkeypatch:
 
 INSTALL = """
 import pathlib, sys
+assert sys.argv[2] == "{cli}"
 command = pathlib.Path(sys.argv[1], "bin", "pulumi")
 command.parent.mkdir(parents=True)
 command.write_text('#!/bin/sh\\n[ "$*" = "plugin install resource kubernetes {version}" ] || exit 1\\n'
@@ -50,7 +51,7 @@ command.chmod(0o755)
 
 def test_official_release_is_installed_with_its_plugin_and_then_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(pulumi_cli, "_PROBE", "")
-    monkeypatch.setattr(pulumi_cli, "_INSTALL", INSTALL.replace("{version}", PROVIDER_VERSION))
+    monkeypatch.setattr(pulumi_cli, "_INSTALL", INSTALL.replace("{version}", PROVIDER_VERSION).replace("{cli}", PULUMI_VERSION))
     first = pulumi_cli.official(tmp_path, Progress())
     assert first is not None
     assert (first["pulumi"] / "pulumi").exists()
@@ -61,6 +62,6 @@ def test_official_release_is_installed_with_its_plugin_and_then_kept(monkeypatch
 
 def test_official_release_that_fails_half_way_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(pulumi_cli, "_PROBE", "")
-    monkeypatch.setattr(pulumi_cli, "_INSTALL", INSTALL.replace("{version}", "another"))
+    monkeypatch.setattr(pulumi_cli, "_INSTALL", INSTALL.replace("{version}", "another").replace("{cli}", PULUMI_VERSION))
     assert pulumi_cli.official(tmp_path, Progress()) is None
     assert list(tmp_path.iterdir()) == []
