@@ -16,7 +16,7 @@ from pulumi.runtime.config import CONFIG, is_config_secret
 
 from components.environment import Environment
 from components.manifest import owner
-from components.provider import provider
+from components.provider import placed_in, provider
 from gate import Gate
 from release.config_file import misread_numbers
 from release.live import Cluster
@@ -38,7 +38,7 @@ gate = Gate(
 # Explicit, so that the cluster is named in the config and not by whoever runs the command. The engine starts the provider
 # while the gate reads what is live.
 cluster = provider(settings.context, settings.namespace)
-options = pulumi.ResourceOptions(provider=cluster, transformations=[gate.guard])
+options = pulumi.ResourceOptions(transformations=[placed_in(cluster), gate.guard])
 checked: pulumi.Output[None] = pulumi.Output.from_input(gate.check())
 environment = checked.apply(lambda _: Environment(service, settings, gate, options))
 

@@ -21,6 +21,22 @@ def provider(context: str, namespace: str) -> pulumi.ProviderResource:
     return pulumi.ProviderResource("kubernetes", "cluster", inputs, pulumi.ResourceOptions(version=_version()))
 
 
+def placed_in(cluster: pulumi.ProviderResource) -> pulumi.ResourceTransformation:
+    """Transformation that puts every object into `cluster`, and tells nothing to components.
+
+    What is told of a provider is registered when that has started. Components have no use for one, so they are registered
+    meanwhile, and the objects under them at once afterwards.
+    """
+
+    def place(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
+        if not args.type_.startswith("kubernetes:"):
+            return None
+        placed = pulumi.ResourceOptions.merge(args.opts, pulumi.ResourceOptions(provider=cluster))
+        return pulumi.ResourceTransformationResult(args.props, placed)
+
+    return place
+
+
 def _version() -> str:
     """Of the plugin that belongs to the package, which says so in a file that the engine reads as well."""
     package = find_spec("pulumi_kubernetes")

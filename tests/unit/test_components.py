@@ -69,6 +69,15 @@ def test_the_route_waits_for_every_color_whichever_is_live(routing: str) -> None
 
 
 @pytest.mark.parametrize("routing", ["istio", "selector"])
+def test_every_object_is_told_its_cluster_and_no_component_waits_for_it(routing: str) -> None:
+    made = run(BOTH_COLORS | {"bluegreen:routing": routing, "bluegreen:replicas": "2"})
+    assert {each.request.provider.split("::")[-2] for each in made.objects().values()} == {"cluster"}
+    components = [each for each in made.resources.values() if each.request.type.startswith("bluegreen:")]
+    assert components
+    assert not any(each.request.provider or each.request.providers for each in components)
+
+
+@pytest.mark.parametrize("routing", ["istio", "selector"])
 def test_nothing_depends_on_the_route(routing: str) -> None:
     route = ROUTE if routing == "istio" else "Service/shop"
     deployed = run(BOTH_COLORS | {"bluegreen:routing": routing})
