@@ -46,7 +46,10 @@ def _parser() -> argparse.ArgumentParser:
     full.add_argument("--rate", type=int, default=usual.rate, help=f"requests a second (default {usual.rate})")
     full.add_argument("--probe", type=int, default=usual.probe, help=f"the same, on an idle machine (default {usual.probe})")
     full.add_argument("--minute", type=float, default=usual.minute, help="seconds from a release to its rollback (default 60)")
-    full.add_argument("--full-requests", type=int, default=usual.full_requests, help="requests under full load; 0 for none")
+    steady = f"requests while ours switch again and again at that rate; 0 for none (default {usual.steady_requests:,})"
+    full.add_argument("--steady-requests", type=int, default=usual.steady_requests, help=steady)
+    most = f"the same, under as much load as the machine gives (default {usual.full_requests:,})"
+    full.add_argument("--full-requests", type=int, default=usual.full_requests, help=most)
     full.add_argument(
         "--flagger-batches", type=int, default=usual.flagger_batches, help="five releases and five rollbacks of Flagger each"
     )

@@ -8,9 +8,12 @@ from typing import Any, Self
 
 SCHEMA = 1
 
-# How much load there was while a sample was taken: none, just enough to see the moves (twice), the fixed rate, as much as the
-# machine gives. At IDLE, ALONE and FULL nobody's controller runs.
-IDLE, ALONE, PROBED, LOADED, FULL = "idle", "alone", "probed", "loaded", "full"
+# How much load there was while a sample was taken: none, just enough to see the moves (twice), the fixed rate (once a turn, and
+# one switch after the other), as much as the machine gives. At IDLE, ALONE, STEADY and FULL nobody's controller runs.
+IDLE, ALONE, PROBED, LOADED, STEADY, FULL = "idle", "alone", "probed", "loaded", "steady", "full"
+
+# How long it goes on where ours are alone. No figure that is compared comes from there.
+_OF_OURS_ALONE = ("steady_requests", "full_requests")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +102,10 @@ class Results:
         """Whether figures of both can be told in one breath: same machine, same settings."""
         same = ("processor", "cores", "memory_gib")
         is_here = all(self.machine.get(name) == other.machine.get(name) for name in same)
-        return is_here and self.settings == other.settings
+        return is_here and self._settings_of_figures() == other._settings_of_figures()
+
+    def _settings_of_figures(self) -> dict[str, Any]:
+        return {name: value for name, value in self.settings.items() if name not in _OF_OURS_ALONE}
 
     def write(self, file: Path) -> None:
         """Replaces `file` as a whole, so that it can be read at any time."""

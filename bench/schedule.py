@@ -1,7 +1,8 @@
 """The run: who is measured when, and what happens when something fails.
 
 First those without a controller have the sandbox to themselves: switches without any load, then rollbacks, then releases, and
-ours under as much load as the machine gives. Then come the controllers, and all are measured side by side.
+ours switch after switch, at the fixed rate and then under as much load as the machine gives. Then come the controllers, and all
+are measured side by side.
 
 The contestants take turns, each round in another order, so whatever else the machine does meets all of them. Load comes to one
 at a time. While a contestant's minute between a release and its rollback passes, the others are measured. A sample is written
@@ -24,14 +25,14 @@ from bench.contestants.nothing import NothingToDo
 from bench.controllers import Controller
 from bench.footprint import footprint
 from bench.record import Record
-from bench.samples import ALONE, FULL, IDLE, LOADED, PROBED, Results, Sample
+from bench.samples import ALONE, FULL, IDLE, LOADED, PROBED, STEADY, Results, Sample
 from sandbox.errors import SandboxError
 from traffic.vegeta import LoadError
 
 FLAGGER_COPIES, APART_SECONDS = 5, 2.3
 # Of the rate that the machine bears when nothing else goes on: a switch needs the rest.
 FULL_SHARE = 0.5
-# Under full load only what lasted longer than this keeps its timeline, so that it can be told what else happened meanwhile.
+# Of many switches only what lasted longer than this keeps its timeline, so that it can be told what else happened meanwhile.
 LONG_CUT_OVER_MS = 10
 
 # What a contestant does when its turn comes: each kind of operation with the load that there is meanwhile.
@@ -58,8 +59,10 @@ class Settings:
     probe: int = 100
     minute: float = 60
     """Seconds between a release and the rollback that is not at once."""
-    full_requests: int = 1_000_000
-    """How many requests are sent under full load; 0 for none of it."""
+    steady_requests: int = 1_000_000
+    """How many requests are sent at the fixed rate while ours switch again and again; 0 for none of it."""
+    full_requests: int = 200_000
+    """The same, under full load."""
     flagger_batches: int = 2
     """Releases of Flagger, and as many rollbacks; each is one of five copies at once."""
 
@@ -71,7 +74,6 @@ class Run:
         self._settings = settings
         self._record = Record(results, file)
         self._released_at: dict[str, float] = {}
-        self._full_rate = 0
 
     def go(self) -> None:
         """Measures everything, and removes what it has made."""
@@ -85,7 +87,7 @@ class Run:
             chosen = [each for each in TAKING_TURNS if each.slug in self._settings.contestants]
             contestants = self._all_made(each for each in chosen if not each.tool)
             self._idle([*contestants, *self._all_made([NothingToDo])])
-            self._full_load(contestants)
+            self._switch_after_switch(contestants)
             self._side_by_side(contestants, [each for each in chosen if each.tool])
             if Flagger.slug in self._settings.contestants:
                 self._flagger()
@@ -109,22 +111,28 @@ class Run:
             self._record.take(measure.timed(base, move.commands))
             contestant.live = move.new
 
-    def _full_load(self, contestants: list[Contestant]) -> None:
-        ours = [each for each in contestants if each.is_ours and self._settings.full_requests]
-        for contestant in ours:
-            self._under_full_load(contestant, self._settings.full_requests // len(ours))
+    def _switch_after_switch(self, contestants: list[Contestant]) -> None:
+        ours = [each for each in contestants if each.is_ours]
+        if ours and self._settings.steady_requests:
+            self._many(ours, STEADY, self._settings.rate, self._settings.steady_requests)
+        if ours and self._settings.full_requests:
+            with self._attempt(ours[0], SWITCH, 0):
+                bearable = measure.bearable_rate(ours[0].host, ours[0].live)
+                self._many(ours, FULL, round(FULL_SHARE * bearable), self._settings.full_requests)
 
-    def _under_full_load(self, contestant: Contestant, requests: int) -> None:
-        with self._attempt(contestant, SWITCH, 0):
-            self._full_rate = self._full_rate or round(FULL_SHARE * measure.bearable_rate(contestant.host, contestant.live))
-            self._record.say(f"{contestant.name}: {requests:,} requests at {self._full_rate:,} a second")
-            base = Sample(contestant=contestant.name, kind=SWITCH, load=FULL, round=0, end=0)
-            samples, failure = measure.observe_many(base, contestant, self._full_rate, requests)
-            for number, sample in enumerate(samples):
-                is_long = (sample.cut_over_ms or 0) > LONG_CUT_OVER_MS
-                self._record.take(replace(sample, round=number, timeline=sample.timeline if is_long else None))
-            if failure:
-                raise failure
+    def _many(self, contestants: list[Contestant], load: str, rate: int, requests: int) -> None:
+        """Measures switches of one after the other, each at `rate` for its share of the `requests`."""
+        for contestant in contestants:
+            share = requests // len(contestants)
+            with self._attempt(contestant, SWITCH, 0):
+                self._record.say(f"{contestant.name}: {share:,} requests at {rate:,} a second")
+                base = Sample(contestant=contestant.name, kind=SWITCH, load=load, round=0, end=0)
+                samples, failure = measure.observe_many(base, contestant, rate, share)
+                for number, sample in enumerate(samples):
+                    is_long = (sample.cut_over_ms or 0) > LONG_CUT_OVER_MS
+                    self._record.take(replace(sample, round=number, timeline=sample.timeline if is_long else None))
+                if failure:
+                    raise failure
 
     # Side by side
 

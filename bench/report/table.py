@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bench.judgement import Goal, Lead, Row, Spread, goals, lead, repetition, requests_of, rows, widening
-from bench.samples import FULL, Results, Sample
+from bench.samples import FULL, STEADY, Results, Sample
 
 NOT_APPLICABLE = "–"
 
@@ -113,17 +113,22 @@ def repeated(results: Results, earlier: Sequence[Results]) -> str:
 
 def traffic(results: Results) -> str:
     """How many requests were sent to each, how many of them failed, and how many were answered by the wrong version."""
-    lines = [["", "requests", "failed", "late", "under full load"], ["---", "---:", "---:", "---:", "---"]]
+    header = ["", "requests", "failed", "late", "at the fixed rate, switch after switch", "the same under full load"]
+    lines = [header, ["---", "---:", "---:", "---:", "---", "---"]]
     for name in results.contestants:
         mine = [each for each in results.samples if each.contestant == name]
-        full = [each for each in mine if each.load == FULL]
-        counted = (
-            f"{sum(each.requests for each in full):,} of the requests, {sum(each.failed for each in full):,} of the failures"
-        )
-        said = f"{len(full)} switches, {counted}" if full else NOT_APPLICABLE
         failed = f"{sum(each.failed for each in mine):,}"
-        lines.append([name, f"{requests_of(results, name):,}", failed, _late(mine), said])
+        many = [_many([each for each in mine if each.load == load]) for load in (STEADY, FULL)]
+        lines.append([name, f"{requests_of(results, name):,}", failed, _late(mine), *many])
     return "\n".join(map(_cells, lines))
+
+
+def _many(switches: Sequence[Sample]) -> str:
+    if not switches:
+        return NOT_APPLICABLE
+    requests, failed = sum(each.requests for each in switches), sum(each.failed for each in switches)
+    longest = max(each.cut_over_ms or 0 for each in switches)
+    return f"{len(switches)} switches, {requests:,} requests, {failed:,} failed, cut-over up to {longest:.1f} ms"
 
 
 def _late(samples: Sequence[Sample]) -> str:

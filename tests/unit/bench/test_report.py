@@ -7,7 +7,7 @@ import pytest
 from bench.cluster import BenchError
 from bench.judgement import BARE, OURS
 from bench.report import pictures, publish, table
-from bench.samples import Failure
+from bench.samples import Failure, Sample
 from tests.unit.bench.made_up import INSTALLED, LINE, NOTHING_INSTALLED, results, sample
 
 UP, COMMAND = OURS
@@ -70,10 +70,20 @@ def test_the_goals_say_which_are_not_met() -> None:
     assert "0 failed | 4,000 over 4, 0 failed | **no** |" in table.goal_table(RUN)
 
 
+def test_many_switches_are_told_with_their_failures_and_their_longest_cut_over() -> None:
+    def many(load: str) -> list[Sample]:
+        return [sample(UP, 1, load=load, failed=1, cut_over_ms=span) for span in (0.5, 61.23)]
+
+    said = table.traffic(results(*many("steady"), sample(UP, 1), *many("full"), sample(ARGO, 1)))
+    told = "2 switches, 2,000 requests, 2 failed, cut-over up to 61.2 ms"
+    assert f"| {UP} | 5,000 | 4 | – | {told} | {told} |" in said
+    assert f"| {ARGO} | 1,000 | 0 | – | – | – |" in said
+
+
 def test_late_answers_are_summed_where_they_were_counted() -> None:
     said = table.traffic(results(sample(UP, 1, late=2), sample(UP, 1, late=1), sample(ARGO, 1)))
-    assert f"| {UP} | 2,000 | 0 | 3 | – |" in said
-    assert f"| {ARGO} | 1,000 | 0 | – | – |" in said
+    assert f"| {UP} | 2,000 | 0 | 3 | – | – |" in said
+    assert f"| {ARGO} | 1,000 | 0 | – | – | – |" in said
 
 
 def test_the_provenance_names_the_cells_with_another_number_of_samples() -> None:

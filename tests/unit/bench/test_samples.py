@@ -41,9 +41,11 @@ def test_the_runs_before_are_the_finished_ones_of_the_same_machine_and_settings_
         "2026-01-03": replace(like, machine={**like.machine, "cores": 64}),
         "2026-01-04": replace(like, settings={"rate": 1}),
         "2026-01-05": replace(like, began="second", machine={**like.machine, "stolen_percent": 3.0}),
-        "2026-01-06": replace(like, began="latest"),
-        "2026-01-07": replace(like, began="later"),
+        "2026-01-06": replace(like, began="third", settings={**like.settings, "full_requests": 1}),
+        "2026-01-07": replace(like, began="latest"),
+        "2026-01-08": replace(like, began="later"),
     }
     for name, run in runs.items():
         run.write(tmp_path / f"{name}.json")
-    assert [each.began for each in runs_before(runs["2026-01-06"], tmp_path / "2026-01-06.json")] == ["second", "first"]
+    before = runs_before(runs["2026-01-07"], tmp_path / "2026-01-07.json")
+    assert [each.began for each in before] == ["third", "second", "first"]

@@ -119,16 +119,40 @@ def test_flagger_is_measured_as_often_as_everybody_else(run: Run, file: Path, mo
     assert Counter(kinds(file)) == {"release": Settings().rounds, "rollback": Settings().rounds}
 
 
-def test_under_full_load_a_long_cut_over_alone_keeps_its_timeline(
+class Ours(Made):
+    is_ours = True
+
+
+def test_ours_alone_switch_again_and_again_at_the_fixed_rate_and_then_under_half_of_what_the_machine_bears(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def observe_many(base: Sample, contestant: Contestant, rate: int, requests: int) -> tuple[list[Sample], None]:
+        asked.append((base.load, contestant.slug, rate, requests))
+        return [], None
+
+    class Second(Ours):
+        slug = "second"
+
+    monkeypatch.setattr(measure, "bearable_rate", lambda _host, _color: 5000)
+    monkeypatch.setattr(measure, "observe_many", observe_many)
+    run._switch_after_switch([Made(), Ours(), Second()])
+    usual = Settings()
+    assert asked == [
+        ("steady", "made-up", usual.rate, usual.steady_requests // 2),
+        ("steady", "second", usual.rate, usual.steady_requests // 2),
+        ("full", "made-up", 2500, usual.full_requests // 2),
+        ("full", "second", 2500, usual.full_requests // 2),
+    ]
+
+
+def test_of_many_switches_a_long_cut_over_alone_keeps_its_timeline(
     run: Run, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Ours(Made):
-        is_ours = True
-
-    observed = [sample("made up", 1, load="full", cut_over_ms=span, timeline=LINE) for span in (10.0, 10.1)]
-    monkeypatch.setattr(measure, "bearable_rate", lambda _host, _color: 2000)
+    observed = [sample("made up", 1, load="steady", cut_over_ms=span, timeline=LINE) for span in (10.0, 10.1)]
     monkeypatch.setattr(measure, "observe_many", lambda *_: (observed, None))
-    run._full_load([Ours()])
+    run._many([Ours()], "steady", 1000, 10)
     assert [each.timeline is not None for each in Results.read(file).samples] == [False, True]
 
 
