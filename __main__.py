@@ -3,6 +3,11 @@
 # ruff: noqa: E402 - the first statement is there for the sake of the imports
 import atexit
 import gc
+import signal
+
+# An update that has been refused is over, and the engine interrupts the program at once. What users should read then is the
+# refusal, and not where in the program that happened to come.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 # What the SDK has imported by now stays. Collections that look through it again and again while the rest is imported take a
 # third of that time; one more at the end takes longer than anything else there.

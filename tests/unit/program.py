@@ -2,6 +2,7 @@
 
 import asyncio
 import runpy
+import signal
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,11 +92,15 @@ class _Recorder(mocks.MockMonitor):
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of the program registered, by kind and name (`Deployment/shop-blue`), its hooks, and the stack's outputs."""
+    """What one run of the program registered, by kind and name (`Deployment/shop-blue`), its hooks, and the stack's outputs.
+
+    `on_interrupt` is what it does when it is interrupted, as `signal.signal` takes it.
+    """
 
     resources: dict[str, Registered]
     outputs: dict[str, Any]
     hooks: dict[str, pulumi.ResourceHook]
+    on_interrupt: Any
 
     def objects(self) -> dict[str, Registered]:
         """The objects of the cluster alone: no components, no provider, no stack."""
@@ -142,9 +147,11 @@ def run(config: Mapping[str, str], secret_keys: Collection[str] = (), live: Live
 
     served = type("Cluster", (_Cluster,), {"served": live or Live()})
     hooks = mock.patch("pulumi.resource_hooks.register_resource_hook", recorder.register_hook)
+    on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         with mock.patch("release.live.Cluster", served), hooks:
             loop.run_until_complete(run_in_stack(program))
     finally:
         loop.close()
-    return Run(recorder.registered, recorder.outputs, recorder.hooks)
+        on_interrupt, _ = signal.getsignal(signal.SIGINT), signal.signal(signal.SIGINT, on_interrupt)
+    return Run(recorder.registered, recorder.outputs, recorder.hooks, on_interrupt)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 from typing import Any
 
 import pulumi
@@ -259,6 +260,10 @@ def test_the_next_steps_are_those_that_the_position_allows(config: dict[str, str
     offered = run(config).outputs["next"]
     assert set(offered) == set(steps)
     assert all(color in offered[step] for step, color in steps.items())
+
+
+def test_a_program_that_the_engine_interrupts_ends_without_a_traceback() -> None:
+    assert run(ONE_COLOR).on_interrupt is signal.SIG_DFL
 
 
 def test_a_config_error_is_shown_without_a_traceback_and_registers_nothing() -> None:
