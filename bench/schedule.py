@@ -113,7 +113,7 @@ class Run:
 
     def _switch_after_switch(self, contestants: list[Contestant]) -> None:
         ours = [each for each in contestants if each.is_ours]
-        if ours and self._settings.steady_requests:
+        if self._settings.steady_requests:
             self._many(ours, STEADY, self._settings.rate, self._settings.steady_requests)
         if ours and self._settings.full_requests:
             with self._attempt(ours[0], SWITCH, 0):

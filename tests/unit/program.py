@@ -147,11 +147,11 @@ def run(config: Mapping[str, str], secret_keys: Collection[str] = (), live: Live
 
     served = type("Cluster", (_Cluster,), {"served": live or Live()})
     hooks = mock.patch("pulumi.resource_hooks.register_resource_hook", recorder.register_hook)
-    on_interrupt = signal.getsignal(signal.SIGINT)
+    ours = signal.getsignal(signal.SIGINT)
     try:
         with mock.patch("release.live.Cluster", served), hooks:
             loop.run_until_complete(run_in_stack(program))
     finally:
         loop.close()
-        on_interrupt, _ = signal.getsignal(signal.SIGINT), signal.signal(signal.SIGINT, on_interrupt)
+        on_interrupt = signal.signal(signal.SIGINT, ours)
     return Run(recorder.registered, recorder.outputs, recorder.hooks, on_interrupt)
