@@ -13,6 +13,7 @@ BRIDGE = "bluegreen0"
 POD_NETWORK = "10.213.0.0/24"
 # The bridge's own address. A kubelet refuses a loopback address as that of its node, so the node is here.
 NODE_ADDRESS = "10.213.0.1"
+NODE_MAC = "02:00:0a:d5:00:01"
 SERVICE_NETWORK = "10.213.1.0/24"
 SERVICE_ADDRESS_OF_API = "10.213.1.1"
 

@@ -16,6 +16,7 @@ from sandbox.layout import (
     KUBELET_PORT,
     LOOPBACK,
     NODE_ADDRESS,
+    NODE_MAC,
     NODE_NAME,
     POD_NETWORK,
     PROXY_HEALTH_PORT,
@@ -73,7 +74,9 @@ def create_bridge() -> None:
         _refuse_used_networks()
         _ip("link", "add", BRIDGE, "type", "bridge")
     _ip("address", "replace", f"{NODE_ADDRESS}/{POD_NETWORK.rpartition('/')[2]}", "dev", BRIDGE)
-    _ip("link", "set", BRIDGE, "up")
+    # Without one of its own, a bridge takes the lowest of its ports' addresses. With the pod that had it gone, all others would
+    # send to nobody until they ask again, seconds later; an answer of one that ends meanwhile would be lost.
+    _ip("link", "set", BRIDGE, "address", NODE_MAC, "up")
 
 
 def _ip(*arguments: str) -> None:
