@@ -9,6 +9,8 @@ from pathlib import Path
 
 _HOLDER = re.compile(r"created by (?P<user>\S*)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
 
+_VANISHED = re.compile(r"/\.pulumi/locks/\S+\.json: no such file or directory")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Holder:
@@ -39,6 +41,13 @@ def holders(text: str) -> list[Holder]:
 def who(text: str) -> str:
     """Who holds the lock, for people."""
     return " and ".join(map(str, holders(text))) or "another update, which the backend does not name"
+
+
+def vanished(text: str) -> bool:
+    """Whether a lock was given back between two looks: the CLI lists the locks in a folder, then reads each, and fails when one
+    is gone by then. It looks before it begins, so nothing was changed.
+    """
+    return bool(_VANISHED.search(text))
 
 
 def abandoned(text: str) -> str:

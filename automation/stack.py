@@ -54,6 +54,10 @@ class Stack:
                 return self._run("up", "--yes", "--skip-preview", "--message", message, show=self._show)
             except auto.errors.ConcurrentUpdateError as error:
                 holder = self._may_wait(str(error), until)
+            except UpdateError as error:
+                if not lock.vanished(str(error)):
+                    raise
+                holder = self._may_wait(str(error), until)
             if holder != told:
                 self._show(f"waiting for {holder}")
                 told = holder
