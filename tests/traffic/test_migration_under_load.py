@@ -10,9 +10,13 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlencode, urlsplit
 
+import pytest
+
 from tests.conftest import Environments
 from tests.entrance import Entrance
 from tests.notes import database, notes
+
+pytestmark = pytest.mark.alone
 
 # Together they write up to 500 times a second, and end by themselves when nobody stops them.
 WRITERS, INTERVAL_SECONDS, LONGEST_SECONDS = 12, 0.02, 180

@@ -11,6 +11,8 @@ from tests.stack import BOTH_COLORS, ONE_COLOR, Environment, environment_of_its_
 from traffic.answers import Answers
 from traffic.report import NS_PER_MS, CutOver, cut_over, totals
 
+pytestmark = pytest.mark.alone
+
 USERS_A_SECOND, TESTERS_A_SECOND = 1200, 300
 LONGEST_SECONDS = 60
 HIGHEST_CUT_OVER_MS = 50
