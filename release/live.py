@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from release import marks
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from release.client import Client
 
 Object = Mapping[str, Any]
@@ -116,6 +118,10 @@ class Cluster:
             return self._read("a log", lambda client: client.log(pod, last))
         except LiveError:
             return []
+
+    def now(self) -> datetime:
+        """The present time of the API server (UTC, to the second). Asks for it only when nothing was read before."""
+        return self._read("its time", lambda client: client.now())
 
     def _read(self, what: str, ask: Callable[[Client], T]) -> T:
         try:

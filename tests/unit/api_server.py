@@ -9,7 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
-Answer = tuple[int, Any]
+Answer = tuple[int, Any] | tuple[int, Any, Mapping[str, str]]
+"""Status, body (text as it is, everything else as JSON), and headers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +54,12 @@ def api_server(
                     connection=self.client_address[1],
                 )
             )
-            status, content = answer(asked[-1])
+            status, content, *more = answer(asked[-1])
+            headers = {"Date": self.date_time_string(), **(more[0] if more else {})}
             body = content.encode() if isinstance(content, str) else json.dumps(content).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
+            self.send_response_only(status)
+            for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
             self.close_connection = hangs_up

@@ -5,13 +5,14 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from release.client import ApiError, Client
+from release.client import ApiError, Client, Clock
 from release.kubeconfig import Access, KubeconfigError
 from sandbox.authority import Authority
 from tests.unit.api_server import Answer, Request, api_server
@@ -64,6 +65,58 @@ def test_an_object_is_applied_by_force_in_the_name_of_its_manager() -> None:
     assert (asked[0].method, json.loads(asked[0].body)) == ("PATCH", item)
     assert asked[0].path == "/api/v1/namespaces/prod/services/myapp?fieldManager=bluegreen&force=true"
     assert asked[0].headers["Content-Type"] == ["application/apply-patch+yaml"]
+
+
+def test_a_json_patch_is_sent_in_the_name_of_its_manager_and_returns_the_object_as_written() -> None:
+    operations = [
+        {"op": "test", "path": "/metadata/resourceVersion", "value": "7"},
+        {"op": "replace", "path": "/spec/selector/color", "value": "blue"},
+    ]
+    with api_server(lambda _: (200, {"metadata": {"resourceVersion": "8"}})) as (url, asked):
+        written = client(url).patch("v1", "Service", "myapp", operations, "bluegreen")
+    assert written == {"metadata": {"resourceVersion": "8"}}
+    assert (asked[0].method, json.loads(asked[0].body)) == ("PATCH", operations)
+    assert asked[0].path == "/api/v1/namespaces/prod/services/myapp?fieldManager=bluegreen"
+    assert asked[0].headers["Content-Type"] == ["application/json-patch+json"]
+
+
+@pytest.mark.parametrize("status", [302, 304, 307])
+def test_only_2xx_is_success(status: int) -> None:
+    answer = (status, "", {"Location": "https://login.example/"})
+    with api_server(lambda _: answer) as (url, _), pytest.raises(ApiError, match=f"HTTP status {status}"):
+        client(url).patch("v1", "Service", "myapp", [], "bluegreen")
+
+
+# The time of the API server
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def dated(header: str) -> Callable[[Request], Answer]:
+    return lambda _: (200, {}, {"Date": header})
+
+
+def test_the_present_time_is_that_of_the_latest_response_and_what_passed_since() -> None:
+    passed = [100.0]
+    with api_server(dated("Thu, 01 Jan 2026 12:00:00 GMT")) as (url, asked):
+        one = Client(Access(cluster={"server": url}, user={}), "prod", Clock(now=lambda: passed[0]))
+        one.get("v1", "Service", "myapp")
+        passed[0] += 7.5
+        assert one.now() == NOON + timedelta(seconds=7.5)
+    assert len(asked) == 1
+
+
+def test_the_present_time_is_asked_for_when_nothing_was_read_yet() -> None:
+    with api_server(dated("Thu, 01 Jan 2026 13:00:00 +0100")) as (url, asked):
+        assert NOON <= client(url).now() < NOON + timedelta(minutes=1)
+    assert [each.path for each in asked] == ["/version"]
+
+
+@pytest.mark.parametrize("header", ["", "soon", "Thu, 99 Jan 2026 12:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 -2359"])
+def test_without_a_usable_date_the_present_time_is_that_of_this_machine(header: str) -> None:
+    before = datetime.now(UTC)
+    with api_server(dated(header)) as (url, _):
+        assert before <= client(url).now() <= datetime.now(UTC)
 
 
 @pytest.mark.parametrize(
