@@ -4,15 +4,15 @@ What is refused is decided in `release/`. Nothing in the cluster is changed here
 """
 
 import asyncio
-import time
 from typing import Any
 
 import pulumi
 
-from components.pods import fingerprint, job_name, name_of
-from gate.hooks import POLL_SECONDS, Hooks, Judge
-from release.live import Cluster, Live, LiveError, Object
-from release.readiness import Trouble, failure, lost, trouble
+from components.pods import fingerprint
+from gate.hooks import Hooks, Judge
+from gate.migration import Migration
+from gate.pods import PodsOfColor
+from release.live import Cluster, Live, LiveError
 from release.settings import ColorSettings, Settings
 from release.transition import Transition, Wanted, WantedColor, transition
 
@@ -90,18 +90,8 @@ class Gate:
         """
 
         async def wait(_: Any) -> None:
-            if not self._is_awaited(color.name):
-                return
-            began = time.monotonic()
-            said = ""
-            while found := await asyncio.to_thread(self._trouble, color, time.monotonic() - began):
-                waited = time.monotonic() - began
-                if found.is_certain or waited >= color.ready_timeout_seconds:
-                    raise pulumi.RunError(await asyncio.to_thread(self._failure, color, found, waited))
-                if found.message != said:
-                    said = found.message
-                    pulumi.info(f"{found.pod or color.name}: {found.message}", deployment, ephemeral=True)
-                await asyncio.sleep(POLL_SECONDS)
+            if self._is_awaited(color.name):
+                await PodsOfColor(self._cluster, color, self._live).until_ready(deployment)
 
         return deployment.urn if pulumi.runtime.is_dry_run() else deployment.urn.apply(wait)
 
@@ -118,35 +108,6 @@ class Gate:
         serves = {self._live.active, *(self._transition.moves or ())}
         return color not in serves and not self._live.colors[color].is_ready
 
-    def _trouble(self, color: ColorSettings, waited_seconds: float) -> Trouble | None:
-        try:
-            deployment = self._cluster.get("apps/v1", "Deployment", name_of(color))
-            pods = self._cluster.pods(deployment) if deployment else []
-        except LiveError as error:  # an API server that restarts comes back
-            return Trouble(reason="ClusterNotRead", message=str(error), advice="Mend the access to the cluster.")
-        if deployment is None:
-            advice = "Bring it back: pulumi up --refresh. If this is another cluster than before, put bluegreen:context back."
-            return Trouble(reason="Missing", message="the Deployment is gone", advice=advice, is_certain=True)
-        return trouble(deployment, pods, waited_seconds)
-
-    def _failure(self, color: ColorSettings, found: Trouble, waited_seconds: float) -> str:
-        until = "waiting longer cannot help" if found.is_certain else "readyTimeoutSeconds is over"
-        lines = [f"{name_of(color)} did not become ready in {waited_seconds:.0f} s; {until}."]
-        lines += [f"  reason: {found.reason}" + (f" of pod {found.pod}" if found.pod else "")]
-        lines += [f"          {found.message}"]
-        lines += [f"  log:    {line}" for line in (self._cluster.log(found.pod) if found.pod else [])]
-        lines += [f"  event:  {line}" for line in self._cluster.events(found.pod or name_of(color))]
-        lines += [
-            f"  next:   {found.advice}" if found.advice else "  next:   pulumi up waits again.",
-            self._who_serves(),
-        ]
-        return "\n".join(lines)
-
-    def _who_serves(self) -> str:
-        if not self._live.active:
-            return "No route was written; nobody is served yet."
-        return f"The route was not touched: users stay on {self._live.active}."
-
     def migrated(self, color: ColorSettings, job: pulumi.Resource) -> pulumi.Output[Any]:
         """Resolves when the migration's Job has succeeded.
 
@@ -154,57 +115,13 @@ class Gate:
         """
 
         async def wait(_: Any) -> None:
-            began = time.monotonic()
-            while not await asyncio.to_thread(self._is_migrated, color, time.monotonic() - began):
-                # The cluster ends the Job in time; the minute is for a cluster that does not say so.
-                if time.monotonic() - began > color.migrate_timeout_seconds + 60:
-                    raise pulumi.RunError(f"The migration {job_name(color)} has not ended in time. {self._who_serves()}")
-                await asyncio.sleep(POLL_SECONDS)
+            await Migration(self._cluster, color, self._live, self._where()).until_done()
 
         return job.urn if pulumi.runtime.is_dry_run() else job.urn.apply(wait)
 
-    def _is_migrated(self, color: ColorSettings, waited_seconds: float) -> bool:
-        name = job_name(color)
-        try:
-            job = self._cluster.get("batch/v1", "Job", name)
-            pods = self._cluster.find("v1", "Pod", **{"job-name": name})
-        except LiveError:  # an API server that restarts comes back
-            return False
-        if job is None:
-            return self._is_migrated_long_since(color)
-        ended = {each["type"]: each for each in job.get("status", {}).get("conditions") or [] if each["status"] == "True"}
-        if "Failed" in ended:
-            again = (
-                f"kubectl delete job {name} --namespace {self._settings.namespace}{self._in_context()} && pulumi up --refresh"
-            )
-            advice = f"Mend it and deploy another image; or, to run this one once more:\n          {again}"
-            why = [failure(pod) for pod in pods] or [f"{ended['Failed'].get('reason')}: {ended['Failed'].get('message')}"]
-            raise pulumi.RunError(self._migration_failure(f"The migration {name} failed: {why[-1]}", pods, advice))
-        for found in lost(pods, waited_seconds):
-            what = f"The migration {name} does not start: {found.reason}: {found.message}"
-            raise pulumi.RunError(self._migration_failure(what, pods, f"{found.advice} Then: pulumi up"))
-        return "Complete" in ended
-
-    def _is_migrated_long_since(self, color: ColorSettings) -> bool:
-        """Whether the Job is no longer needed: somebody has cleared it away, but this image could not run without it.
-
-        A switch, or a roll-back, must not fail because of that.
-        """
-        present = self._live.colors.get(color.name)
-        if present is None or present.image != color.image:
-            gone = f"The migration {job_name(color)} is gone. Bring it back: pulumi up --refresh"
-            raise pulumi.RunError(f"{gone}\n{self._who_serves()}")
-        return True
-
-    def _migration_failure(self, what: str, pods: list[Object], advice: str) -> str:
-        names = [each["metadata"]["name"] for each in pods]
-        log = [f"  log:    {line}" for pod in names for line in self._cluster.log(pod)]
-        # One that has run has said what was wrong; of one that has not, the cluster tells.
-        told = log or [f"  event:  {line}" for pod in names for line in self._cluster.events(pod)]
-        return "\n".join([what, *told, f"  next:   {advice}", f"The pods of the color were not touched. {self._who_serves()}"])
-
-    def _in_context(self) -> str:
-        return f" --context {self._settings.context}" if self._settings.context else ""
+    def _where(self) -> str:
+        context = f" --context {self._settings.context}" if self._settings.context else ""
+        return f"--namespace {self._settings.namespace}{context}"
 
     def route_hooks(self) -> pulumi.ResourceHookBinding | None:
         """What looks once more at the target when users move."""
