@@ -13,7 +13,7 @@ from rich.text import Text
 from automation.environment import Environment
 from automation.outcomes import ReleaseError
 from automation.probe import Answer, Entrance
-from automation.status import short
+from release.image import Image
 from release.live import Live, LiveError
 
 INTERVAL_SECONDS = 0.5
@@ -74,7 +74,7 @@ class Picture:
 def colors(live: Live) -> Iterator[Text]:
     """A line for each color: its tag, a dot for each pod that is ready and a circle for each that is not, who is on it."""
     on = {live.test: "testers", live.active: "users"}
-    tags = {name: short(color.image) for name, color in live.colors.items()}
+    tags = {name: Image.parse(color.image).short for name, color in live.colors.items()}
     width = max(map(len, tags.values()), default=0)
     for name, color in sorted(live.colors.items()):
         pods = "●" * color.ready + "○" * max(0, color.replicas - color.ready)

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from automation.progress import SYMBOLS, Progress
-from automation.status import short
 from automation.updates import Record, Step
+from release.image import Image
 from release.live import Live
 from release.settings import COLORS, Settings
 
@@ -42,8 +42,8 @@ class Plan:
 
 def make(record: Record, settings: Settings, live: Live | None, *, project: str, stack: str) -> Plan:
     """The plan that a preview amounts to. `live` is None when the cluster could not be read."""
-    before = {name: short(color.image) for name, color in live.colors.items()} if live else {}
-    after = {name: short(color.image) for name, color in settings.service.colors.items()}
+    before = {name: Image.parse(color.image).short for name, color in live.colors.items()} if live else {}
+    after = {name: Image.parse(color.image).short for name, color in settings.service.colors.items()}
     was = (live.active, live.test) if live else (settings.active_color, settings.test_color)
     steps = sorted((step for step in record.began if step.is_object), key=lambda step: (step.kind, step.name, step.operation))
     pods = list(_pods(settings, steps, before, after))

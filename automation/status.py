@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from automation.environment import Environment
 from automation.outcomes import Exit, ReleaseError
 from automation.progress import Progress, console
+from release.image import Image
 from release.live import Live, LiveColor, LiveError, Object
 from release.settings import COLORS, Settings, other
 
@@ -113,7 +114,7 @@ def _of_color(name: str, settings: Settings, live: Live) -> Iterator[str]:
         if present:
             yield f"{name} runs {present.image}, and the config does not have it"
         return
-    if wanted.image != present.image:
+    if not present.runs(wanted.image):
         yield f"{name} runs {present.image}, and the config has {wanted.image}"
     if wanted.replicas != present.replicas and not wanted.max_replicas:
         yield f"{name} has {present.replicas} replicas, and the config {wanted.replicas}"
@@ -157,7 +158,7 @@ def _rendered(status: Status) -> "Group":
     from rich.console import Group
     from rich.text import Text
 
-    repositories = {_repository(row.image) for row in status.rows}
+    repositories = {Image.parse(row.image).repository for row in status.rows}
     shared = repositories.pop() if len(repositories) == 1 else ""
     parts = [f"namespace {status.namespace}", f"routing {status.routing}", *([f"image {shared}"] if shared else [])]
     lines: list[Any] = [Text.assemble((status.stack, "bold"), "  ", ", ".join(parts))]
@@ -179,7 +180,7 @@ def _table(status: Status, *, is_short: bool) -> "Table":
         table.add_column(column, overflow="fold")
     for row in status.rows:
         ready = Text(f"{row.ready}/{row.wanted}", style="" if row.ready >= row.wanted else "red")
-        image = short(row.image) if is_short else row.image
+        image = Image.parse(row.image).short if is_short else row.image
         cells: list[str | Text] = [
             row.role,
             image,
@@ -191,18 +192,6 @@ def _table(status: Status, *, is_short: bool) -> "Table":
         ]
         table.add_row(Text(row.color, style=row.color), *cells, style="bold" if row.role == "live" else "")
     return table
-
-
-def short(image: str) -> str:
-    """The tag of an image, or the beginning of its digest."""
-    tag = image.removeprefix(_repository(image))[1:]
-    return tag[:19] if tag.startswith("sha256:") else tag
-
-
-def _repository(image: str) -> str:
-    before, _, digest = image.partition("@")
-    path, _, last = before.rpartition("/")
-    return before if digest else image[: len(path) + bool(path)] + last.partition(":")[0]
 
 
 def ago(moment: str, now: datetime | None = None) -> str:

@@ -3,7 +3,10 @@
 import re
 
 from automation.outcomes import Exit, ReleaseError
+from release.image import Image
+from release.live import Live
 from release.settings import COLORS, Settings, other
+from release.transition import is_approved, is_image_approved, unapproved
 
 Changes = dict[str, str | None]
 """Full key -> its text, or None to remove it."""
@@ -36,24 +39,23 @@ def decommission(settings: Settings, color: str) -> Changes:
     return removed | ({TEST: None} if settings.test_color == color else {})
 
 
-def approve(settings: Settings, color: str, release: str | None, image: str | None) -> None:
-    """Refuses to activate something else than what was approved.
+def approve(settings: Settings, live: Live, color: str, release: str | None, image: str | None) -> None:
+    """Refuses to activate something else than what was approved. `release` and `image` are None when they may be any.
 
-    The config says what the color runs, because the program refuses a switch to anything else in the same update.
+    The program compares one approval once more, at the moment of the update.
     """
-    present = settings.service.colors.get(color)
-    known = present.image if present else ""
-    tag = known.partition("@")[2] or known.rpartition("/")[2].partition(":")[2]
-    for asked, runs in ((release, [present.release if present else "", tag]), (image, [tag, known])):
-        if asked and asked not in runs:
-            raise ReleaseError(
-                Exit.REFUSED,
-                "Refused by the rule: a promotion names what it approves\n"
-                f"  asked:  users to {color}, expecting {asked}\n"
-                f"  config: {color} runs {' / '.join(each for each in runs if each) or 'nothing'}\n"
-                "  remedy: Approve what is deployed now, or deploy what was approved.\n\n"
-                f"Nothing was changed; users stay on {settings.active_color}.",
+    configured, present = settings.service.colors.get(color), live.colors.get(color)
+    if configured is None or present is None:
+        return  # the program refuses that with a better reason
+    for approval, approves in ((release, is_approved), (image, is_image_approved)):
+        if approval and not approves(present, configured.image, approval):
+            refusal = unapproved(
+                f"users to {color}, expecting {approval}",
+                color,
+                present,
+                "Approve what is deployed now, or deploy what was approved.",
             )
+            raise ReleaseError(Exit.REFUSED, f"{refusal}\n\nNothing was changed; users stay on {live.active or 'nobody'}.")
 
 
 def expect_served(settings: Settings, color: str, served: str, meant: str) -> None:
@@ -62,7 +64,7 @@ def expect_served(settings: Settings, color: str, served: str, meant: str) -> No
     `served` is the tag that the color had when users were on it last, `meant` the command for who means it all the same.
     """
     present = settings.service.colors.get(color)
-    if present and not (served and present.image.endswith((f":{served}", f"@{served}"))):
+    if present and served not in Image.parse(present.image).names:
         raise ReleaseError(
             Exit.REFUSED,
             f"Refused: users have never been on what {color} runs now, so it is the next release and not the last one.\n"

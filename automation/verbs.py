@@ -126,7 +126,8 @@ def activate(
     """Moves users to a color, and returns when every answer comes from there, and after `bake_seconds` of watching."""
     listed = smoke.read(checks) if checks else []
     settings, users = session.environment.settings(), session.environment.users()
-    steps.approve(settings, color, approval.release, approval.image)
+    if approval.release or approval.image:
+        steps.approve(settings, session.live(), color, approval.release, approval.image)
     if approval.is_tested:
         tested.refuse_untested(session, color)
     origin = session.live().active if bake_seconds else ""

@@ -60,7 +60,7 @@ class Migration:
         A switch, or a roll-back, must not fail because of that.
         """
         present = self._live.colors.get(self._color.name)
-        if present is None or present.image != self._color.image:
+        if present is None or not present.runs(self._color.image):
             gone = f"The migration {job_name(self._color)} is gone. Bring it back: pulumi up --refresh"
             raise pulumi.RunError(f"{gone}\n{who_serves(self._live)}")
         return True

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from release import marks
+from release.image import Image
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -47,6 +48,10 @@ class LiveColor:
     def is_ready(self) -> bool:
         """Whether every pod that is wanted is there, is of the newest template, and is ready."""
         return self.is_settled and 0 < self.replicas <= self.ready
+
+    def runs(self, image: str) -> bool:
+        """Whether the pods run `image`, also where an admission controller has pinned its tag to a digest."""
+        return Image.parse(self.image).pins(Image.parse(image))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,30 +148,57 @@ class Cluster:
         return Client(access(self._context), self._namespace)
 
 
+def value_at(item: object, *path: str) -> Any:
+    """The value at `path` of an object, or None where the path ends. Objects of others may have any shape."""
+    for key in path:
+        item = item.get(key) if isinstance(item, Mapping) else None
+    return item
+
+
 def annotation(item: Object, name: str) -> str:
     """An annotation of an object, empty when it has none of that name."""
-    return str((item["metadata"].get("annotations") or {}).get(name, ""))
+    return str(value_at(item, "metadata", "annotations", name) or "")
 
 
 def is_leaving(item: Object) -> bool:
     """Whether an object is deleted already, and only waits for what belongs to it."""
-    return "deletionTimestamp" in item["metadata"]
+    return value_at(item, "metadata", "deletionTimestamp") is not None
 
 
 def live_color(deployment: Object) -> LiveColor:
-    """A Deployment as the cluster gives it, read as a color."""
-    spec, status = deployment["spec"], deployment.get("status", {})
-    wanted = spec.get("replicas", 1)
-    seen = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
+    """Reads a Deployment as a color. What it does not say counts as not ready."""
+    status = {name: _number(deployment, 0, "status", name) for name in _COUNTS}
+    wanted = _number(deployment, 1, "spec", "replicas")
+    seen = status["observedGeneration"] >= _number(deployment, 0, "metadata", "generation")
     return LiveColor(
-        image=spec["template"]["spec"]["containers"][0]["image"],
+        image=str(main_container(deployment).get("image") or ""),
         template=annotation(deployment, marks.TEMPLATE),
         release=annotation(deployment, marks.RELEASE),
         owner=annotation(deployment, marks.OWNER),
         replicas=wanted,
-        ready=status.get("readyReplicas", 0),
-        is_settled=seen and status.get("updatedReplicas", 0) == status.get("replicas", 0) == wanted,
+        ready=status["readyReplicas"],
+        is_settled=seen and status["updatedReplicas"] == status["replicas"] == wanted,
     )
+
+
+_COUNTS = ("observedGeneration", "replicas", "updatedReplicas", "readyReplicas")
+
+
+def _number(item: Object, default: int, *path: str) -> int:
+    found = value_at(item, *path)
+    return found if isinstance(found, int) else default
+
+
+def main_container(deployment: Object) -> Object:
+    """The container of the application: it has the name of the app. An injected container may come before it.
+
+    Without one of that name it is the first, as in a Deployment that others have made; an empty object without any.
+    """
+    listed = value_at(deployment, "spec", "template", "spec", "containers")
+    containers = [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else []
+    app = value_at(deployment, "metadata", "labels", "app")
+    first: Object = containers[0] if containers else {}
+    return next((container for container in containers if container.get("name") == app), first)
 
 
 def _roles_of_istio(cluster: Cluster, app: str) -> tuple[str, str, str | None]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from release import values
+from release.image import Image
 from release.rules import EXCEPTIONS
 from release.values import InvalidValueError, Parser
 
@@ -241,10 +242,9 @@ class _Reader:
         if 0 < fields.get("max_replicas", 0) < fields.get("replicas", 1):
             fix = "Raise it, or set it to 0 for a fixed number of replicas."
             self._refuse(f"{name}:maxReplicas", str(fields["max_replicas"]), "at least replicas", fix)
-        tag = self._values.get(f"{name}:imageTag", "")
-        separator = "@" if tag.startswith("sha256:") else ":"
+        image = Image.of(self._values.get("bluegreen:image", ""), self._values.get(f"{name}:imageTag", ""))
         app = self._values.get("bluegreen:app", ServiceSettings.name)
-        return ColorSettings(app=app, name=name, image=f"{self._values.get('bluegreen:image')}{separator}{tag}", **fields)
+        return ColorSettings(app=app, name=name, image=str(image), **fields)
 
     def _fields(self, names: Mapping[str, str], namespace: str = PROJECT) -> dict[str, Any]:
         given = {field: self._values.get(f"{namespace}:{key}") for key, field in names.items()}

@@ -7,6 +7,7 @@ Plain functions over plain data: no Pulumi, no cluster. What is decided here is 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from release.image import Image
 from release.live import Live, LiveColor
 from release.rules import Refusal, Rule
 
@@ -65,7 +66,7 @@ def _changes(live: Live, wanted: Wanted, name: str) -> bool:
 def _drifted(live: Live, wanted: Wanted, changes: tuple[str, ...]) -> str:
     name, present = live.active, live.colors.get(live.active)
     is_kept = present is not None and name in wanted.colors and name not in changes
-    return name if is_kept and present and present.image != wanted.colors[name].image else ""
+    return name if is_kept and present and not present.runs(wanted.colors[name].image) else ""
 
 
 def _foreign(live: Live, wanted: Wanted) -> Iterator[Refusal]:
@@ -103,7 +104,7 @@ def _live_color_stays(live: Live, wanted: Wanted, changes: tuple[str, ...], move
         )
     elif name in changes and not moves:
         wanted_image = wanted.colors[name].image
-        what = f"the image {wanted_image}" if wanted_image != present.image else "another pod template"
+        what = f"the image {wanted_image}" if not present.runs(wanted_image) else "another pod template"
         yield Refusal(
             rule=Rule.LIVE_STAYS,
             asked=f"{what} for {name}",
@@ -133,7 +134,7 @@ def _move(live: Live, wanted: Wanted, moves: tuple[str, str], changes: tuple[str
             remedy=f"Change the pods first: pulumi config set activeColor {old} && pulumi up, then switch.",
             exception="switch-and-change",
         )
-    elif target.image != wanted.colors[new].image:
+    elif not target.runs(wanted.colors[new].image):
         yield Refusal(
             rule=Rule.SAME_IMAGE,
             asked=f"{asked}, with the image {wanted.colors[new].image}",
@@ -143,12 +144,12 @@ def _move(live: Live, wanted: Wanted, moves: tuple[str, str], changes: tuple[str
         )
     if not target.is_ready:
         yield unready(asked, new, target)
-    if wanted.expect and wanted.expect not in names(target):
-        yield Refusal(
-            rule=Rule.APPROVED,
-            asked=f"{asked}, expecting {wanted.expect}",
-            live=f"{new} runs {' / '.join(names(target))}",
-            remedy="Approve what runs (pulumi config set expect <tag or release>), or deploy what was approved.",
+    if wanted.expect and not is_approved(target, wanted.colors[new].image, wanted.expect):
+        yield unapproved(
+            f"{asked}, expecting {wanted.expect}",
+            new,
+            target,
+            "Approve what runs (pulumi config set expect <tag or release>), or deploy what was approved.",
         )
 
 
@@ -164,8 +165,18 @@ def unready(asked: str, name: str, target: LiveColor) -> Refusal:
     )
 
 
-def names(color: LiveColor) -> list[str]:
-    """What a promotion may call the color: its release, its tag or digest, its whole image."""
-    digest = color.image.partition("@")[2]
-    tag = digest or color.image.rpartition("/")[2].partition(":")[2]
-    return [each for each in (color.release, tag, color.image) if each]
+def is_approved(color: LiveColor, image: str, approval: str) -> bool:
+    """Whether `approval` names the color's release or its image; `image` is that of the config."""
+    return approval == color.release or is_image_approved(color, image, approval)
+
+
+def is_image_approved(color: LiveColor, image: str, approval: str) -> bool:
+    """Whether `approval` names the image that the color runs, as it is live, or as the config has it (`image`)."""
+    images = [color.image, image] if color.runs(image) else [color.image]
+    return any(Image.parse(name).matches(approval) for name in images)
+
+
+def unapproved(asked: str, name: str, target: LiveColor, remedy: str) -> Refusal:
+    """The refusal of a move to a color that runs something else than was approved."""
+    known_as = [text for text in (target.release, *Image.parse(target.image).names) if text]
+    return Refusal(rule=Rule.APPROVED, asked=asked, live=f"{name} runs {' / '.join(known_as)}", remedy=remedy)

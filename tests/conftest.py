@@ -6,10 +6,17 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.cluster import ROOT, Cluster, NoClusterError, connect
 from tests.stack import Environment, environment_of_its_own
+
+# A slow host must not fail a property. Hypothesis prints how to reproduce what it has found.
+hypothesis.settings.register_profile(
+    "any host", deadline=None, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any host")
 
 _FIGURES = pytest.StashKey[list[str]]()
 

@@ -1,10 +1,16 @@
-"""What is live is read safely, whoever asks at the same time."""
+"""What is live is read safely, whatever the objects look like, and whoever asks at the same time."""
 
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from release.live import is_leaving, live_color
 from tests.cluster import ROOT
 from tests.unit.api_server import Answer, Request, api_server, kubeconfig
 
@@ -47,3 +53,75 @@ def test_many_threads_may_read_at_once(tmp_path: Path) -> None:
             check=False,
         )
     assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def deployment(*containers: tuple[str, str], **status: int) -> dict[str, object]:
+    """A Deployment of the app `shop` with two wanted pods, all of them ready but for `status`."""
+    counts = {"observedGeneration": 3, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2} | status
+    listed = [{"name": name, "image": image} for name, image in containers]
+    return {
+        "metadata": {"name": "shop-blue", "generation": 3, "labels": {"app": "shop", "color": "blue"}},
+        "spec": {"replicas": 2, "template": {"spec": {"containers": listed}}},
+        "status": counts,
+    }
+
+
+@pytest.mark.parametrize(
+    ("containers", "image"),
+    [
+        pytest.param([("shop", "shop:2")], "shop:2", id="alone"),
+        pytest.param([("istio-proxy", "proxy:1"), ("shop", "shop:2")], "shop:2", id="behind an injected container"),
+        pytest.param([("web", "shop:2"), ("log", "log:1")], "shop:2", id="of a Deployment that others have made"),
+        pytest.param([], "", id="no container"),
+    ],
+)
+def test_a_color_runs_the_image_of_the_container_that_has_the_name_of_the_app(
+    containers: list[tuple[str, str]], image: str
+) -> None:
+    assert live_color(deployment(*containers)).image == image
+
+
+@pytest.mark.parametrize(
+    ("status", "is_ready"),
+    [
+        ({}, True),
+        ({"readyReplicas": 1}, False),
+        ({"observedGeneration": 2}, False),
+        ({"updatedReplicas": 1}, False),
+        ({"replicas": 3}, False),
+    ],
+)
+def test_a_color_is_ready_when_all_wanted_pods_are_of_the_newest_template_and_ready(
+    status: dict[str, int], is_ready: bool
+) -> None:
+    assert live_color(deployment(("shop", "shop:2"), **status)).is_ready is is_ready
+
+
+_NONSENSE = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 4) | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["name", "image", "spec"]), inner, max_size=2),
+    max_leaves=5,
+)
+
+
+@st.composite
+def _damaged(draw: st.DrawFn) -> dict[str, object]:
+    """A Deployment in which nonsense stands in the place of some values, or something is missing."""
+    item: dict[str, object] = json.loads(json.dumps(deployment(("sidecar", "s:1"), ("shop", "shop:2"))))
+    for _ in range(draw(st.integers(1, 3))):
+        place: Any = item
+        while isinstance(place, dict | list) and place:
+            key = draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+            if not isinstance(place[key], dict | list) or draw(st.booleans()):
+                place[key] = draw(_NONSENSE)
+                break
+            place = place[key]
+    return item
+
+
+@given(_damaged())
+def test_a_deployment_of_any_shape_is_read_as_a_color(item: dict[str, object]) -> None:
+    color = live_color(item)
+    assert isinstance(color.image, str)
+    assert not color.is_ready or color.ready >= color.replicas > 0
+    assert is_leaving(item) in (True, False)

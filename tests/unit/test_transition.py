@@ -11,7 +11,7 @@ from gate import wanted
 from release.live import Live, LiveColor
 from release.rules import EXCEPTIONS, Refusal
 from release.settings import COLORS, SettingsError, read_settings
-from release.transition import Wanted, WantedColor, names, transition
+from release.transition import Wanted, WantedColor, is_approved, transition
 
 OWNER = "acme/bluegreen/prod"
 
@@ -25,6 +25,9 @@ def want(active: str, expect: str = "", owner: str = OWNER, **tags: str) -> Want
     return Wanted(owner=owner, active=active, expect=expect, colors=colors)
 
 
+DIGEST = "sha256:" + "a" * 64
+PINNED = f"shop:2@{DIGEST}"
+
 LIVE = Live(active="blue", test="green", route_owner=OWNER, colors={"blue": color("1"), "green": color("2")})
 ONLY_BLUE = replace(LIVE, test="", colors={"blue": color("1")})
 
@@ -32,6 +35,8 @@ ONLY_BLUE = replace(LIVE, test="", colors={"blue": color("1")})
 def live_with(name: str, **kwargs: object) -> Live:
     return replace(LIVE, colors={**LIVE.colors, name: replace(LIVE.colors[name], **kwargs)})  # type: ignore[arg-type]
 
+
+LIVE_PINNED = live_with("green", image=PINNED)
 
 ACCEPTED = {
     "the first installation": (Live(), want("blue", blue="1", green="2")),
@@ -41,6 +46,10 @@ ACCEPTED = {
     "the idle color is deployed": (ONLY_BLUE, want("blue", blue="1", green="2")),
     "the idle color is removed": (LIVE, want("blue", blue="1")),
     "a switch that approves the tag": (LIVE, want("green", expect="2", blue="1", green="2")),
+    "a switch to an image that an admission controller has pinned": (
+        LIVE_PINNED,
+        want("green", expect="2", blue="1", green="2"),
+    ),
     "an approval while nothing moves": (LIVE, want("blue", expect="9", blue="1", green="2")),
     "a switch away from a color that is gone": (
         replace(LIVE, active="green", colors={"blue": color("1")}),
@@ -136,6 +145,12 @@ def test_refused_in_words_with_a_remedy(live: Live, wanted: Wanted, words: str, 
     assert refusal.remedy
 
 
+def test_a_live_color_that_an_admission_controller_has_pinned_has_not_drifted() -> None:
+    live = live_with("blue", image=f"shop:1@{DIGEST}")
+    assert transition(live, want("blue", blue="1", green="2")).drifted == ""
+    assert transition(live_with("blue", image="shop:9"), want("blue", blue="1", green="2")).drifted == "blue"
+
+
 def test_every_exception_belongs_to_a_rule_or_to_a_cluster_that_cannot_be_read() -> None:
     named = {case[3] for case in REFUSED.values() if case[3]}
     assert named | {"unread"} == set(EXCEPTIONS)
@@ -157,15 +172,14 @@ def test_of_a_foreign_environment_nothing_else_is_said() -> None:
     assert len(refusals) == 1
 
 
-@pytest.mark.parametrize(
-    ("image", "known_as"),
-    [
-        ("registry.example:5000/shop:2.0", "2.0"),
-        ("registry.example:5000/shop@sha256:" + "a" * 64, "sha256:" + "a" * 64),
-    ],
-)
-def test_a_color_is_known_by_release_tag_or_digest_and_image(image: str, known_as: str) -> None:
-    assert names(LiveColor(image=image, release="v2")) == ["v2", known_as, image]
+@pytest.mark.parametrize("approval", ["v2", "2", "shop:2", DIGEST, f"shop@{DIGEST}", f"shop:2@{DIGEST}", f"2@{DIGEST}"])
+def test_a_color_is_approved_by_its_release_or_any_name_of_its_image(approval: str) -> None:
+    assert is_approved(LiveColor(image=PINNED, release="v2"), "shop:2", approval)
+
+
+@pytest.mark.parametrize("approval", ["v1", "1", "shop:1", f"sha256:{'b' * 64}", f"shop:2@sha256:{'b' * 64}", "else:2"])
+def test_an_approval_of_something_else_is_not_one(approval: str) -> None:
+    assert not is_approved(LiveColor(image=PINNED, release="v2"), "shop:2", approval)
 
 
 class Releases(RuleBasedStateMachine):

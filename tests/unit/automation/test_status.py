@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from automation.progress import Progress
-from automation.status import Row, Status, ago, differences, next_commands, short, show
+from automation.status import Row, Status, ago, differences, next_commands, show
 from release.live import Live, LiveColor
 from release.settings import Settings, read_settings
 
@@ -123,11 +123,3 @@ def test_an_image_of_another_name_is_shown_whole(capsys: pytest.CaptureFixture[s
     lines = shown(dataclasses.replace(STATUS, rows=[STATUS.rows[0], foreign]), capsys)
     assert "a.example:5000/shop:1.0" in lines[2]
     assert "b.example/shop@sha256:" + "0" * 64 in lines[3]
-
-
-@pytest.mark.parametrize(
-    ("image", "tag"),
-    [("shop:1.0", "1.0"), ("a.example:5000/shop:1.0", "1.0"), ("a.example/shop@sha256:" + "0" * 64, "sha256:000000000000")],
-)
-def test_an_image_is_known_by_its_tag_or_the_beginning_of_its_digest(image: str, tag: str) -> None:
-    assert short(image) == tag

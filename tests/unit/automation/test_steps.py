@@ -1,9 +1,12 @@
 """Which values each word changes, and what an approval refuses."""
 
+from dataclasses import replace
+
 import pytest
 
 from automation import steps
 from automation.outcomes import Exit, ReleaseError
+from release.live import Live, LiveColor
 from release.settings import Settings, read_settings
 
 CONFIG = {
@@ -14,6 +17,17 @@ CONFIG = {
     "green:imageTag": "2.0",
     "green:release": "v2.0-green",
 }
+
+
+DIGEST = "sha256:" + "a" * 64
+LIVE = Live(
+    active="blue",
+    colors={
+        "blue": LiveColor(image="registry.example/shop:1.0"),
+        "green": LiveColor(image="registry.example/shop:2.0", release="v2.0-green"),
+    },
+)
+PINNED = replace(LIVE, colors={"green": replace(LIVE.colors["green"], image=f"registry.example/shop:2.0@{DIGEST}")})
 
 
 def settings(**changes: str | None) -> Settings:
@@ -51,13 +65,21 @@ def test_decommissioning_clears_the_test_route_only_when_it_leads_there() -> Non
     ],
 )
 def test_what_is_deployed_may_be_approved_by_any_of_its_names(release: str | None, image: str | None) -> None:
-    steps.approve(settings(), "green", release, image)
+    steps.approve(settings(), LIVE, "green", release, image)
+    steps.approve(settings(), PINNED, "green", release, image)
 
 
-@pytest.mark.parametrize(("release", "image"), [("v1.9-green", None), (None, "1.9"), ("v2.0-green", "1.9")])
+@pytest.mark.parametrize("image", [DIGEST, f"2.0@{DIGEST}", f"registry.example/shop:2.0@{DIGEST}"])
+def test_an_image_that_an_admission_controller_has_pinned_may_be_approved_by_its_digest(image: str) -> None:
+    steps.approve(settings(), PINNED, "green", None, image)
+
+
+@pytest.mark.parametrize(
+    ("release", "image"), [("v1.9-green", None), (None, "1.9"), ("v2.0-green", "1.9"), (None, "v2.0-green"), (None, DIGEST)]
+)
 def test_a_stale_approval_is_refused(release: str | None, image: str | None) -> None:
     with pytest.raises(ReleaseError, match="a promotion names what it approves") as refused:
-        steps.approve(settings(), "green", release, image)
+        steps.approve(settings(), LIVE, "green", release, image)
     assert refused.value.status is Exit.REFUSED
 
 
