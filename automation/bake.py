@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from automation import smoke
-from automation.probe import Entrance
+from release.probe import Entrance
 
 RATE = 40
 BEFORE_SECONDS = 3.0

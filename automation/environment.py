@@ -6,13 +6,14 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from automation import config_file
 from automation.config_file import ConfigFileError
 from automation.outcomes import Exit, ReleaseError
-from automation.probe import Entrance
+from release import entrance
 from release.live import Cluster
+from release.probe import Entrance
 from release.settings import Settings, SettingsError, read_settings
 
 ROOT = Path(__file__).parents[1]
@@ -22,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 class Environment:
     """One stack and its config file, as the options of a command name them.
 
-    `url`, `test_url`, `host` and `color_header` say how it is reached when the config does not; empty where it does.
+    `url`, `test_url` and `color_header` say where it is entered if the config does not; empty if it does.
     """
 
     stack: str
@@ -49,31 +50,27 @@ class Environment:
         )
 
     def users(self) -> Entrance:
-        """Where users come in. Raises `ReleaseError` when nothing says where."""
-        return self._entrance(self.settings(), is_test=False)
+        """Where users enter. Raises `ReleaseError` if nothing says where."""
+        found = self.known_users()
+        return found or _unknown("users", "--url, or bluegreen:url")
+
+    def known_users(self) -> Entrance | None:
+        """Where users enter, or None if nothing says where. Raises `ReleaseError` if the config cannot be used."""
+        return entrance.of_users(self.settings(), url=self.url, color_header=self.color_header)
 
     def testers(self) -> Entrance:
-        """Where testers come in. Raises `ReleaseError` when nothing says where."""
-        return self._entrance(self.settings(), is_test=True)
+        """Where testers enter. Raises `ReleaseError` if nothing says where."""
+        settings = self.settings()
+        found = entrance.of_testers(settings, url=self.url, test_url=self.test_url, color_header=self.color_header)
+        return found or _unknown("testers", "--url, or bluegreen:url" if settings.routing == "istio" else "--test-url")
 
-    def _entrance(self, settings: Settings, is_test: bool) -> Entrance:
-        is_istio = settings.routing == "istio"
-        url = self.url or settings.url or (_from_host(settings) if is_istio else "")
-        if is_test and not is_istio:
-            url = self.test_url
-        if not url:
-            option = "--test-url" if is_test and not is_istio else "--url, or bluegreen:url"
-            raise ReleaseError(
-                Exit.CONFIG,
-                f"Nothing says where {'testers' if is_test else 'users'} come in, so who is served cannot be verified, and "
-                f"nothing was done.\n  next: give the address with {option}.",
-            )
-        return Entrance(
-            url=url,
-            host="" if settings.host.startswith("*") or not is_istio else settings.host,
-            cookie=settings.test_cookie if is_test and is_istio else "",
-            color_header=self.color_header or ("x-color" if is_istio else ""),
-        )
+
+def _unknown(role: str, option: str) -> NoReturn:
+    raise ReleaseError(
+        Exit.CONFIG,
+        f"Nothing says where {role} come in, so who is served cannot be verified, and nothing was done.\n"
+        f"  next: give the address with {option}.",
+    )
 
 
 def _of_project() -> dict[str, Any]:
@@ -81,12 +78,6 @@ def _of_project() -> dict[str, Any]:
     declared = config_file.read(ROOT / "Pulumi.yaml")
     given = {key: each for key, each in declared.items() if isinstance(each, dict)}
     return {key: each[name] for key, each in given.items() for name in ("default", "value") if name in each}
-
-
-def _from_host(settings: Settings) -> str:
-    if settings.host.startswith("*"):
-        return ""
-    return f"{'https' if settings.tls_secret else 'http'}://{settings.host}"
 
 
 def find(stack: str | None, file: Path | None, **reached: str) -> Environment:

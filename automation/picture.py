@@ -12,9 +12,9 @@ from rich.text import Text
 
 from automation.environment import Environment
 from automation.outcomes import ReleaseError
-from automation.probe import Answer, Entrance
 from release.image import Image
 from release.live import Live, LiveError
+from release.probe import Answer, Entrance
 
 INTERVAL_SECONDS = 0.5
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from automation.probe import Entrance
+from release.probe import Entrance
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -24,12 +24,12 @@ from automation import config_file, deployed
 from automation.config_file import ConfigFileError
 from automation.environment import Environment
 from automation.outcomes import Exit, ReleaseError
-from automation.probe import Entrance
 from automation.progress import Progress
 from automation.stack import Stack, UpdateError
 from automation.steps import EXPECT, Changes
 from automation.updates import Record, Step
 from release.live import Live, LiveError
+from release.probe import Entrance
 
 
 @dataclass(frozen=True, kw_only=True)

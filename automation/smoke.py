@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from automation.outcomes import Exit, ReleaseError
-from automation.probe import Entrance
+from release.probe import Entrance
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

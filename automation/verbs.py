@@ -7,10 +7,10 @@ from pathlib import Path
 
 from automation import bake, emergency, history, plan, smoke, steps, tested
 from automation.outcomes import Exit, ReleaseError
-from automation.probe import Entrance, wait_for
 from automation.session import Session
 from automation.stack import UpdateError
 from automation.steps import Changes
+from release.probe import Entrance, wait_for
 from release.settings import PROJECT, other
 
 # A pod that drains and stops in its usual time is gone by then; the cluster goes on by itself when it is not.

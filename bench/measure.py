@@ -17,10 +17,10 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from automation.probe import Entrance, wait_for
 from bench.cluster import LONGEST_SECONDS, BenchError
 from bench.contestants.base import SWITCH, Command, Contestant, Move
 from bench.samples import Sample, Timeline
+from release.probe import Entrance, wait_for
 from traffic.answers import Answers
 from traffic.load import MAX_SECONDS, Load
 from traffic.report import CutOver, cut_over, histogram, totals

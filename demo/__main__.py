@@ -17,10 +17,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from automation.probe import Entrance, wait_for
 from demo import stack
 from demo.stack import ROOT, DemoError
 from demo.story import FIRST, STEPS, Outcome, Step, outcome
+from release.probe import Entrance, wait_for
 from traffic.answers import Answers
 from traffic.load import Load
 from traffic.report import totals

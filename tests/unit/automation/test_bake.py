@@ -6,8 +6,8 @@ import pytest
 
 from automation import bake
 from automation.bake import Before, Counts, is_worse
-from automation.probe import Entrance
 from automation.smoke import Check
+from release.probe import Entrance
 from tests.unit.automation.served import Reply, server
 
 GOOD = Before(counts=Counts(requests=100), passing=())

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from automation.outcomes import Exit, ReleaseError
-from automation.probe import Entrance
 from automation.smoke import Check, read, run, run_command
+from release.probe import Entrance
 from tests.unit.automation.served import Reply, server
 
 

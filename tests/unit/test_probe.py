@@ -1,8 +1,14 @@
 """Who serves is told by real requests."""
 
+import ssl
+from pathlib import Path
+
 import pytest
 
-from automation.probe import Entrance, wait_for
+from release import probe
+from release.probe import Entrance, wait_for
+from sandbox.authority import Authority
+from tests.unit.api_server import api_server
 from tests.unit.automation.served import Asked, Reply, server
 
 
@@ -54,3 +60,22 @@ def test_host_and_cookie_are_sent_and_a_path_in_the_address_stays() -> None:
     with server(answer) as url:
         Entrance(url=f"{url}/shop/", host="shop.example", cookie="test=true").ask("/ping")
     assert (asked[0].path, asked[0].host, asked[0].cookie) == ("/shop/ping", "shop.example", "test=true")
+
+
+def test_a_tls_gateway_is_asked_by_the_name_of_the_host_also_at_an_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Authority(tmp_path, ["shop.example"]).issue("gateway", "gateway", "any")
+    theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    theirs.load_cert_chain(tmp_path / "gateway.crt", tmp_path / "gateway.key")
+    names: list[str | None] = []
+    theirs.sni_callback = lambda _, name, __: names.append(name)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.crt"))
+    probe._tls.cache_clear()
+    with api_server(tls=theirs) as (url, _):
+        answer = Entrance(url=url, host="shop.example").ask()
+        refused = Entrance(url=url, host="other.example").ask()
+    probe._tls.cache_clear()
+    assert (answer.status, answer.error) == (200, "")
+    assert "CERTIFICATE_VERIFY_FAILED" in refused.error
+    assert names == ["shop.example", "other.example"]
