@@ -78,7 +78,7 @@ def _verdict(record: Record, steps: Sequence[Step], live: Live | None, becomes: 
     if any("replace" in step.operation for step in steps):
         return "resources are replaced"
     if live and not live.active:
-        return "the first installation" if not live.colors else f"users get {becomes}"
+        return "the first installation" if not live.colors and live.route_owner is None else f"users get {becomes}"
     if live and live.active != becomes:
         return f"users move to {becomes}"
     return "users stay where they are"
@@ -146,5 +146,7 @@ def show(plan: Plan, progress: Progress, *, as_markdown: bool) -> None:
     else:
         print(f"{plan.stack}: {plan.verdict}\n  {plan.host}: {plan.traffic}\n  testers: {plan.testers}")
         print(f"  pods:    {'; '.join(plan.pods) or 'none change'}")
+        for warning in plan.warnings:
+            print(f"  warning: {warning.splitlines()[0]}")
         for step in plan.steps:
             print(f"  {SYMBOLS.get(step.operation, step.operation):>2} {step.kind} {step.name}")

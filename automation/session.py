@@ -121,6 +121,8 @@ class Session:
             live = self.live()
         except ReleaseError as error:
             return f"Where users are cannot be told: {error}"
+        if live.foreign:
+            return f"The route sends users to {live.active or 'no color that is known'}; {live.foreign}."
         return f"Users are on {live.active}." if live.active else "Nobody is served yet."
 
     def live(self) -> Live:

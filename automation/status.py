@@ -12,6 +12,7 @@ from automation.outcomes import Exit, ReleaseError
 from automation.progress import Progress, console
 from release.image import Image
 from release.live import Live, LiveColor, LiveError, Object
+from release.routing import LAYERS
 from release.settings import COLORS, Settings, other
 
 if TYPE_CHECKING:
@@ -36,7 +37,10 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """An environment at a glance. `drift` names each difference between the config and what is live."""
+    """An environment at a glance.
+
+    `drift` names each difference between the config and what is live, `foreign` what in the route this program did not write.
+    """
 
     stack: str
     namespace: str
@@ -46,6 +50,7 @@ class Status:
     rows: list[Row]
     drift: list[str]
     next: list[str]
+    foreign: str = ""
 
 
 def look(environment: Environment) -> Status:
@@ -64,10 +69,19 @@ def look(environment: Environment) -> Status:
         routing=settings.routing,
         active=live.active,
         test=live.test,
+        foreign=live.foreign,
         rows=[_row(settings, live, name, color, written.get(name, "")) for name, color in sorted(live.colors.items())],
         drift=drift,
-        next=list(next_commands(live, is_drifted=bool(drift), written=written)),
+        next=[*_mending(settings, live), *next_commands(live, is_drifted=bool(drift), written=written)],
     )
+
+
+def _mending(settings: Settings, live: Live) -> Iterator[str]:
+    """The command that removes from the route what this program did not write."""
+    if live.foreign:
+        ref = LAYERS[settings.routing].objects(settings.service.name)[0]
+        namespace = f" --namespace {settings.namespace}{f' --context {settings.context}' if settings.context else ''}"
+        yield f"kubectl edit {ref.kind.lower()} {ref.name}{namespace}: the route holds what this program did not write"
 
 
 def _written(item: Object) -> str:
@@ -78,9 +92,10 @@ def _written(item: Object) -> str:
 
 
 def _row(settings: Settings, live: Live, name: str, color: LiveColor, since: str) -> Row:
-    roles = {live.active: "live", live.test: "test"}
+    roles = {live.test: "test"} | dict.fromkeys(live.serving, "live")
     testers = f"cookie {settings.test_cookie}" if settings.routing == "istio" else "the test port"
-    shares = {live.active: "100 % of users", live.test: testers}
+    users = "users in part" if live.foreign else "100 % of users"
+    shares = {live.test: testers} | dict.fromkeys(live.serving, users)
     return Row(
         color=name,
         role=roles.get(name, "idle"),
@@ -164,6 +179,7 @@ def _rendered(status: Status) -> "Group":
     lines: list[Any] = [Text.assemble((status.stack, "bold"), "  ", ", ".join(parts))]
     if status.rows:
         lines.append(_table(status, is_short=bool(shared)))
+    lines += [Text(f"foreign: {status.foreign}", style="yellow")] if status.foreign else []
     lines += [Text(f"drift: {each}", style="yellow") for each in status.drift]
     for place, each in enumerate(status.next):
         command, colon, why = each.partition(": ")

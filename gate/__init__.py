@@ -59,6 +59,11 @@ class Gate:
         self._hooks = Hooks(self._cluster, self._judge, self._owner, self._transition)
         if refused := self._judge.refused(self._transition.refusals):
             raise pulumi.RunError("\n\n".join(map(str, refused)) + "\n\n" + self._where_users_are())
+        if self._live.foreign:
+            pulumi.warn(
+                f"The route holds what this program did not write: {self._live.foreign}. An update that writes the route is "
+                "refused meanwhile."
+            )
         if name := self._transition.drifted:
             color = self._live.colors[name]
             pulumi.warn(
@@ -80,7 +85,7 @@ class Gate:
             ) from None
 
     def _where_users_are(self) -> str:
-        return f"Nothing was changed; users stay on {self._live.active}." if self._live.active else "Nothing was changed."
+        return f"Nothing was changed; {self._live.users}." if self._live.route_owner is not None else "Nothing was changed."
 
     def ready(self, color: ColorSettings, deployment: pulumi.Resource) -> pulumi.Output[Any]:
         """Resolves when every pod of the Deployment is ready.
@@ -105,7 +110,7 @@ class Gate:
             return False
         if color in self._hooks.rewritten or color not in self._live.colors:
             return True
-        serves = {self._live.active, *(self._transition.moves or ())}
+        serves = {*self._live.serving, *(self._transition.moves or ())}
         return color not in serves and not self._live.colors[color].is_ready
 
     def migrated(self, color: ColorSettings, job: pulumi.Resource) -> pulumi.Output[Any]:
@@ -124,10 +129,14 @@ class Gate:
         return f"--namespace {self._settings.namespace}{context}"
 
     def route_hooks(self) -> pulumi.ResourceHookBinding | None:
-        """What looks once more at the target when users move."""
-        if not self._hooks or not (moves := self._transition.moves):
+        """What looks at the route before it is written, and once more at the target when users move."""
+        if not self._hooks:
             return None
-        return pulumi.ResourceHookBinding(before_update=[self._hooks.route_update(moves)])
+        target = self._settings.active_color
+        # Users who are split are gathered on the target, although most of them may be there already.
+        moves = self._transition.moves or next(((name, target) for name in sorted(self._live.also - {target})), None)
+        looks: list[Any] = [self._hooks.route_kept, *([self._hooks.route_update(moves)] if moves else [])]
+        return pulumi.ResourceHookBinding(before_update=looks)
 
     def guard(self, args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
         """Transformation of whatever is registered, for what holds for all objects of the cluster.
@@ -144,6 +153,6 @@ class Gate:
             hooks.before_update = [self._hooks.deployment_update]
             metadata: Any = args.props["metadata"]
             color = metadata["labels"]["color"]
-            if color == self._live.active and color not in self._transition.changes:
+            if color in self._live.serving and color not in self._transition.changes:
                 added.ignore_changes = ["spec.template"]
         return pulumi.ResourceTransformationResult(args.props, pulumi.ResourceOptions.merge(args.opts, added))

@@ -13,7 +13,7 @@ import pulumi
 from release.live import Cluster, is_leaving
 from release.rules import Refusal
 from release.transition import Transition
-from release.writes import creation, deployment_update, route_update
+from release.writes import creation, deployment_update, route_overwrite, route_update
 
 POLL_SECONDS = 0.3
 
@@ -84,6 +84,17 @@ class Hooks:
             self.rewritten.add(color)
 
         return pulumi.ResourceHook("moves-nobody", moves_nobody, _IN_PREVIEW_TOO)
+
+    @cached_property
+    def route_kept(self) -> pulumi.ResourceHook:
+        """Before an object of the route is updated: that it holds nothing that somebody else wrote."""
+
+        async def is_ours(args: pulumi.ResourceHookArgs) -> None:
+            written = args.new_inputs or {}
+            live = await asyncio.to_thread(self._cluster.live)
+            self._judge.stop_at(route_overwrite(f"{written['kind']} {written['metadata']['name']}", live.foreign))
+
+        return pulumi.ResourceHook("route-is-ours", is_ours, _IN_PREVIEW_TOO)
 
     def route_update(self, moves: tuple[str, str]) -> pulumi.ResourceHook:
         """Before the route is updated in order to move users: that the target is still ready."""

@@ -14,9 +14,9 @@ from release.settings import ColorSettings
 
 def who_serves(live: Live) -> str:
     """Who serves the users while something that comes before the route has failed."""
-    if not live.active:
+    if live.route_owner is None:
         return "No route was written; nobody is served yet."
-    return f"The route was not touched: users stay on {live.active}."
+    return f"The route was not touched: {live.users}."
 
 
 class PodsOfColor:

@@ -5,21 +5,20 @@ Nothing here writes and nothing decides. One `Cluster` keeps its connection, so 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from release import marks
 from release.image import Image
+from release.routing import LAYERS
+from release.routing.base import Object as Object
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from release.client import Client
-
-Object = Mapping[str, Any]
-"""An object as the cluster gives it, with the keys of Kubernetes."""
 
 T = TypeVar("T")
 
@@ -56,12 +55,32 @@ class LiveColor:
 
 @dataclass(frozen=True, kw_only=True)
 class Live:
-    """What serves now: `active` and `test` are empty when no route leads there, `route_owner` is None without one."""
+    """What serves now.
+
+    `active` is the color of the users (of most of them, if they are split) and `test` that of the testers; each is empty if the
+    route names none. `also` are the other colors that users may get: those of a split, or every deployed color if the route
+    does not say who is served. `foreign` says what in the route this program did not write, if it decides about users.
+    `route_owner` is None without a route.
+    """
 
     active: str = ""
     test: str = ""
+    also: frozenset[str] = frozenset()
+    foreign: str = ""
     route_owner: str | None = None
     colors: Mapping[str, LiveColor] = field(default_factory=dict)
+
+    @property
+    def serving(self) -> frozenset[str]:
+        """Every color that users may get. Its pods stay as they are."""
+        return self.also | ({self.active} if self.active else frozenset())
+
+    @property
+    def users(self) -> str:
+        """Where users stay if nothing is written, in words."""
+        if self.foreign:
+            return f"users stay where they are: {self.foreign}"
+        return f"users stay on {self.active or 'no color'}"
 
 
 class Cluster:
@@ -75,14 +94,27 @@ class Cluster:
         self._context = context
         self._namespace = namespace
         self._app = app
-        self._read_roles = _ROUTINGS[routing]
+        self._layer = LAYERS[routing]
 
     def live(self) -> Live:
-        """Who serves whom, and the Deployments of all colors but those that are on their way out."""
+        """Who serves whom, and the Deployments of all colors but those that are being deleted."""
         found = self.find("apps/v1", "Deployment", app=self._app, color=None)
-        colors = {each["metadata"]["labels"]["color"]: live_color(each) for each in found if not is_leaving(each)}
-        active, test, route_owner = self._read_roles(self, self._app)
-        return Live(active=active, test=test, route_owner=route_owner, colors=colors)
+        colors = live_colors(self._app, found)
+        route = self.route()
+        roles = self._layer.read(self._app, route)
+        deployed = frozenset(colors)
+        return Live(
+            active=roles.active,
+            test=roles.test,
+            also=(deployed if roles.served is None else roles.served & deployed) - {roles.active},
+            foreign=roles.foreign,
+            route_owner=None if route[0] is None else annotation(route[0], marks.OWNER),
+            colors=colors,
+        )
+
+    def route(self) -> list[Object | None]:
+        """The objects of the route, the users' first, None for each that does not exist."""
+        return [self.get(*ref) for ref in self._layer.objects(self._app)]
 
     def get(self, api_version: str, kind: str, name: str) -> Object | None:
         """One object, or None when it does not exist, or its kind does not."""
@@ -165,6 +197,19 @@ def is_leaving(item: Object) -> bool:
     return value_at(item, "metadata", "deletionTimestamp") is not None
 
 
+def live_colors(app: str, deployments: Iterable[Object]) -> dict[str, LiveColor]:
+    """Each color by its Deployment `<app>-<color>`, or, without one, by another that has its labels.
+
+    Deployments that are being deleted are left out.
+    """
+    found: dict[str, Object] = {}
+    for deployment in deployments:
+        color, name = value_at(deployment, "metadata", "labels", "color"), value_at(deployment, "metadata", "name")
+        if isinstance(color, str) and not is_leaving(deployment) and (color not in found or name == f"{app}-{color}"):
+            found[color] = deployment
+    return {color: live_color(deployment) for color, deployment in found.items()}
+
+
 def live_color(deployment: Object) -> LiveColor:
     """Reads a Deployment as a color. What it does not say counts as not ready."""
     status = {name: _number(deployment, 0, "status", name) for name in _COUNTS}
@@ -199,26 +244,3 @@ def main_container(deployment: Object) -> Object:
     app = value_at(deployment, "metadata", "labels", "app")
     first: Object = containers[0] if containers else {}
     return next((container for container in containers if container.get("name") == app), first)
-
-
-def _roles_of_istio(cluster: Cluster, app: str) -> tuple[str, str, str | None]:
-    route = cluster.get("networking.istio.io/v1", "VirtualService", f"{app}-blue-green")
-    if route is None:
-        return "", "", None
-    served = {each.get("name"): each["route"][0]["destination"].get("subset", "") for each in route["spec"]["http"]}
-    return served.get(f"{app}-default", ""), served.get(f"{app}-test", ""), annotation(route, marks.OWNER)
-
-
-def _roles_of_selector(cluster: Cluster, app: str) -> tuple[str, str, str | None]:
-    users, testers = (cluster.get("v1", "Service", name) for name in (app, f"{app}-test"))
-    if users is None:
-        return "", "", None
-    colors = [(each or {}).get("spec", {}).get("selector", {}).get("color", "") for each in (users, testers)]
-    return colors[0], colors[1], annotation(users, marks.OWNER)
-
-
-# How each routing layer is read: the colors of users and testers, and the owner of the route, None without a route.
-_ROUTINGS: Mapping[str, Callable[[Cluster, str], tuple[str, str, str | None]]] = {
-    "istio": _roles_of_istio,
-    "selector": _roles_of_selector,
-}

@@ -7,7 +7,7 @@ The rules that config alone can break (an active color that is not deployed, a t
 from dataclasses import dataclass
 from enum import StrEnum
 
-EXCEPTIONS = ("adopt", "change-live", "remove-live", "switch-and-change", "unready", "unread")
+EXCEPTIONS = ("adopt", "change-live", "overwrite-route", "remove-live", "switch-and-change", "unready", "unread")
 """What `bluegreen:allow` takes. `unread` lets an update go on when the cluster cannot be read."""
 
 
@@ -22,6 +22,7 @@ class Rule(StrEnum):
     SAME_IMAGE = "users move only to a color that runs this very image"
     READY = "users move only to a color that is ready"
     APPROVED = "a promotion names what it approves"
+    ROUTE_KEPT = "what somebody else wrote into the route is not overwritten"
 
 
 @dataclass(frozen=True, kw_only=True)

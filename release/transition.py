@@ -48,14 +48,21 @@ class Transition:
 
 def transition(live: Live, wanted: Wanted) -> Transition:
     """What turns `live` into `wanted`, with every refusal there is."""
-    moves = (live.active, wanted.active) if live.active not in ("", wanted.active) else None
+    moves = _moves(live, wanted.active)
     changes = tuple(name for name in wanted.colors if _changes(live, wanted, name))
     refusals = [*_foreign(live, wanted)]
     # Whose environment it is comes first: the rest would speak of another stack's colors.
     if not refusals:
-        refusals += [*_live_color_stays(live, wanted, changes, moves)]
+        for name in sorted(live.serving):
+            refusals += [*_live_color_stays(live, wanted, name, changes, moves)]
         refusals += [*_move(live, wanted, moves, changes)] if moves else []
     return Transition(moves=moves, changes=changes, refusals=tuple(refusals), drifted=_drifted(live, wanted, changes))
+
+
+def _moves(live: Live, target: str) -> tuple[str, str] | None:
+    """From where and to where users move. If the route does not say where they are, they may be on any color."""
+    origins = [live.active] if live.active else sorted(live.also - {target})
+    return (origins[0], target) if origins and origins[0] != target else None
 
 
 def _changes(live: Live, wanted: Wanted, name: str) -> bool:
@@ -64,9 +71,12 @@ def _changes(live: Live, wanted: Wanted, name: str) -> bool:
 
 
 def _drifted(live: Live, wanted: Wanted, changes: tuple[str, ...]) -> str:
-    name, present = live.active, live.colors.get(live.active)
-    is_kept = present is not None and name in wanted.colors and name not in changes
-    return name if is_kept and present and not present.runs(wanted.colors[name].image) else ""
+    for name in sorted(live.serving):
+        present = live.colors.get(name)
+        is_kept = present is not None and name in wanted.colors and name not in changes
+        if is_kept and present and not present.runs(wanted.colors[name].image):
+            return name
+    return ""
 
 
 def _foreign(live: Live, wanted: Wanted) -> Iterator[Refusal]:
@@ -88,17 +98,20 @@ def _foreign(live: Live, wanted: Wanted) -> Iterator[Refusal]:
     )
 
 
-def _live_color_stays(live: Live, wanted: Wanted, changes: tuple[str, ...], moves: tuple[str, str] | None) -> Iterator[Refusal]:
-    """The color that serves users now: it is neither removed nor changed in place."""
-    name, present = live.active, live.colors.get(live.active)
+def _live_color_stays(
+    live: Live, wanted: Wanted, name: str, changes: tuple[str, ...], moves: tuple[str, str] | None
+) -> Iterator[Refusal]:
+    """A color that users may get now: it is neither removed nor changed in place."""
+    present = live.colors.get(name)
     if present is None:
         return
+    serves = f"{name} ({present.image}) {'serves the users' if name == live.active else f'may serve users: {live.foreign}'}"
     if name not in wanted.colors:
         after = f"remove {name}:imageTag in the update after the switch" if moves else f"keep {name}:imageTag"
         yield Refusal(
             rule=Rule.WAY_BACK,
             asked=f"no {name}:imageTag",
-            live=f"{name} ({present.image}) serves the users",
+            live=serves,
             remedy=f"Keep the way back: {after}.",
             exception="remove-live",
         )
@@ -108,7 +121,7 @@ def _live_color_stays(live: Live, wanted: Wanted, changes: tuple[str, ...], move
         yield Refusal(
             rule=Rule.LIVE_STAYS,
             asked=f"{what} for {name}",
-            live=f"{name} ({present.image}) serves the users",
+            live=serves,
             remedy="Give the new value to the other color, and let it reach the users by a switch.",
             exception="change-live",
         )

@@ -48,6 +48,18 @@ def route_update(moves: tuple[str, str], target: LiveColor | None) -> Iterator[R
         yield unready(asked, new, target)
 
 
+def route_overwrite(what: str, foreign: str) -> Iterator[Refusal]:
+    """Refusals of writing the object `what` of the route, when `foreign` describes what somebody else wrote into the route."""
+    if foreign:
+        yield Refusal(
+            rule=Rule.ROUTE_KEPT,
+            asked=f"to write {what}",
+            live=foreign,
+            remedy="Remove that from the route when it is no longer needed (kubectl edit), then update again.",
+            exception="overwrite-route",
+        )
+
+
 def creation(what: str, found: Object | None, owner: str) -> Iterator[Refusal]:
     """Refusals of creating an object that is there already, which providers before 4.29 take over without a word."""
     if found is None:

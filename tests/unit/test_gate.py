@@ -82,7 +82,7 @@ MEANT = {
 
 
 def test_every_exception_is_tried() -> None:
-    assert set(MEANT) == set(EXCEPTIONS)
+    assert {*MEANT, "overwrite-route"} == set(EXCEPTIONS)  # that one belongs to a hook
 
 
 @pytest.mark.parametrize(("exception", "case"), MEANT.items(), ids=MEANT)
@@ -198,4 +198,32 @@ def test_every_object_of_the_cluster_is_guarded_and_only_the_live_color_keeps_it
 def test_only_a_move_of_users_looks_at_the_target_again() -> None:
     route = "VirtualService/shop-blue-green"
     staying, moving = (run(BOTH_COLORS | change, live=served()).objects()[route] for change in ({}, SWITCH))
-    assert [len(each.request.hooks.before_update) for each in (staying, moving)] == [0, 1]
+    assert [len(each.request.hooks.before_update) for each in (staying, moving)] == [1, 2]
+
+
+FOREIGN = "rule 1 (maintenance) redirects all requests before users reach a color"
+ROUTE = {"kind": "VirtualService", "metadata": {"name": "shop-blue-green"}}
+
+
+def test_what_somebody_else_wrote_into_the_route_is_not_overwritten_unless_it_is_meant(
+    hooks: Callable[..., Hooks], warnings: list[str]
+) -> None:
+    cluster = Cluster(replace(served(), foreign=FOREIGN))
+    with pytest.raises(RuntimeError, match=Rule.ROUTE_KEPT) as refusal:
+        call(hooks(cluster).route_kept, new_inputs=ROUTE)
+    assert FOREIGN in str(refusal.value)
+    call(hooks(cluster, "overwrite-route").route_kept, new_inputs=ROUTE)
+    call(hooks(Cluster(served())).route_kept, new_inputs=ROUTE)
+    assert ["bluegreen:allow has overwrite-route" in each for each in warnings] == [True]
+
+
+def test_what_somebody_else_wrote_into_the_route_is_a_warning_while_the_route_is_not_written(warnings: list[str]) -> None:
+    check(replace(served(), foreign=FOREIGN), {})
+    (warning,) = warnings
+    assert FOREIGN in warning
+
+
+def test_users_who_are_split_are_gathered_only_on_a_color_that_is_ready() -> None:
+    split = replace(served(), also=frozenset({"green"}), foreign="users are split")
+    route = run(BOTH_COLORS, live=split).objects()["VirtualService/shop-blue-green"]
+    assert len(route.request.hooks.before_update) == 2

@@ -1,0 +1,64 @@
+"""What a routing layer offers to the rules and to the command, and how it reads data that may hold anything."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+Object = Mapping[str, Any]
+"""An object as the cluster returns it, with the keys of Kubernetes."""
+
+
+class Ref(NamedTuple):
+    """Names one object of a namespace."""
+
+    api_version: str
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Roles:
+    """Who gets which color, as the route says.
+
+    `active` is the color of the users, or of most of them; `test` that of the testers. Each is empty if the route names none.
+    `served` holds every color that any user may get, or is None if the route does not say. `foreign` describes what this
+    program did not write and what decides about users; it is empty if there is nothing of the kind.
+    """
+
+    active: str = ""
+    test: str = ""
+    served: frozenset[str] | None = frozenset()
+    foreign: str = ""
+
+
+class Layer(Protocol):
+    """What each module of this package offers."""
+
+    def objects(self, app: str) -> tuple[Ref, ...]:
+        """The objects of the route. The first one decides about users, and is there as long as users are served."""
+        ...
+
+    def read(self, app: str, found: Sequence[Object | None]) -> Roles:
+        """Who gets which color. `found` has the objects in the order of `objects`, None for each that does not exist.
+
+        Never raises, whatever the objects hold.
+        """
+        ...
+
+
+def as_mapping(value: object) -> Mapping[str, Any]:
+    """`value` if it is an object, otherwise an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def as_items(value: object) -> list[Mapping[str, Any]]:
+    """The items of `value` if it is a list, each as an object; otherwise none."""
+    return [as_mapping(item) for item in value] if isinstance(value, list) else []
+
+
+def as_text(value: object) -> str:
+    """`value` if it is a text, otherwise an empty one."""
+    return value if isinstance(value, str) else ""

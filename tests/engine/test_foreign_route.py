@@ -1,0 +1,50 @@
+"""Somebody else has written into the route: it is reported in words, is not overwritten, and does not hold up the way out."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from release.rules import Rule
+from tests.cluster import Cluster
+from tests.command import Operator
+from tests.engine.onlookers import by, patch, same_config_afterwards, served_by
+from tests.stack import BOTH_COLORS, Environment, environment_of_its_own
+
+ROUTE = "myapp-blue-green"
+MAINTENANCE = {"name": "maintenance", "match": [{"uri": {"prefix": "/pay"}}], "redirect": {"uri": "/down"}}
+
+
+@pytest.fixture(scope="module")
+def operator(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    """Users on blue, testers on green."""
+    directory = tmp_path_factory.mktemp("foreign")
+    with environment_of_its_own(cluster, directory, BOTH_COLORS | {"bluegreen:replicas": 1}) as environment:
+        environment.up()
+        environment.users.wait_for("blue")
+        yield Operator(environment)
+
+
+def rules(environment: Environment) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = environment.get("virtualservice", ROUTE)["spec"]["http"]
+    return found
+
+
+def test_a_maintenance_page_is_reported_and_not_overwritten(operator: Operator) -> None:
+    environment, said = operator.environment, "rule 1 (maintenance) redirects some requests before users reach a color"
+    patch(environment, "virtualservice", ROUTE, [{"op": "add", "path": "/spec/http/0", "value": MAINTENANCE}])
+    with served_by(environment, "blue"):
+        seen = operator.run("status", "--json").lines[0]
+        assert said in seen["foreign"]
+        assert "kubectl edit virtualservice" in seen["next"][0]
+        for command in (["preview"], ["up", "--skip-preview", "--yes"]):
+            assert said in environment.run(*command).text
+        with same_config_afterwards(environment):
+            environment.set({"bluegreen:activeColor": "green", "bluegreen:testColor": "blue"})
+            for command in (["preview"], ["up", "--skip-preview", "--yes"]):
+                refused = environment.run(*command, succeeds=False, recorded=False).text
+                assert by(Rule.ROUTE_KEPT)[0] in refused
+                assert said in refused
+                assert "overwrite-route" in refused
+                assert "Traceback" not in refused
+    assert json.dumps(rules(environment)[0], sort_keys=True) == json.dumps(MAINTENANCE, sort_keys=True)
