@@ -1,14 +1,16 @@
 """Which environment a command is about: its stack, its config file, and the settings in it. Does not import Pulumi."""
 
+import functools
 import json
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from automation import config_file
+from automation import config_file, engine_config
 from automation.config_file import ConfigFileError
 from automation.outcomes import Exit, ReleaseError
 from release import entrance
@@ -33,8 +35,11 @@ class Environment:
     color_header: str = ""
 
     def settings(self) -> Settings:
-        """The settings of the config file. Raises `ReleaseError` when they cannot be used."""
+        """The settings as the engine hands them to the program. Raises `ReleaseError` if they cannot be used."""
+        engine_config.refuse_overrides()
         try:
+            if text := engine_config.text_with_environment(self.config_file):
+                return read_settings(*engine_config.ask(self.stack, self.config_file, text))
             return read_settings(as_engine(_of_project() | config_file.read(self.config_file)))
         except (SettingsError, ConfigFileError) as error:
             raise ReleaseError(Exit.CONFIG, str(error)) from None
@@ -81,9 +86,25 @@ def _of_project() -> dict[str, Any]:
 
 
 def find(stack: str | None, file: Path | None, **reached: str) -> Environment:
-    """The environment that the options name: the selected stack, and `Pulumi.<stack>.yaml`, where they name none."""
-    name = stack or os.environ.get("PULUMI_STACK") or _selected()
-    return Environment(stack=name, config_file=file or ROOT / f"Pulumi.{name.rpartition('/')[2]}.yaml", **reached)
+    """The environment that the options name; without them the stack and the file that the CLI would take.
+
+    Raises `ReleaseError` if no stack is named or selected.
+    """
+    name = stack or os.environ.get("PULUMI_OPTION_STACK") or os.environ.get("PULUMI_STACK") or _selected()
+    named = file or Path(os.environ.get("PULUMI_OPTION_CONFIG_FILE", ""))
+    default = stack_files() / f"Pulumi.{name.rpartition('/')[2]}.yaml"
+    return Environment(stack=name, config_file=named if named.name else default, **reached)
+
+
+@functools.cache
+def stack_files() -> Path:
+    """The directory of the stacks' config files: that of Pulumi.yaml, or the `stackConfigDir` in it."""
+    try:
+        text = (ROOT / "Pulumi.yaml").read_text(encoding="utf-8")
+    except (OSError, ValueError):  # the reader of the config reports it
+        return ROOT
+    found = re.search(r"""^stackConfigDir:\s*["']?([^"'#\n]*)""", text, re.MULTILINE)
+    return ROOT / found[1].strip() if found else ROOT
 
 
 def _selected() -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from automation.environment import ROOT, find
+from automation.environment import find, stack_files
 from automation.outcomes import Exit, ReleaseError
 from automation.progress import Progress
 from release.settings import COLORS
@@ -36,7 +36,7 @@ COLOR = click.argument("color", type=click.Choice(COLORS))
 
 def _stacks(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
     """What a shell completes: the stacks that have a config file here. The backend knows more, and takes a second to ask."""
-    names = (file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in ROOT.glob("Pulumi.*.yaml"))
+    names = (file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in stack_files().glob("Pulumi.*.yaml"))
     return sorted(name for name in names if name.startswith(begun))
 
 
