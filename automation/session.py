@@ -116,14 +116,14 @@ class Session:
         return self.where_users_are()
 
     def where_users_are(self) -> str:
-        """A sentence for the end of an error, by a fresh look."""
+        """A sentence for the end of an error: what the route says now. Who is served is not looked at."""
         try:
             live = self.live()
         except ReleaseError as error:
-            return f"Where users are cannot be told: {error}"
+            return f"Where the route sends users is not known: {error}"
         if live.foreign:
             return f"The route sends users to {live.active or 'no color that is known'}; {live.foreign}."
-        return f"Users are on {live.active}." if live.active else "Nobody is served yet."
+        return f"The route sends users to {live.active}." if live.active else "No route sends users anywhere yet."
 
     def live(self) -> Live:
         """What is live now. Raises `ReleaseError`."""

@@ -1,28 +1,39 @@
-"""`status`: what is live, beside what the config wants, and the next sensible command. Does not import Pulumi."""
+"""`status`: what the route says, who answers users, what differs from the config, and what to do next.
+
+Does not import Pulumi.
+"""
 
 import contextlib
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from automation import served
 from automation.environment import Environment
 from automation.outcomes import Exit, ReleaseError
 from automation.progress import Progress, console
+from automation.served import Served
 from release.image import Image
-from release.live import Live, LiveColor, LiveError, Object
+from release.live import Cluster, Live, LiveColor, LiveError, Object
 from release.routing import LAYERS
+from release.routing.base import as_items, as_mapping, as_text
 from release.settings import COLORS, Settings, other
 
 if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
+    from rich.text import Text
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One color as people want to see it. `since` is when its Deployment was last written (ISO 8601), or empty."""
+    """One color as people want to see it.
+
+    `since` is when its Deployment was last written (ISO 8601), or empty. `share` is who gets the color by the route.
+    `autoscaler` says why its autoscaler cannot scale it; it is empty if it can, and without one.
+    """
 
     color: str
     role: str
@@ -33,13 +44,16 @@ class Row:
     since: str
     share: str
     owner: str
+    autoscaler: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
     """An environment at a glance.
 
-    `drift` names each difference between the config and what is live, `foreign` what in the route this program did not write.
+    `active` and `test` are the colors of users and testers by the route; `served` is who answered requests, None if none was
+    sent. `drift` names each difference between the config and what is live, `foreign` what in the route this program did not
+    write.
     """
 
     stack: str
@@ -51,11 +65,13 @@ class Status:
     drift: list[str]
     next: list[str]
     foreign: str = ""
+    served: Served | None = None
 
 
 def look(environment: Environment) -> Status:
-    """Reads the cluster once. Raises `ReleaseError` when it cannot be read."""
+    """Reads the cluster once, and sends a few requests as users do. Raises `ReleaseError` if the cluster cannot be read."""
     settings, cluster = environment.settings(), environment.cluster()
+    answers = served.begin(environment.known_users())
     try:
         live = cluster.live()
         found = cluster.find("apps/v1", "Deployment", app=settings.service.name, color=None)
@@ -63,6 +79,8 @@ def look(environment: Environment) -> Status:
         raise ReleaseError(Exit.ERROR, str(error)) from None
     written = {each["metadata"]["labels"]["color"]: _written(each) for each in found}
     drift = list(differences(settings, live, environment.stack))
+    problems = _autoscalers(cluster, settings.service.name)
+    seen = answers() if live.active else None
     return Status(
         stack=environment.stack,
         namespace=settings.namespace,
@@ -70,9 +88,13 @@ def look(environment: Environment) -> Status:
         active=live.active,
         test=live.test,
         foreign=live.foreign,
-        rows=[_row(settings, live, name, color, written.get(name, "")) for name, color in sorted(live.colors.items())],
+        served=seen,
+        rows=[
+            replace(_row(settings, live, name, color, written.get(name, "")), autoscaler=problems.get(name, ""))
+            for name, color in sorted(live.colors.items())
+        ],
         drift=drift,
-        next=[*_mending(settings, live), *next_commands(live, is_drifted=bool(drift), written=written)],
+        next=[*_mending(settings, live), *_unserved(live, seen), *next_commands(live, is_drifted=bool(drift), written=written)],
     )
 
 
@@ -82,6 +104,37 @@ def _mending(settings: Settings, live: Live) -> Iterator[str]:
         ref = LAYERS[settings.routing].objects(settings.service.name)[0]
         namespace = f" --namespace {settings.namespace}{f' --context {settings.context}' if settings.context else ''}"
         yield f"kubectl edit {ref.kind.lower()} {ref.name}{namespace}: the route holds what this program did not write"
+
+
+def _unserved(live: Live, seen: Served | None) -> Iterator[str]:
+    """What to look at if users do not get the color of the route."""
+    if seen and seen.differs(*live.serving):
+        yield f"bluegreen status --watch: the route sends users to {live.active}, but {seen}"
+
+
+def _autoscalers(cluster: Cluster, app: str) -> dict[str, str]:
+    """Why the autoscaler of a color cannot scale it, by color. Empty also if this person may not read autoscalers."""
+    try:
+        found = cluster.find("autoscaling/v2", "HorizontalPodAutoscaler", app=app, color=None)
+    except LiveError:
+        return {}
+    return {as_text(_labels(item).get("color")): problem for item in found if (problem := cannot_scale(item))}
+
+
+def _labels(item: Object) -> Mapping[str, Any]:
+    return as_mapping(as_mapping(item.get("metadata")).get("labels"))
+
+
+def cannot_scale(autoscaler: Object) -> str:
+    """Why an autoscaler cannot scale, by its conditions; empty if it can. Never raises, whatever the object holds."""
+    for condition in as_items(as_mapping(autoscaler.get("status")).get("conditions")):
+        if condition.get("type") in ("AbleToScale", "ScalingActive") and condition.get("status") == "False":
+            # At 0 replicas an autoscaler is off on purpose.
+            if condition.get("reason") == "ScalingDisabled":
+                continue
+            message = " ".join(as_text(condition.get("message")).split())
+            return f"{as_text(condition.get('reason'))}: {message[:160]}{'...' if len(message) > 160 else ''}"
+    return ""
 
 
 def _written(item: Object) -> str:
@@ -179,6 +232,12 @@ def _rendered(status: Status) -> "Group":
     lines: list[Any] = [Text.assemble((status.stack, "bold"), "  ", ", ".join(parts))]
     if status.rows:
         lines.append(_table(status, is_short=bool(shared)))
+    lines += [_served(status)] if status.active else []
+    lines += [
+        Text(f"autoscaler: that of {row.color} cannot scale: {row.autoscaler}", style="yellow")
+        for row in status.rows
+        if row.autoscaler
+    ]
     lines += [Text(f"foreign: {status.foreign}", style="yellow")] if status.foreign else []
     lines += [Text(f"drift: {each}", style="yellow") for each in status.drift]
     for place, each in enumerate(status.next):
@@ -187,12 +246,20 @@ def _rendered(status: Status) -> "Group":
     return Group(*lines)
 
 
+def _served(status: Status) -> "Text":
+    from rich.text import Text
+
+    if status.served is None:
+        return Text("served: not asked: nothing says where users come in (--url, or bluegreen:url)", style="yellow")
+    return Text(f"served: {status.served}", style="yellow" if status.served.differs(status.active) else "")
+
+
 def _table(status: Status, *, is_short: bool) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("COLOR", "ROLE", "IMAGE", "RELEASE", "READY", "SINCE", "TRAFFIC", "OWNER"):
+    for column in ("COLOR", "ROLE", "IMAGE", "RELEASE", "READY", "SINCE", "ROUTE", "OWNER"):
         table.add_column(column, overflow="fold")
     for row in status.rows:
         ready = Text(f"{row.ready}/{row.wanted}", style="" if row.ready >= row.wanted else "red")

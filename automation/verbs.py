@@ -10,7 +10,9 @@ from automation.outcomes import Exit, ReleaseError
 from automation.session import Session
 from automation.stack import UpdateError
 from automation.steps import Changes
+from automation.updates import Record
 from release.probe import Entrance, wait_for
+from release.routing import LAYERS
 from release.settings import PROJECT, other
 
 # A pod that drains and stops in its usual time is gone by then; the cluster goes on by itself when it is not.
@@ -18,9 +20,34 @@ LEAVING_SECONDS = 120
 
 
 def up(session: Session, verb: str = "up", changes: Changes | None = None) -> None:
-    """Brings the environment to what its config says, with `changes`."""
+    """Brings the environment to what its config says, with `changes`; if users moved, verifies with real requests who serves.
+
+    Raises `ReleaseError` with status 10 if users moved by the route and are not served by that color in time.
+    """
+    before = _active(session)
     record = session.apply(verb, changes or {})
-    _done(session, verb, [str(step) for step in record.ended if step.is_object])
+    after = session.live().active
+    users = session.environment.known_users()
+    is_moved = bool(after) and (after != before or _is_route_written(session, record))
+    seen = [_verify(session, users, after, "users")] if is_moved and users else []
+    _done(session, verb, [str(step) for step in record.ended if step.is_object], seen, is_unverified=is_moved and not users)
+
+
+def _active(session: Session) -> str | None:
+    """The color of the users by the route; None if the cluster cannot be read, which is for the program to refuse."""
+    try:
+        return session.live().active
+    except ReleaseError as error:
+        if error.status is Exit.CONFIG:
+            raise
+        return None
+
+
+def _is_route_written(session: Session, record: Record) -> bool:
+    """Whether an update wrote the object that decides about users: they may have been elsewhere for a moment before it."""
+    settings = session.environment.settings()
+    route = LAYERS[settings.routing].objects(settings.service.name)[0]
+    return any((step.kind, step.name) == (route.kind, route.name) for step in record.ended)
 
 
 def show_plan(session: Session, as_markdown: bool) -> None:
@@ -68,8 +95,9 @@ def test(session: Session, color: str, checks: Path | None, command: Sequence[st
     """Sends testers to a color, waits until they arrive there, and runs the smoke tests. Raises with status 10."""
     listed = smoke.read(checks) if checks else []
     testers = session.environment.testers()
-    up(session, f"test {color}", steps.test(color))
-    _verify(session, testers, color, "testers")
+    record = session.apply(f"test {color}", steps.test(color))
+    seen = _verify(session, testers, color, "testers")
+    _done(session, f"test {color}", [str(step) for step in record.ended if step.is_object], [seen])
     smoke_test(session, testers, color, listed, command)
 
 
@@ -140,8 +168,8 @@ def activate(
 def _move(session: Session, users: Entrance, color: str, verb: str, expect: str | None = None) -> None:
     changes = steps.activate(session.environment.settings(), color)
     record = session.apply(verb, changes, expect=expect, watch=users)
-    _verify(session, users, color, "users")
-    _done(session, verb, [str(step) for step in record.ended if step.is_object])
+    seen = _verify(session, users, color, "users")
+    _done(session, verb, [str(step) for step in record.ended if step.is_object], [seen])
 
 
 def _bake(session: Session, users: Entrance, move: tuple[str, str], seconds: float, compared: bake.Before) -> None:
@@ -174,8 +202,10 @@ def rollback(session: Session, to: str | None) -> None:
     settings, updates = session.environment.settings(), session.stack().history()
     if to is None and history.is_back_already(updates, settings.active_color):
         active = settings.active_color
-        text = f"nothing to do: users are back on {active} already. Forward again: bluegreen activate {other(active)}"
-        session.progress.event("done", text, verb="rollback", changed=[], active=active, test=settings.test_color)
+        text = (
+            f"nothing to do: the config has users back on {active} already. Forward again: bluegreen activate {other(active)}"
+        )
+        session.progress.event("done", text, verb="rollback", changed=[], active=active, test=settings.test_color, verified=[])
         return
     target = to or other(settings.active_color)
     if target not in settings.service.colors:
@@ -218,24 +248,46 @@ def release(session: Session, tag: str, image: str | None, checks: Path | None, 
         activate(session, color, Approval(release=tag))
 
 
-def _verify(session: Session, entrance: Entrance, color: str, role: str) -> None:
+def _verify(session: Session, entrance: Entrance, color: str, role: str) -> str:
+    """Waits until `color` serves `role`, by real requests. Returns `role`, or nothing if no answer names the color.
+
+    Raises `ReleaseError` with status 10 if that does not happen in time.
+    """
     session.progress.passing(f"asking who serves {role}")
     waited = wait_for(entrance, color)
     if waited.is_served:
-        text = f"  {role}: {color} served 20 requests in a row"
-        session.progress.event("verified", text, role=role, color=color, requests=waited.requests)
-        return
+        seen = color if entrance.color_header else ""
+        text = f"{color} served 20 requests in a row"
+        if not seen:
+            text = "20 requests in a row were answered; no answer names the color (--color-header)"
+        session.progress.event("verified", f"  {role}: {text}", role=role, color=seen, requests=waited.requests)
+        return role if seen else ""
     raise ReleaseError(
         Exit.SMOKE_TEST_FAILED,
         f"{role.capitalize()} at {entrance.url} are not served by {color} {waited.seconds:.0f} s after the update.\n"
         f"  seen:  {waited.last_other}\n"
-        f"  {session.where_users_are()} (by the route)\n"
-        f"  next: bluegreen status" + ("; users back: bluegreen rollback" if role == "users" else ""),
+        f"  route: {session.where_users_are()}\n"
+        f"  next:  bluegreen status" + ("; users back: bluegreen rollback" if role == "users" else ""),
     )
 
 
-def _done(session: Session, verb: str, changed: list[str]) -> None:
+def _done(session: Session, verb: str, changed: list[str], seen: Sequence[str] = (), *, is_unverified: bool = False) -> None:
+    """The last event of a verb: who gets which color by the route, and which of that was `seen` with real requests.
+
+    With `is_unverified` users moved, and nothing says where to look.
+    """
     live = session.live()
     what = f"{len(changed)} object{'s' if len(changed) != 1 else ''} changed" if changed else "nothing to do"
-    users = f"users: {live.active or 'none'}, testers: {live.test or 'none'}"
-    session.progress.event("done", f"{verb}: {what}; {users}", verb=verb, changed=changed, active=live.active, test=live.test)
+    unverified = "; not verified: give --url, or bluegreen:url" if is_unverified else ""
+    how = {role: "verified" if role in seen else "by the route" for role in ("users", "testers")}
+    users = f"users: {live.active or 'none'} ({how['users']}{unverified}{f'; {live.foreign}' if live.foreign else ''})"
+    testers = f"testers: {live.test} ({how['testers']})" if live.test else "testers: none"
+    session.progress.event(
+        "done",
+        f"{verb}: {what}; {users}, {testers}",
+        verb=verb,
+        changed=changed,
+        active=live.active,
+        test=live.test,
+        verified=[role for role in how if role in seen],
+    )

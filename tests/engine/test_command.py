@@ -167,7 +167,7 @@ def test_an_update_that_would_change_more_than_the_route_stops_the_second_half_o
     operator.environment.set({"blue:replicas": 3})
     stopped = operator.run("rollback", "--now", status=7)
     assert "update Deployment/myapp-blue" in stopped.err
-    assert "Users are on blue" in stopped.err
+    assert "The route sends users to blue" in stopped.err
     operator.environment.users.wait_for("blue")
     assert "activeColor: blue" in operator.config()
     operator.run("up")

@@ -4,10 +4,14 @@ import dataclasses
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from automation.progress import Progress
-from automation.status import Row, Status, ago, differences, next_commands, show
+from automation.served import Served, counted
+from automation.status import Row, Status, ago, cannot_scale, differences, next_commands, show
 from release.live import Live, LiveColor
+from release.probe import Answer
 from release.settings import Settings, read_settings
 
 SETTINGS: Settings = read_settings(
@@ -114,8 +118,9 @@ def test_the_table_names_the_image_once_and_folds_nothing_without_a_terminal(cap
     assert " ".join(lines[0]) == "prod namespace shop, routing istio, image a.example:5000/shop"
     assert " ".join(lines[2]) == "blue live 1.0 - 2/2 - 100 % of users prod"
     assert " ".join(lines[3]) == "green test 2.0 - 2/2 - cookie test=true prod"
-    assert " ".join(lines[4]) == "drift: green has 3 replicas, and the config 2"
-    assert lines[5][:3] == ["next:", "bluegreen", "plan,"]
+    assert " ".join(lines[4]) == "served: not asked: nothing says where users come in (--url, or bluegreen:url)"
+    assert " ".join(lines[5]) == "drift: green has 3 replicas, and the config 2"
+    assert lines[6][:3] == ["next:", "bluegreen", "plan,"]
 
 
 def test_an_image_of_another_name_is_shown_whole(capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,3 +128,77 @@ def test_an_image_of_another_name_is_shown_whole(capsys: pytest.CaptureFixture[s
     lines = shown(dataclasses.replace(STATUS, rows=[STATUS.rows[0], foreign]), capsys)
     assert "a.example:5000/shop:1.0" in lines[2]
     assert "b.example/shop@sha256:" + "0" * 64 in lines[3]
+
+
+def served(*answers: Answer) -> Served:
+    return counted("http://shop.example", answers)
+
+
+BLUE, GREEN = (Answer(status=200, color=name) for name in ("blue", "green"))
+NOBODY = Answer(error="TimeoutError: no complete answer in 2 s")
+
+
+@pytest.mark.parametrize(
+    ("seen", "said", "differs"),
+    [
+        (served(BLUE, BLUE), "blue answered 2 of 2 requests at http://shop.example", False),
+        (served(BLUE, GREEN), "blue answered 1, green answered 1 of 2 requests at http://shop.example", True),
+        (served(GREEN), "green answered 1 of 1 requests at http://shop.example", True),
+        (served(Answer(status=200)), "an unnamed color answered 1 of 1 requests at http://shop.example", False),
+        (served(BLUE, Answer(status=503)), "blue answered 1, 1 failed (status 503) of 2 requests at http://shop.example", True),
+        (served(NOBODY), "1 failed (TimeoutError: no complete answer in 2 s) of 1 requests at http://shop.example", True),
+    ],
+    ids=["the color of the route", "both", "the other color", "a color without a name", "an error", "nobody"],
+)
+def test_who_answers_is_said_beside_what_the_route_says(
+    seen: Served, said: str, differs: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert seen.differs("blue") is differs
+    lines = [" ".join(line) for line in shown(dataclasses.replace(STATUS, served=seen), capsys)]
+    assert f"served: {said}" in lines
+    assert "blue live 1.0 - 2/2 - 100 % of users prod" in lines
+
+
+def test_an_autoscaler_that_cannot_scale_is_shown_with_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    row = dataclasses.replace(STATUS.rows[0], autoscaler="FailedGetResourceMetric: missing request for cpu")
+    lines = [" ".join(line) for line in shown(dataclasses.replace(STATUS, rows=[row]), capsys)]
+    assert "autoscaler: that of blue cannot scale: FailedGetResourceMetric: missing request for cpu" in lines
+
+
+def condition(kind: str, status: str, reason: str = "Any", message: object = "any message") -> dict[str, object]:
+    return {"type": kind, "status": status, "reason": reason, "message": message}
+
+
+@pytest.mark.parametrize(
+    ("conditions", "said"),
+    [
+        ([condition("AbleToScale", "True"), condition("ScalingActive", "True"), condition("ScalingLimited", "False")], ""),
+        (
+            [condition("ScalingActive", "False", "FailedGetResourceMetric", "no\n metrics")],
+            "FailedGetResourceMetric: no metrics",
+        ),
+        ([condition("AbleToScale", "False", "FailedGetScale")], "FailedGetScale: any message"),
+        ([condition("ScalingActive", "False", "ScalingDisabled", "at 0 replicas")], ""),
+        ([condition("ScalingActive", "False", "Long", "x" * 500)], f"Long: {'x' * 160}..."),
+        (None, ""),
+    ],
+    ids=["scales", "no metrics", "no scale", "off on purpose", "a long message", "new"],
+)
+def test_an_autoscaler_is_judged_by_its_conditions(conditions: object, said: str) -> None:
+    assert cannot_scale({"status": {"conditions": conditions}}) == said
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["status", "conditions", "type", "reason", "message", "other"]), inner, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["status", "metadata"]), ANYTHING))
+@settings(derandomize=True)
+def test_an_autoscaler_may_hold_anything(autoscaler: dict[str, object]) -> None:
+    assert isinstance(cannot_scale(autoscaler), str)
