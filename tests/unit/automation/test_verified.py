@@ -67,11 +67,6 @@ def users() -> Iterator[tuple[Entrance, list[Asked], list[str]]]:
         yield Entrance(url=url), asked, served
 
 
-@pytest.fixture(autouse=True)
-def _not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verbs, "wait_for", functools.partial(wait_for, seconds=0.2))
-
-
 Users = tuple[Entrance, list[Asked], list[str]]
 
 
@@ -104,8 +99,11 @@ def test_an_update_that_writes_the_route_is_verified_also_if_the_color_is_the_sa
     assert len(asked) == 20
 
 
-def test_users_that_the_route_moved_and_another_color_serves_are_an_error(users: Users) -> None:
+def test_users_that_the_route_moved_and_another_color_serves_are_an_error(
+    users: Users, monkeypatch: pytest.MonkeyPatch
+) -> None:
     entrance, _, _ = users
+    monkeypatch.setattr(verbs, "wait_for", functools.partial(wait_for, seconds=0.2))
     with pytest.raises(ReleaseError, match=r"Users at .* are not served by green") as failure:
         verbs.up(session(entrance, then="green"))
     assert failure.value.status is Exit.SMOKE_TEST_FAILED
