@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from release import marks
@@ -86,8 +86,8 @@ class Live:
 class Cluster:
     """The objects of one app in one namespace.
 
-    `context` is a context of the kubeconfig, empty for the current one. Connects on first use. Every method raises
-    `LiveError` when the cluster does not answer, or refuses.
+    `context` is a context of the kubeconfig, empty for the current one. Connects and logs in on first use, once for all
+    threads. Every method raises `LiveError` when the cluster does not respond, or refuses.
     """
 
     def __init__(self, *, context: str, namespace: str, app: str, routing: str) -> None:
@@ -95,6 +95,8 @@ class Cluster:
         self._namespace = namespace
         self._app = app
         self._layer = LAYERS[routing]
+        self._connecting = Lock()
+        self._client: Client | None = None
 
     def live(self) -> Live:
         """Who serves whom, and the Deployments of all colors but those that are being deleted."""
@@ -117,13 +119,13 @@ class Cluster:
         return [self.get(*ref) for ref in self._layer.objects(self._app)]
 
     def get(self, api_version: str, kind: str, name: str) -> Object | None:
-        """One object, or None when it does not exist, or its kind does not."""
-        return self._read(f"{kind} {name}", lambda client: client.get(api_version, kind, name))
+        """One object, or None when it does not exist. A kind that the cluster does not have is a `LiveError`."""
+        return self._read(f"read {kind} {name}", lambda client: client.get(api_version, kind, name))
 
     def find(self, api_version: str, kind: str, **labels: str | None) -> list[Object]:
         """The objects with these labels; a label that is None may have any value."""
         selector = ",".join(name if value is None else f"{name}={value}" for name, value in labels.items())
-        return self._read(f"the {kind}s", lambda client: client.find(api_version, kind, labelSelector=selector))
+        return self._read(f"list objects of kind {kind}", lambda client: client.find(api_version, kind, labelSelector=selector))
 
     def pods(self, deployment: Object) -> list[Object]:
         """The pods of the template that a Deployment asks for: none of an older one, and none on their way out.
@@ -143,7 +145,7 @@ class Cluster:
         """The `last` events about an object, oldest first, a line each; none when they cannot be read."""
         try:
             about = f"involvedObject.name={name}"
-            found = self._read("events", lambda client: client.find("v1", "Event", fieldSelector=about))
+            found = self._read("list events", lambda client: client.find("v1", "Event", fieldSelector=about))
         except LiveError:
             return []
         found.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
@@ -152,32 +154,36 @@ class Cluster:
     def log(self, pod: str, last: int = 8) -> list[str]:
         """The `last` lines that the newest container of a pod wrote; none when it never ran, or they cannot be read."""
         try:
-            return self._read("a log", lambda client: client.log(pod, last))
+            return self._read("read a log", lambda client: client.log(pod, last))
         except LiveError:
             return []
 
     def now(self) -> datetime:
         """The present time of the API server (UTC, to the second). Asks for it only when nothing was read before."""
-        return self._read("its time", lambda client: client.now())
+        return self._read("read the time of the API server", lambda client: client.now())
 
-    def _read(self, what: str, ask: Callable[[Client], T]) -> T:
+    def _read(self, what: str, read: Callable[[Client], T]) -> T:
+        """What `read` returns. Only what access to a cluster can raise means that it cannot be read; a bug is a bug."""
+        from release.api_error import ApiError
+        from release.kubeconfig import KubeconfigError
+
         try:
-            return ask(self.client)
-        except Exception as error:  # whatever went wrong on the way (plugin, network, rights), the cluster is not read
+            return read(self.client)
+        except (ApiError, KubeconfigError) as error:
             context = f"context {self._context}" if self._context else "the current context"
-            raise LiveError(
-                f"The cluster of {context} was asked for {what} in namespace {self._namespace} and did not tell: "
-                f"{error or type(error).__name__}"
-            ) from error
+            raise LiveError(f"Could not {what} in namespace {self._namespace} ({context}): {error}") from error
 
-    @cached_property
+    @property
     def client(self) -> Client:
-        """The connection, for the one that writes the route in an emergency; nothing here writes."""
+        """The connection, for the emergency path, which writes the route; nothing here writes. Raises `KubeconfigError`."""
         # Here, because the program asks for the provider first and reads what is live while that starts.
         from release.client import Client
         from release.kubeconfig import access
 
-        return Client(access(self._context), self._namespace)
+        with self._connecting:
+            if self._client is None:
+                self._client = Client(access(self._context), self._namespace)
+            return self._client
 
 
 def value_at(item: object, *path: str) -> Any:

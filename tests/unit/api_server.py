@@ -9,6 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
+from release.client import Client, Clock
+from release.kubeconfig import Access
+
 Answer = tuple[int, Any] | tuple[int, Any, Mapping[str, str]]
 """Status, body (text as it is, everything else as JSON), and headers."""
 
@@ -23,6 +26,37 @@ class Request:
     body: str
     certificate: str
     connection: int
+
+
+class FakeTime:
+    """A monotonic clock that stands still but for what is slept, and for what a test adds to `seconds`."""
+
+    def __init__(self) -> None:
+        self.seconds = 100.0
+        self.slept: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        """Passes at once."""
+        self.slept.append(round(seconds, 3))
+        self.seconds += seconds
+
+    @property
+    def clock(self) -> Clock:
+        """The clock for a client."""
+        return Clock(now=lambda: self.seconds, sleep=self.sleep)
+
+
+def client(
+    url: str, cluster: Mapping[str, Any] | None = None, *, user: Mapping[str, Any] | None = None, time: FakeTime | None = None
+) -> Client:
+    """A client of the namespace `prod` that never really sleeps."""
+    access = Access(cluster={"server": url, **(cluster or {})}, user=user or {})
+    return Client(access, "prod", (time or FakeTime()).clock)
+
+
+def status(code: int, reason: str, message: str = "", **details: str) -> Answer:
+    """What an API server says when it does not do what it was asked."""
+    return code, {"kind": "Status", "status": "Failure", "reason": reason, "message": message, "details": details, "code": code}
 
 
 def found(_: Request) -> Answer:
@@ -66,6 +100,10 @@ def api_server(
 
         def do_GET(self) -> None:
             self.answer()
+
+        def handle(self) -> None:
+            with contextlib.suppress(ConnectionError):  # a client that has given up
+                super().handle()
 
         def do_PATCH(self) -> None:
             self.answer()

@@ -1,43 +1,57 @@
-"""The API server is asked as the provider's own client asks it: as the same user, over the same way."""
+"""Objects are read and written through the API server, and what passes by itself is waited for."""
 
-import base64
 import json
-import socket
-import ssl
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from release.client import ApiError, Client, Clock
-from release.kubeconfig import Access, KubeconfigError
-from sandbox.authority import Authority
-from tests.unit.api_server import Answer, Request, api_server
+from release.client import LONGEST_SECONDS, ApiError
+from tests.unit.api_server import Answer, FakeTime, Request, api_server, client, status
 
-V1 = "client.authentication.k8s.io/v1"
-
-
-def client(url: str, cluster: Mapping[str, Any] | None = None, *, user: Mapping[str, Any] | None = None) -> Client:
-    return Client(Access(cluster={"server": url, **(cluster or {})}, user=user or {}), "prod")
+OBJECT = {"metadata": {"name": "myapp"}}
+TEST = {"op": "test", "path": "/metadata/resourceVersion", "value": "7"}
+REPLACE = {"op": "replace", "path": "/spec/selector/color", "value": "blue"}
+SERVICE = {"apiVersion": "v1", "kind": "Service", **OBJECT}
 
 
-def shows(**user: Any) -> Request:
-    """What a request of this user looks like to the API server."""
-    with api_server() as (url, asked):
-        client(url, user=user).get("v1", "Service", "myapp")
-    return asked[0]
+def in_turn(*answers: Answer) -> Callable[[Request], Answer]:
+    """These answers one after the other; the last one stays."""
+    rest = list(answers)
+    return lambda _: rest.pop(0) if len(rest) > 1 else rest[0]
+
+
+def reads(one: Any) -> Any:
+    return one.get("v1", "Service", "myapp")
+
+
+def lists(one: Any) -> Any:
+    return one.find("v1", "Service") == []
+
+
+def patches(one: Any) -> Any:
+    return one.patch("v1", "Service", "myapp", [TEST, REPLACE], "bluegreen")
+
+
+def patches_blindly(one: Any) -> Any:
+    return one.patch("v1", "Service", "myapp", [REPLACE], "bluegreen")
+
+
+def applies(one: Any) -> Any:
+    one.apply(SERVICE, "bluegreen")
+    return True
 
 
 # What is asked
 
 
 def test_an_object_that_is_not_there_is_none() -> None:
-    with api_server(lambda _: (404, {"kind": "Status", "message": "not found"})) as (url, asked):
+    answer = status(404, "NotFound", "not found", name="myapp", group="networking.istio.io", kind="virtualservices")
+    with api_server(lambda _: answer) as (url, asked):
         assert client(url).get("networking.istio.io/v1", "VirtualService", "myapp") is None
-    assert asked[0].path == "/apis/networking.istio.io/v1/namespaces/prod/virtualservices/myapp"
+    assert [each.path for each in asked] == ["/apis/networking.istio.io/v1/namespaces/prod/virtualservices/myapp"]
 
 
 def test_a_server_may_be_reached_below_a_path() -> None:
@@ -59,32 +73,115 @@ def test_a_log_is_its_last_lines() -> None:
 
 
 def test_an_object_is_applied_by_force_in_the_name_of_its_manager() -> None:
-    item = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "myapp"}, "spec": {"selector": {"color": "blue"}}}
     with api_server() as (url, asked):
-        client(url).apply(item, "bluegreen")
-    assert (asked[0].method, json.loads(asked[0].body)) == ("PATCH", item)
+        client(url).apply(SERVICE, "bluegreen")
+    assert (asked[0].method, json.loads(asked[0].body)) == ("PATCH", SERVICE)
     assert asked[0].path == "/api/v1/namespaces/prod/services/myapp?fieldManager=bluegreen&force=true"
     assert asked[0].headers["Content-Type"] == ["application/apply-patch+yaml"]
 
 
 def test_a_json_patch_is_sent_in_the_name_of_its_manager_and_returns_the_object_as_written() -> None:
-    operations = [
-        {"op": "test", "path": "/metadata/resourceVersion", "value": "7"},
-        {"op": "replace", "path": "/spec/selector/color", "value": "blue"},
-    ]
-    with api_server(lambda _: (200, {"metadata": {"resourceVersion": "8"}})) as (url, asked):
-        written = client(url).patch("v1", "Service", "myapp", operations, "bluegreen")
-    assert written == {"metadata": {"resourceVersion": "8"}}
-    assert (asked[0].method, json.loads(asked[0].body)) == ("PATCH", operations)
+    written = {"metadata": {"name": "myapp", "resourceVersion": "8"}}
+    with api_server(lambda _: (200, written)) as (url, asked):
+        assert client(url).patch("v1", "Service", "myapp", [TEST, REPLACE], "bluegreen") == written
+    assert (asked[0].method, json.loads(asked[0].body)) == ("PATCH", [TEST, REPLACE])
     assert asked[0].path == "/api/v1/namespaces/prod/services/myapp?fieldManager=bluegreen"
     assert asked[0].headers["Content-Type"] == ["application/json-patch+json"]
 
 
-@pytest.mark.parametrize("status", [302, 304, 307])
-def test_only_2xx_is_success(status: int) -> None:
-    answer = (status, "", {"Location": "https://login.example/"})
-    with api_server(lambda _: answer) as (url, _), pytest.raises(ApiError, match=f"HTTP status {status}"):
-        client(url).patch("v1", "Service", "myapp", [], "bluegreen")
+@pytest.mark.parametrize("request_of", [reads, lists, patches, applies])
+@pytest.mark.parametrize("code", [302, 304, 307])
+def test_only_2xx_is_success(code: int, request_of: Callable[[Any], Any]) -> None:
+    redirect = (code, "", {"Location": "https://login.example/"})
+    with api_server(lambda _: redirect) as (url, asked), pytest.raises(ApiError, match=r"login\.example") as raised:
+        request_of(client(url))
+    assert (raised.value.status, raised.value.is_uncertain, len(asked)) == (code, False, 1)
+
+
+@pytest.mark.parametrize("page", ["<html>Log in</html>", "", "[]", "{}"], ids=["a page", "nothing", "a list", "no object"])
+def test_a_write_that_is_answered_with_no_object_is_a_failure_that_is_uncertain(page: str) -> None:
+    with api_server(lambda _: (200, page)) as (url, _), pytest.raises(ApiError, match="not what an API server sends") as raised:
+        client(url).apply(SERVICE, "bluegreen")
+    assert raised.value.is_uncertain
+
+
+# Kinds
+
+API_RESOURCES = {
+    "resources": [
+        {"name": "networkpolicies", "kind": "NetworkPolicy", "namespaced": True},
+        {"name": "networkpolicies/status", "kind": "NetworkPolicy", "namespaced": True},
+        {"name": "ingressclasses", "kind": "IngressClass", "namespaced": False},
+    ]
+}
+
+
+def cluster_with(groups: dict[str, Any]) -> Callable[[Request], Answer]:
+    """A cluster with these API versions, in which no object exists."""
+
+    def answer(request: Request) -> Answer:
+        if request.path == "/version":
+            return 200, {"gitVersion": "v1.35.4"}
+        if request.path in groups:
+            return 200, groups[request.path]
+        plural, _, name = request.path.partition("?")[0].rpartition("/namespaces/prod/")[2].partition("/")
+        if plural in {resource["name"] for group in groups.values() for resource in group["resources"]}:
+            return status(404, "NotFound", f'{plural} "{name}" not found', name=name, kind=plural)
+        return status(404, "NotFound", "the server could not find the requested resource")
+
+    return answer
+
+
+def test_the_plural_and_the_scope_of_any_other_kind_are_those_that_the_cluster_says_and_it_is_asked_once() -> None:
+    with api_server(cluster_with({"/apis/networking.k8s.io/v1": API_RESOURCES})) as (url, asked):
+        one = client(url)
+        assert one.get("networking.k8s.io/v1", "NetworkPolicy", "myapp") is None
+        with pytest.raises(ApiError):  # here it does not exist either, but its address is what counts
+            one.get("networking.k8s.io/v1", "IngressClass", "nginx")
+    assert [each.path for each in asked][:3] == [
+        "/apis/networking.k8s.io/v1",
+        "/apis/networking.k8s.io/v1/namespaces/prod/networkpolicies/myapp",
+        "/apis/networking.k8s.io/v1/ingressclasses/nginx",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("groups", "api_version", "kind"),
+    [
+        ({"/apis/networking.k8s.io/v1": API_RESOURCES}, "networking.k8s.io/v1", "Ingress"),
+        ({}, "example.com/v1", "Database"),
+        ({}, "networking.istio.io/v1", "VirtualService"),
+        ({"/apis/networking.istio.io/v1": {"resources": []}}, "networking.istio.io/v1", "VirtualService"),
+    ],
+    ids=["version without the kind", "no such version", "no Istio", "Istio without this CRD"],
+)
+def test_a_kind_that_the_cluster_does_not_have_is_an_error_and_never_absent(
+    groups: dict[str, Any], api_version: str, kind: str
+) -> None:
+    words = f"does not have the kind {kind} of {api_version}" + (": the CRDs of Istio" if "istio" in api_version else "$")
+    with api_server(cluster_with(groups)) as (url, _):
+        one = client(url)
+        with pytest.raises(ApiError, match=words):
+            one.get(api_version, kind, "myapp")
+        with pytest.raises(ApiError, match=words):
+            one.find(api_version, kind)
+        with pytest.raises(ApiError, match=words):
+            one.patch(api_version, kind, "myapp", [TEST], "bluegreen")
+
+
+@pytest.mark.parametrize("body", ["404 page not found", "<html></html>", "", "[]"])
+def test_a_404_of_something_before_the_api_server_says_nothing_about_an_object_or_a_kind(body: str) -> None:
+    with api_server(lambda _: (404, body)) as (url, _):
+        for kind in ("Service", "Unheard"):
+            with pytest.raises(ApiError, match=r"^HTTP status 404") as raised:
+                client(url).get("v1", kind, "myapp")
+            assert raised.value.status == 404
+
+
+def test_that_another_object_is_missing_does_not_make_this_one_absent() -> None:
+    answer = status(404, "NotFound", 'namespaces "prod" not found', name="prod", kind="namespaces")
+    with api_server(lambda _: answer) as (url, _), pytest.raises(ApiError, match='namespaces "prod" not found'):
+        client(url).get("v1", "Service", "myapp")
 
 
 # The time of the API server
@@ -93,22 +190,22 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 def dated(header: str) -> Callable[[Request], Answer]:
-    return lambda _: (200, {}, {"Date": header})
+    return lambda _: (200, OBJECT, {"Date": header})
 
 
 def test_the_present_time_is_that_of_the_latest_response_and_what_passed_since() -> None:
-    passed = [100.0]
+    time = FakeTime()
     with api_server(dated("Thu, 01 Jan 2026 12:00:00 GMT")) as (url, asked):
-        one = Client(Access(cluster={"server": url}, user={}), "prod", Clock(now=lambda: passed[0]))
+        one = client(url, time=time)
         one.get("v1", "Service", "myapp")
-        passed[0] += 7.5
+        time.seconds += 7.5
         assert one.now() == NOON + timedelta(seconds=7.5)
     assert len(asked) == 1
 
 
 def test_the_present_time_is_asked_for_when_nothing_was_read_yet() -> None:
     with api_server(dated("Thu, 01 Jan 2026 13:00:00 +0100")) as (url, asked):
-        assert NOON <= client(url).now() < NOON + timedelta(minutes=1)
+        assert client(url).now() == NOON
     assert [each.path for each in asked] == ["/version"]
 
 
@@ -119,12 +216,17 @@ def test_without_a_usable_date_the_present_time_is_that_of_this_machine(header: 
         assert before <= client(url).now() <= datetime.now(UTC)
 
 
+# Failures
+
+
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ((403, {"kind": "Status", "message": "services is forbidden"}), "^services is forbidden$"),
-        ((502, "bad gateway"), "^HTTP status 502: bad gateway$"),
-        ((500, ""), "^HTTP status 500$"),
+        (status(409, "Conflict", "the object has been modified"), "^the object has been modified$"),
+        (status(403, "Forbidden", "exceeded quota: pods"), "^exceeded quota: pods$"),
+        (status(401, "Unauthorized", "Unauthorized"), "^Unauthorized: the API server does not accept the credentials"),
+        ((400, "bad request"), "^HTTP status 400: bad request$"),
+        ((400, ""), "^HTTP status 400$"),
     ],
 )
 def test_a_refusal_says_what_the_server_said(answer: Answer, message: str) -> None:
@@ -132,9 +234,144 @@ def test_a_refusal_says_what_the_server_said(answer: Answer, message: str) -> No
         client(url).get("v1", "Service", "myapp")
 
 
+def forbidden(resource: str, group: str, where: str) -> Answer:
+    message = (
+        f'x is forbidden: User "system:serviceaccount:ci:bot" cannot patch resource "{resource}" in API group "{group}"{where}'
+    )
+    return status(403, "Forbidden", message)
+
+
+@pytest.mark.parametrize(
+    ("answer", "right"),
+    [
+        (forbidden("services", "", ' in the namespace "prod"'), "to patch services in namespace prod"),
+        (forbidden("deployments", "apps", ' in the namespace "prod"'), "to patch deployments.apps in namespace prod"),
+        (forbidden("pods/log", "", ' in the namespace "prod": RBAC: no'), "to patch pods/log in namespace prod"),
+        (forbidden("nodes", "", " at the cluster scope"), "to patch nodes in the whole cluster"),
+    ],
+)
+def test_a_missing_right_is_a_sentence_that_names_the_verb_the_resource_and_where(answer: Answer, right: str) -> None:
+    words = f"^system:serviceaccount:ci:bot has no right {right}; examples/rbac/ has the Roles that this program needs$"
+    with api_server(lambda _: answer) as (url, _), pytest.raises(ApiError, match=words):
+        client(url).get("v1", "Service", "myapp")
+
+
 def test_a_server_that_is_not_there_is_an_error_that_names_it() -> None:
-    with pytest.raises(ApiError, match=r"http://127.0.0.1:1 cannot be asked: .*refused"):
+    with pytest.raises(ApiError, match=r"^http://127.0.0.1:1 did not respond: .*refused \(6 attempts\)$"):
         client("http://127.0.0.1:1").get("v1", "Service", "myapp")
+
+
+# What passes by itself
+
+BUSY = (429, "busy", {"Retry-After": "1"})
+CLOSING = (503, "shutting down", {"Retry-After": "5"})
+
+
+@pytest.mark.parametrize("request_of", [reads, lists, patches, applies])
+@pytest.mark.parametrize(
+    ("passing", "pause"),
+    [(BUSY, 1), (CLOSING, 5), ((429, ""), 0.2), ((500, ""), 0.2), ((502, ""), 0.2), ((503, ""), 0.2), ((504, ""), 0.2)],
+    ids=["429 with Retry-After", "503 with Retry-After", "429", "500", "502", "503", "504"],
+)
+def test_what_a_busy_server_says_is_waited_for(passing: Answer, pause: float, request_of: Callable[[Any], Any]) -> None:
+    time = FakeTime()
+    with api_server(in_turn(passing, (200, OBJECT))) as (url, asked):
+        assert request_of(client(url, time=time))
+    assert (len(asked), time.slept) == (2, [pause])
+
+
+@pytest.mark.parametrize("passing", [BUSY, CLOSING, (429, "")], ids=["429 with Retry-After", "503 with Retry-After", "429"])
+def test_a_write_without_a_precondition_is_repeated_when_it_was_not_carried_out(passing: Answer) -> None:
+    with api_server(in_turn(passing, (200, OBJECT))) as (url, asked):
+        assert patches_blindly(client(url))
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("code", [500, 502, 503, 504])
+def test_a_write_without_a_precondition_is_not_repeated_when_it_may_have_been_carried_out(code: int) -> None:
+    with api_server(in_turn((code, ""), (200, OBJECT))) as (url, asked), pytest.raises(ApiError) as raised:
+        patches_blindly(client(url))
+    assert (len(asked), raised.value.is_uncertain) == (1, True)
+
+
+def test_a_repetition_that_fails_its_precondition_says_that_the_first_attempt_may_have_been_carried_out() -> None:
+    conflict = status(422, "Invalid", "the test operation failed")
+    with api_server(in_turn((504, ""), conflict)) as (url, _), pytest.raises(ApiError, match="test operation") as raised:
+        patches(client(url))
+    assert (raised.value.status, raised.value.is_uncertain) == (422, True)
+    with api_server(in_turn(BUSY, conflict)) as (url, _), pytest.raises(ApiError) as raised:
+        patches(client(url))
+    assert (raised.value.status, raised.value.is_uncertain) == (422, False)
+
+
+@pytest.mark.parametrize("code", [400, 403, 404, 409, 410, 422, 501])
+def test_what_does_not_pass_by_itself_is_not_repeated(code: int) -> None:
+    with api_server(lambda _: (code, "")) as (url, asked), pytest.raises(ApiError):
+        lists(client(url))
+    assert [each.path for each in asked].count("/api/v1/namespaces/prod/services?") == 1
+
+
+def test_a_server_that_stays_busy_is_an_error_after_a_bounded_number_of_attempts() -> None:
+    time = FakeTime()
+    with api_server(lambda _: (503, "no")) as (url, asked), pytest.raises(ApiError, match=r"503: no \(6 attempts\)"):
+        reads(client(url, time=time))
+    assert (len(asked), time.slept) == (6, [0.2, 0.4, 0.8, 1.6, 2.0])
+
+
+@pytest.mark.parametrize(("seconds", "attempts"), [("10", 4), ("31", 1), ("99999999", 1)])
+def test_no_attempt_begins_after_the_longest_time_whatever_the_server_asks_for(seconds: str, attempts: int) -> None:
+    time = FakeTime()
+    busy = (429, "", {"Retry-After": seconds})
+    with api_server(lambda _: busy) as (url, asked), pytest.raises(ApiError):
+        reads(client(url, time=time))
+    assert len(asked) == attempts
+    assert sum(time.slept) <= LONGEST_SECONDS
+
+
+@pytest.mark.parametrize("header", ["-1", "soon", "Thu, 01 Jan 2026 12:00:00 GMT", "1e3", "9" * 5000])
+def test_a_retry_after_that_is_no_number_of_seconds_is_none(header: str) -> None:
+    time = FakeTime()
+    with api_server(in_turn((429, "", {"Retry-After": header}), (200, OBJECT))) as (url, _):
+        assert reads(client(url, time=time))
+    assert time.slept == [0.2]
+
+
+@pytest.fixture
+def stalls(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Request], Answer]]:
+    """A server that does not answer the first request until the test is over."""
+    monkeypatch.setattr("release.connection.TIMEOUT_SECONDS", 0.2)
+    over, came = threading.Event(), threading.Event()
+
+    def answer(_: Request) -> Answer:
+        if not came.is_set():
+            came.set()
+            over.wait(20)
+        return 200, OBJECT
+
+    yield answer
+    over.set()
+
+
+@pytest.mark.parametrize("request_of", [reads, lists, patches, applies])
+def test_a_request_that_stalls_is_sent_again_on_a_new_connection(
+    stalls: Callable[[Request], Answer], request_of: Callable[[Any], Any]
+) -> None:
+    with api_server(stalls) as (url, asked):
+        assert request_of(client(url))
+    assert len({each.connection for each in asked}) == 2
+
+
+def test_a_write_without_a_precondition_that_stalls_is_not_sent_again(stalls: Callable[[Request], Answer]) -> None:
+    with api_server(stalls) as (url, asked), pytest.raises(ApiError, match="did not respond: timed out") as raised:
+        patches_blindly(client(url))
+    assert (len(asked), raised.value.status, raised.value.is_uncertain) == (1, 0, True)
+
+
+def test_a_write_that_never_reached_the_server_is_repeated_and_certain() -> None:
+    time = FakeTime()
+    with pytest.raises(ApiError, match="refused") as raised:
+        patches_blindly(client("http://127.0.0.1:1", time=time))
+    assert (len(time.slept), raised.value.is_uncertain) == (5, False)
 
 
 # The connection
@@ -152,302 +389,5 @@ def test_one_connection_is_kept_for_all_requests() -> None:
 def test_a_connection_that_the_server_has_closed_meanwhile_is_made_anew() -> None:
     with api_server(hangs_up=True) as (url, asked):
         one = client(url)
-        assert [one.get("v1", "Service", "myapp") is not None for _ in range(3)] == [True] * 3
+        assert all(patches_blindly(one) for _ in range(3))
     assert len({each.connection for each in asked}) == 3
-
-
-def test_after_an_answer_that_did_not_come_the_next_request_has_a_connection_of_its_own(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("release.connection.TIMEOUT_SECONDS", 0.2)
-    go_on = threading.Event()
-
-    def slow_at_first(request: Request) -> Answer:
-        if request.path.endswith("slow"):
-            go_on.wait(5)
-        return 200, {"metadata": {"name": request.path.rpartition("/")[2]}}
-
-    with api_server(slow_at_first) as (url, _):
-        one = client(url)
-        with pytest.raises(ApiError, match="timed out"):
-            one.get("v1", "Service", "slow")
-        found = one.get("v1", "Service", "myapp")
-        go_on.set()
-    assert found == {"metadata": {"name": "myapp"}}
-
-
-# Who asks
-
-
-def test_a_user_without_anything_shows_nothing_but_the_name_of_the_program() -> None:
-    headers = shows().headers
-    assert "Authorization" not in headers
-    assert headers["User-Agent"] == ["bluegreen"]
-
-
-def test_a_token_is_shown() -> None:
-    assert shows(token="secret").headers["Authorization"] == ["Bearer secret"]
-
-
-def test_a_token_in_a_file_comes_before_one_that_stands_there(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("renewed\n")
-    assert shows(token="old", tokenFile=str(tmp_path / "token")).headers["Authorization"] == ["Bearer renewed"]
-
-
-def test_a_name_and_a_password_are_shown() -> None:
-    assert shows(username="ann", password="s3:cret").headers["Authorization"] == ["Basic YW5uOnMzOmNyZXQ="]
-
-
-def test_who_acts_for_another_says_so() -> None:
-    headers = shows(token="secret", **{"as": "bob", "as-uid": "7", "as-groups": ["dev", "ops"]}).headers
-    assert headers["Impersonate-User"] == ["bob"]
-    assert headers["Impersonate-Uid"] == ["7"]
-    assert headers["Impersonate-Group"] == ["dev", "ops"]
-
-
-def test_a_login_that_kubernetes_has_removed_is_refused() -> None:
-    with pytest.raises(KubeconfigError, match=r"auth-provider, which Kubernetes 1\.26 removed; its login needs an exec plugin"):
-        shows(**{"auth-provider": {"name": "gcp"}})
-
-
-def test_a_file_that_is_not_there_is_an_error_that_names_it(tmp_path: Path) -> None:
-    with pytest.raises(KubeconfigError, match=r"names a file that cannot be read: .*/token"):
-        shows(tokenFile=str(tmp_path / "token"))
-
-
-def plugin(folder: Path, body: str, **more: Any) -> dict[str, Any]:
-    """A user whose login is a script, which counts its runs in `runs` and keeps what it was told in `told`."""
-    script = folder / "login"
-    script.write_text(f'#!/bin/sh\necho run >> {folder}/runs\necho "$KUBERNETES_EXEC_INFO" > {folder}/told\n{body}\n')
-    script.chmod(0o755)
-    return {"exec": {"apiVersion": V1, "command": str(script), **more}}
-
-
-def answers(**status: str) -> str:
-    return f"printf '%s' '{json.dumps({'apiVersion': V1, 'kind': 'ExecCredential', 'status': status})}'"
-
-
-def test_a_plugin_gives_a_token_and_runs_once(tmp_path: Path) -> None:
-    with api_server() as (url, asked):
-        one = client(url, user=plugin(tmp_path, answers(token="fresh")))
-        for _ in range(3):
-            one.get("v1", "Service", "myapp")
-    assert {each.headers["Authorization"][0] for each in asked} == {"Bearer fresh"}
-    assert (tmp_path / "runs").read_text() == "run\n"
-
-
-def test_a_plugin_runs_again_when_its_token_has_run_out(tmp_path: Path) -> None:
-    user = plugin(tmp_path, f'printf \'{{"status": {{"token": "%d"}}}}\' $(wc -l < {tmp_path}/runs)')
-    valid = ["Bearer 1"]
-
-    def check(request: Request) -> Answer:
-        return (200, {}) if request.headers["Authorization"] == valid else (401, {"message": "Unauthorized"})
-
-    with api_server(check) as (url, _):
-        one = client(url, user=user)
-        one.get("v1", "Service", "myapp")
-        valid[:] = ["Bearer 2"]
-        assert one.get("v1", "Service", "myapp") == {}
-        valid[:] = ["Bearer 7"]
-        with pytest.raises(ApiError, match="Unauthorized"):
-            one.get("v1", "Service", "myapp")
-    assert (tmp_path / "runs").read_text() == "run\n" * 3
-
-
-def test_a_plugin_gets_its_arguments_and_variables_and_is_told_whom_it_logs_in_to(tmp_path: Path) -> None:
-    user = plugin(
-        tmp_path,
-        """printf '{"status": {"token": "%s-%s"}}' "$1" "$REALM" """,
-        args=["get-token"],
-        env=[{"name": "REALM", "value": "dev"}],
-        provideClusterInfo=True,
-    )
-    (tmp_path / "ca.crt").write_text("PEM")
-    extension = {"name": "client.authentication.k8s.io/exec", "extension": {"audience": "a"}}
-    cluster = {"certificate-authority": str(tmp_path / "ca.crt"), "extensions": [extension]}
-    with api_server() as (url, asked):
-        client(url, cluster, user=user).get("v1", "Service", "myapp")
-    assert asked[0].headers["Authorization"] == ["Bearer get-token-dev"]
-    assert json.loads((tmp_path / "told").read_text()) == {
-        "apiVersion": V1,
-        "kind": "ExecCredential",
-        "spec": {
-            "interactive": False,
-            "cluster": {"server": url, "certificate-authority-data": "UEVN", "config": {"audience": "a"}},
-        },
-    }
-
-
-@pytest.mark.parametrize(
-    ("body", "message"),
-    [
-        ("echo 'token expired, run: cloud login' >&2; exit 1", "failed: token expired, run: cloud login"),
-        ("echo nothing of use", "did not answer with an ExecCredential"),
-        ("echo '{}'", "did not answer with an ExecCredential"),
-    ],
-)
-def test_a_plugin_that_fails_is_an_error_that_says_what_it_said(tmp_path: Path, body: str, message: str) -> None:
-    with pytest.raises(KubeconfigError, match=f"the login plugin .*/login {message}"):
-        shows(**plugin(tmp_path, body))
-
-
-def test_a_plugin_that_is_not_installed_is_an_error_with_the_hint_of_whoever_brings_it() -> None:
-    user = {"exec": {"apiVersion": V1, "command": "no-such-login", "installHint": "Install it with: cloud install login\n"}}
-    with pytest.raises(
-        KubeconfigError, match=r"no-such-login cannot be run: No such file.*\nInstall it with: cloud install login$"
-    ):
-        shows(**user)
-
-
-# TLS
-
-
-@pytest.fixture(scope="module")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The certificates of an authority: server, which is good for api.internal alone, and ann."""
-    folder = tmp_path_factory.mktemp("pki")
-    authority = Authority(folder, ["api.internal"])
-    authority.issue("server", "server", "any")
-    authority.issue("ann", "ann", "any")
-    return folder
-
-
-@pytest.fixture
-def secured(pki: Path) -> Iterator[tuple[str, list[Request]]]:
-    """A server that asks for a certificate of that authority, and takes whoever has none too."""
-    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(pki / "ca.crt"))
-    tls.verify_mode = ssl.CERT_OPTIONAL
-    tls.load_cert_chain(pki / "server.crt", pki / "server.key")
-    with api_server(tls=tls) as running:
-        yield running
-
-
-def data(file: Path) -> str:
-    return base64.b64encode(file.read_bytes()).decode()
-
-
-@pytest.mark.parametrize("is_embedded", [False, True], ids=["from files", "from the kubeconfig itself"])
-def test_a_certificate_is_shown(is_embedded: bool, pki: Path, secured: tuple[str, list[Request]]) -> None:
-    def entry(key: str, name: str) -> dict[str, str]:
-        return {f"{key}-data": data(pki / name)} if is_embedded else {key: str(pki / name)}
-
-    url, asked = secured
-    user = entry("client-certificate", "ann.crt") | entry("client-key", "ann.key")
-    trusted = entry("certificate-authority", "ca.crt") | {"tls-server-name": "api.internal"}
-    client(url, trusted, user=user).get("v1", "Service", "myapp")
-    assert asked[0].certificate == "ann"
-
-
-def test_a_certificate_is_shown_that_a_plugin_gives(pki: Path, secured: tuple[str, list[Request]], tmp_path: Path) -> None:
-    url, asked = secured
-    given = answers(clientCertificateData=(pki / "ann.crt").read_text(), clientKeyData=(pki / "ann.key").read_text())
-    trusted = {"certificate-authority": str(pki / "ca.crt"), "tls-server-name": "api.internal"}
-    client(url, trusted, user=plugin(tmp_path, given)).get("v1", "Service", "myapp")
-    assert asked[0].certificate == "ann"
-
-
-@pytest.mark.parametrize("trusted", ["nobody that the system trusts", "another name"])
-def test_a_server_that_cannot_prove_who_it_is_is_told_nothing(
-    trusted: str, pki: Path, secured: tuple[str, list[Request]]
-) -> None:
-    url, asked = secured
-    cluster = (
-        {"certificate-authority": str(pki / "ca.crt")} if trusted == "another name" else {"tls-server-name": "api.internal"}
-    )
-    with pytest.raises(ApiError, match="certificate verify failed"):
-        client(url, cluster, user={"token": "secret"}).get("v1", "Service", "myapp")
-    assert asked == []
-
-
-def test_a_cluster_may_ask_not_to_be_verified(secured: tuple[str, list[Request]]) -> None:
-    url, asked = secured
-    client(url, {"insecure-skip-tls-verify": True}, user={"token": "secret"}).get("v1", "Service", "myapp")
-    assert asked[0].headers["Authorization"] == ["Bearer secret"]
-
-
-def test_a_key_that_does_not_fit_is_an_error(pki: Path, secured: tuple[str, list[Request]]) -> None:
-    url, _ = secured
-    user = {"client-certificate": str(pki / "ann.crt"), "client-key": str(pki / "server.key")}
-    with pytest.raises(KubeconfigError, match="a certificate or key of the kubeconfig cannot be used"):
-        client(url, user=user).get("v1", "Service", "myapp")
-
-
-# Proxies
-
-
-class Proxy(threading.Thread):
-    """A proxy that leads every CONNECT to `to`, and keeps the first lines that it was sent."""
-
-    def __init__(self, to: str) -> None:
-        super().__init__(daemon=True)
-        self._to = int(to.rpartition(":")[2])
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.at = f"127.0.0.1:{self._listening.getsockname()[1]}"
-        self.asked: list[str] = []
-
-    def run(self) -> None:
-        while True:
-            came, _ = self._listening.accept()
-            head = b""
-            while not head.endswith(b"\r\n\r\n"):
-                head += came.recv(1)
-            self.asked.append(head.decode())
-            went = socket.create_connection(("127.0.0.1", self._to))
-            came.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            for a, b in ((came, went), (went, came)):
-                threading.Thread(target=self._pass_on, args=(a, b), daemon=True).start()
-
-    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
-        while some := source.recv(65536):
-            sink.sendall(some)
-        sink.close()
-
-
-@pytest.fixture
-def proxy(secured: tuple[str, list[Request]], monkeypatch: pytest.MonkeyPatch) -> Proxy:
-    for name in ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    running = Proxy(secured[0])
-    running.start()
-    return running
-
-
-FAR = "https://api.internal:6443"
-
-
-def test_a_cluster_is_reached_through_its_proxy(proxy: Proxy, pki: Path, secured: tuple[str, list[Request]]) -> None:
-    to = {"certificate-authority": str(pki / "ca.crt"), "proxy-url": f"http://ann:s%3Acret@{proxy.at}"}
-    client(FAR, to).get("v1", "Service", "myapp")
-    assert [each.path for each in secured[1]] == ["/api/v1/namespaces/prod/services/myapp"]
-    assert proxy.asked[0].startswith("CONNECT api.internal:6443 ")
-    assert "Proxy-Authorization: Basic YW5uOnM6Y3JldA==" in proxy.asked[0]
-
-
-def test_a_cluster_is_reached_through_the_proxy_of_the_environment(
-    proxy: Proxy, pki: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", proxy.at)
-    client(FAR, {"certificate-authority": str(pki / "ca.crt")}).get("v1", "Service", "myapp")
-    assert len(proxy.asked) == 1
-
-
-def test_a_host_that_the_environment_excepts_is_reached_without_its_proxy(
-    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", proxy.at)
-    monkeypatch.setenv("NO_PROXY", ".internal")
-    with pytest.raises(ApiError, match="cannot be asked"):
-        client(FAR).get("v1", "Service", "myapp")
-    assert proxy.asked == []
-
-
-def test_this_machine_is_reached_without_the_proxy_of_the_environment(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTP_PROXY", proxy.at)
-    with api_server() as (url, asked):
-        client(url).get("v1", "Service", "myapp")
-    assert (len(asked), proxy.asked) == (1, [])
-
-
-def test_a_proxy_of_another_kind_is_refused() -> None:
-    with pytest.raises(KubeconfigError, match=r"behind the proxy socks5://127.0.0.1, and only http:// is known here"):
-        client(FAR, {"proxy-url": "socks5://127.0.0.1:1080"}).get("v1", "Service", "myapp")

@@ -25,8 +25,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def cluster(name: str, **more: Any) -> dict[str, Any]:
+    """A kubeconfig whose cluster has more than a server."""
+    made = content(name)
+    made["clusters"][0]["cluster"] |= more
+    return made
+
+
 def write(file: Path, content: Any) -> None:
-    file.write_text(content if isinstance(content, str) else json.dumps(content))
+    file.write_bytes(
+        content if isinstance(content, bytes) else str(content if isinstance(content, str) else json.dumps(content)).encode()
+    )
 
 
 def test_without_a_context_it_is_the_first_current_one_that_a_file_names(folder: Path) -> None:
@@ -89,12 +98,76 @@ def test_a_pod_uses_its_service_account_where_no_context_is_named(folder: Path, 
         (content("one") | {"clusters": []}, "one", "the context one names the cluster one, which no file"),
         (content("one") | {"users": []}, "one", "the context one names the user one, which no file"),
         ("a: [", "one", "the kubeconfig .*a cannot be read"),
-        ("only words", "one", "not as Kubernetes defines it"),
-        ({"contexts": [{"context": {}}]}, "one", "not as Kubernetes defines it.*name"),
+        ("only words", "one", "the kubeconfig .*/a must be a mapping"),
+        ("token: !!int ''", "one", "the kubeconfig .*/a cannot be read: it is not YAML"),
+        (b"\xff", "one", "the kubeconfig .*/a cannot be read"),
+        ({"contexts": [{"context": {}}]}, "one", r"a: contexts\[0\] has no name"),
+        ({"contexts": {"name": "one"}}, "one", "a: contexts must be a list"),
+        ({"contexts": [5]}, "one", r"a: contexts\[0\] must be a mapping"),
+        ({"contexts": [{"name": 5}]}, "one", r"a: contexts\[0\]\.name must be text"),
+        ({"current-context": 5}, "", "a: current-context must be text"),
+        (
+            content("one") | {"contexts": [{"name": "one", "context": []}]},
+            "one",
+            "the context one names the cluster , which no",
+        ),
+        (content("one") | {"contexts": [{"name": "one", "context": [1]}]}, "one", "a: the context one must be a mapping"),
+        (content("one", token=12345), "one", r"a: the user one\.token must be text \(a number .* needs quotes\)"),
+        (content("one", **{"as-groups": "dev"}), "one", r"a: the user one\.as-groups must be a list"),
+        (content("one", **{"as-user-extra": {"a": "b"}}), "one", r"a: the user one\.as-user-extra\.a must be a list"),
+        (content("one", exec={}), "one", r"a: the user one\.exec has no command"),
+        (content("one", exec={"command": "x", "args": [1]}), "one", r"a: the user one\.exec\.args\[0\] must be text"),
+        (content("one", exec={"command": "x", "env": [{}]}), "one", r"a: the user one\.exec\.env\[0\] has no name"),
+        (content("one", **{"auth-provider": "oidc"}), "one", r"a: the user one\.auth-provider must be a mapping"),
+        (
+            cluster("one", **{"insecure-skip-tls-verify": "yes"}),
+            "one",
+            r"the cluster one\.insecure-skip-tls-verify must be true",
+        ),
+        (cluster("one", extensions=[{"extension": 1}]), "one", r"the cluster one\.extensions\[0\] has no name"),
     ],
-    ids=["no current context", "no such context", "no cluster", "no user", "no YAML", "no mapping", "no name"],
 )
 def test_what_leads_nowhere_is_an_error_that_names_it(folder: Path, written: Any, context: str, message: str) -> None:
     write(folder / "a", written)
     with pytest.raises(KubeconfigError, match=message):
         access(context)
+
+
+def test_what_other_contexts_hold_does_not_matter(folder: Path) -> None:
+    other = {"name": "other", "context": 5}
+    write(folder / "a", {**content("one"), "contexts": [other, *content("one")["contexts"]], "preferences": {"colors": True}})
+    assert access("one").cluster == {"server": "https://one.example"}
+
+
+def test_what_is_null_is_absent(folder: Path) -> None:
+    write(folder / "a", content("one", token=None, exec=None))
+    assert access("one").user == {}
+    write(folder / "a", {"clusters": None, "contexts": None, "users": None, "current-context": None})
+    with pytest.raises(KubeconfigError, match="has a current context"):
+        access("")
+
+
+def test_an_error_of_the_yaml_names_the_line_and_does_not_show_it(folder: Path) -> None:
+    write(folder / "a", "users:\n- name: one\n  user: {token: s3cret]\n")
+    with pytest.raises(KubeconfigError, match="in line 3") as raised:
+        access("one")
+    assert "s3cret" not in str(raised.value)
+
+
+def test_a_pod_without_the_address_of_the_cluster_is_an_error_that_names_the_variable(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "account").mkdir()
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    with pytest.raises(KubeconfigError, match="not the variable KUBERNETES_SERVICE_HOST"):
+        access("")
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b"], ids=["too long", "a null byte"])
+def test_a_file_name_that_cannot_be_is_an_error_or_no_file(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "\0" in name:
+        monkeypatch.setattr("os.environ", {"KUBECONFIG": name})
+    else:
+        monkeypatch.setenv("KUBECONFIG", name)
+    with pytest.raises(KubeconfigError):
+        access("one")
