@@ -146,6 +146,8 @@ class UpdateError(ReleaseError):
             status = Exit.REFUSED
         elif record.is_misconfigured:
             status = Exit.CONFIG
+        elif record.is_not_served:
+            status = Exit.SMOKE_TEST_FAILED
         elif status is Exit.ERROR and record.has_changed:
             status = Exit.RESOURCE
         super().__init__(status, "\n\n".join(record.errors) or message)

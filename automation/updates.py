@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from automation.process import Event
+from release.probe import NOT_SERVED
 
 REFUSED = "Refused by the rule:"
 _BAD_CONFIG = "The config has "
@@ -65,6 +66,11 @@ class Record:
     @property
     def is_misconfigured(self) -> bool:
         return any(message.startswith(_BAD_CONFIG) for message in self.errors)
+
+    @property
+    def is_not_served(self) -> bool:
+        """Whether the program verified who serves users, and it was not the color of the route."""
+        return any(NOT_SERVED in message for message in self.errors)
 
     @property
     def has_changed(self) -> bool:

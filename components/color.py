@@ -38,6 +38,10 @@ class Gate(Protocol):
         """What looks at the route before it is updated."""
         ...
 
+    def verified(self, route: pulumi.Resource) -> pulumi.Output[Any]:
+        """Resolves when users are served as the route says, if that is to be verified; fails with who answers instead."""
+        ...
+
 
 class Color(pulumi.ComponentResource):
     """The Deployment `<app>-<color>` with its variables, its migration, its disruption budget and its autoscaler.

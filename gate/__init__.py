@@ -12,6 +12,7 @@ from components.pods import fingerprint
 from gate.hooks import Hooks, Judge
 from gate.migration import Migration
 from gate.pods import PodsOfColor
+from gate.verification import Verification
 from release.live import Cluster, Live, LiveError
 from release.settings import ColorSettings, Settings
 from release.transition import Transition, Wanted, WantedColor, transition
@@ -39,6 +40,7 @@ class Gate:
         self._cluster = cluster
         self._owner = owner
         self._judge = Judge(settings.allow)
+        self._verification = Verification(settings)
         self._live = Live()
         self._transition = Transition(moves=None, changes=(), refusals=())
         # None as long as the cluster is not read: whoever goes on then goes on blindly.
@@ -129,14 +131,24 @@ class Gate:
         return f"--namespace {self._settings.namespace}{context}"
 
     def route_hooks(self) -> pulumi.ResourceHookBinding | None:
-        """What looks at the route before it is written, and once more at the target when users move."""
+        """What looks at the route, and at the target when users move, before the route is written, and what notes the write."""
+        written = self._verification.hooks()
         if not self._hooks:
-            return None
+            return pulumi.ResourceHookBinding(after_create=written, after_update=written) if written else None
         target = self._settings.active_color
         # Users who are split are gathered on the target, although most of them may be there already.
         moves = self._transition.moves or next(((name, target) for name in sorted(self._live.also - {target})), None)
         looks: list[Any] = [self._hooks.route_kept, *([self._hooks.route_update(moves)] if moves else [])]
-        return pulumi.ResourceHookBinding(before_update=looks)
+        return pulumi.ResourceHookBinding(before_update=looks, after_create=written, after_update=written)
+
+    def verified(self, route: pulumi.Resource) -> pulumi.Output[Any]:
+        """Resolves when users are served by the active color, if the config asks for that; fails with who answers instead."""
+
+        async def wait(_: Any) -> None:
+            await self._verification.until_served(route)
+
+        is_asked = self._settings.verify and not pulumi.runtime.is_dry_run()
+        return route.urn.apply(wait) if is_asked else route.urn
 
     def guard(self, args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
         """Transformation of whatever is registered, for what holds for all objects of the cluster.

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from release import values
+from release.entrance import users_url
 from release.image import Image
 from release.rules import EXCEPTIONS
 from release.values import InvalidValueError, Parser
@@ -86,6 +87,7 @@ class Settings:
     expect: str = ""
     allow: tuple[str, ...] = ()
     protect: bool = False
+    verify: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,7 @@ _ENVIRONMENT: dict[str, Parser] = {
     "expect": values.optional(values.approval),
     "allow": values.words(*EXCEPTIONS),
     "protect": values.boolean,
+    "verify": values.boolean,
     "host": values.host,
     "tlsSecret": _optional_label,
     "url": values.optional(values.url),
@@ -190,6 +193,7 @@ class _Reader:
         self._require("activeColor", "Name the color that serves the users: pulumi config set activeColor blue")
         self._require("image", "Name the image without its tag: pulumi config set image registry.example/shop")
         self._check_roles()
+        self._check_verify()
         colors = {name: self._color(name) for name in COLORS if self._is_deployed(name)}
         if self._problems:
             raise SettingsError(self._problems)
@@ -226,6 +230,13 @@ class _Reader:
             if color and not self._is_deployed(color):
                 fix = f"Deploy it first, in an update of its own: pulumi config set {color}:imageTag <tag>"
                 self._refuse(f"{PROJECT}:{role}", color, f"a deployed color, and {color}:imageTag is not set", fix)
+
+    def _check_verify(self) -> None:
+        given = self._fields({"url": "url", "routing": "routing", "host": "host", "tlsSecret": "tls_secret"})
+        defaults = {name: getattr(Settings, name) for name in ("url", "routing", "host", "tls_secret")}
+        if self._values.get("bluegreen:verify") and not users_url(**defaults | given):
+            fix = "Set bluegreen:url, or (istio) a bluegreen:host that is no wildcard."
+            self._refuse("bluegreen:verify", "true", "false as long as nothing says where users enter", fix)
 
     def _is_deployed(self, color: str) -> bool:
         return bool(self._config.get(f"{color}:imageTag"))

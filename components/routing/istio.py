@@ -49,7 +49,7 @@ class Routing(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self),
             labels={"app": app},
         )
-        Manifest(
+        self.route = Manifest(
             object_name,
             _API,
             "VirtualService",

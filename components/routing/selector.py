@@ -26,7 +26,9 @@ class Routing(pulumi.ComponentResource):
         self._settings = settings
         self._ready = ready
         app = settings.service.name
-        users = self._service(app, settings.active_color, settings.node_port, hooks=hooks, protect=settings.protect)
+        self.route = users = self._service(
+            app, settings.active_color, settings.node_port, hooks=hooks, protect=settings.protect
+        )
         self.url = pulumi.Output.from_input(settings.url) if settings.url else _address(users)
         self.test_command = pulumi.Output.from_input("")
         if settings.test_color:

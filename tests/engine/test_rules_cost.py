@@ -37,6 +37,9 @@ class Gate:
 
     def migrated(self, _, job):
         return job.urn
+
+    def verified(self, route):
+        return route.urn
 """
 
 

@@ -27,7 +27,6 @@ def test_users_enter_at_the_address_or_at_the_host_and_otherwise_nobody_knows(
     settings = read_settings(BOTH_COLORS | config)
     header = "x-color" if settings.routing == "istio" else ""
     assert entrance.of_users(settings) == (Entrance(url=url, host=host, color_header=header) if url else None)
-    assert entrance.users_url(settings) == url
 
 
 def test_testers_enter_with_the_cookie_or_at_an_address_of_their_own() -> None:
