@@ -4,7 +4,6 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 ROUTING ?= istio
-RATE ?= 2000
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 # The system's, where it is new enough: a distribution builds it with optimizations that pyenv leaves out, and every command
@@ -22,8 +21,8 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: sandbox ## Walk one release through under load (ROUTING=istio|selector, RATE=requests a second)
-	@$(IN_SANDBOX) python -m demo --routing $(ROUTING) --rate $(RATE)
+demo: sandbox ## Walk one release through under load (ROUTING=istio|selector, RATE=requests a second instead of measured)
+	@$(IN_SANDBOX) python -m demo --routing $(ROUTING) $(if $(RATE),--rate $(RATE))
 
 .PHONY: test
 test: check unit cluster-test ## Run everything: check, unit and the tests on the sandbox

@@ -2,26 +2,28 @@
 
 import argparse
 import json
-import os
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from demo import stack
+from demo.served import wait_until_served
 from demo.stack import ROOT, DemoError
 from demo.story import FIRST, STEPS, Outcome, Step, outcome
-from release.probe import Entrance, wait_for
+from release.probe import Entrance
 from traffic.answers import Answers
+from traffic.capacity import bearable_rate
 from traffic.load import Load
 from traffic.report import totals
 from traffic.timeline import Mark, Timeline, draw
@@ -29,7 +31,9 @@ from traffic.vegeta import LoadError
 
 # Long enough between two steps to see in the picture who served.
 HOLD_SECONDS = 2.5
-LONGEST_SECONDS = 300
+LONGEST_SECONDS = 600
+# Requests a second, where the host bears as many: enough to see a switch to the millisecond.
+MOST_RATE = 2000
 
 console = Console(highlight=False)
 
@@ -38,35 +42,39 @@ def main() -> int:
     """Runs the demo; the exit status is 0 when no request failed and no user was served by a color under test."""
     parser = argparse.ArgumentParser(prog="python -m demo", description=sys.modules["demo"].__doc__)
     parser.add_argument("--routing", choices=("istio", "selector"), default="istio")
-    parser.add_argument("--rate", type=int, default=2000, help="requests a second (default 2000)")
+    parser.add_argument(
+        "--rate",
+        type=int,
+        help=f"requests a second (default: what this host bears with a core to spare, at most {MOST_RATE:,})",
+    )
     arguments = parser.parse_args()
     # A shell's background job ignores Ctrl-C, and so would the engine: it then waits five seconds for its plugins to end.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return _Demo(arguments.routing, arguments.rate).run()
+        with stack.alone():
+            return _Demo(arguments.routing, arguments.rate).run()
     except (DemoError, LoadError) as error:
-        console.print(f"[red]The demo stopped.[/] {error}", soft_wrap=True)
+        console.print(f"[red]The demo stopped.[/] {escape(str(error))}", soft_wrap=True)
         return 1
+    except KeyboardInterrupt:
+        console.print("[red]The demo was interrupted.[/] `make demo` removes what it left, and begins anew.")
+        return 130
 
 
 class _Demo:
-    def __init__(self, routing: str, rate: int) -> None:
+    def __init__(self, routing: str, rate: int | None) -> None:
         self._routing = routing
+        self._rate = rate
         self._is_istio = routing == "istio"
-        node = os.environ["NODE_ADDRESS"] if not self._is_istio else ""
-        self._url = os.environ["GATEWAY_URL"] if self._is_istio else f"http://{node}:{stack.NODE_PORT}"
-        self._test_url = self._url if self._is_istio else f"http://{node}:{stack.TEST_NODE_PORT}"
-        self._cookie = "test=true" if self._is_istio else ""
         # The selector has no proxy that could say the color, so there the application does.
         self._header = "x-color" if self._is_istio else "x-served-by"
-        self._load = Load(
-            f"{self._url}/",
-            rate=rate,
-            seconds=LONGEST_SECONDS,
-            keep_alive=self._is_istio,  # a selector moves new connections only
-            color_header=self._header,
-            allowed={urlsplit(self._url).hostname or ""},
-        )
+        if self._is_istio:
+            self._users = Entrance(url=stack.variable("GATEWAY_URL"), color_header=self._header)
+            self._testers = replace(self._users, cookie="test=true")
+        else:
+            node = f"http://{stack.variable('NODE_ADDRESS')}"
+            self._users = Entrance(url=f"{node}:{stack.NODE_PORT}", color_header=self._header)
+            self._testers = Entrance(url=f"{node}:{stack.TEST_NODE_PORT}", color_header=self._header)
         self._marks: list[Mark] = []
         self._seconds: list[float] = []
 
@@ -74,7 +82,9 @@ class _Demo:
         console.rule(f"A release by {self._routing}")
         stack.create(self._routing)
         self._walk(FIRST)
-        self._wait_until_served(self._url, "blue")
+        wait_until_served(self._users, "blue")
+        rate = self._rate or self._measured_rate()
+        self._load = self._load_of(rate)
         began = time.time_ns()
         with self._load:
             time.sleep(HOLD_SECONDS)
@@ -83,8 +93,24 @@ class _Demo:
                 self._seconds.append(self._walk(step))
                 self._verify(step)
                 time.sleep(HOLD_SECONDS)
+            if not self._load.live().running:
+                raise DemoError(f"The load ended before the release did, after {LONGEST_SECONDS} s: this host is too slow.")
         answers = self._load.stop()
-        return self._report(answers, began)
+        return self._report(answers, began, f"{rate:,} requests a second, {'as asked' if self._rate else 'measured'}")
+
+    def _measured_rate(self) -> int:
+        console.print("\n[bold]how many requests a second this host bears with a core to spare[/]")
+        return bearable_rate(self._load_of, MOST_RATE, lambda reading: console.print(f"    {reading}", style="dim"))
+
+    def _load_of(self, rate: int) -> Load:
+        return Load(
+            f"{self._users.url}/",
+            rate=rate,
+            seconds=LONGEST_SECONDS,
+            keep_alive=self._is_istio,  # a selector moves new connections only
+            color_header=self._header,
+            allowed={urlsplit(self._users.url).hostname or ""},
+        )
 
     def _walk(self, step: Step) -> float:
         """One step as a person would type it; returns how long its `pulumi up` took, in seconds."""
@@ -98,9 +124,9 @@ class _Demo:
 
     def _verify(self, step: Step) -> None:
         if step.moves:
-            self._wait_until_served(self._url, step.moves[1])
+            wait_until_served(self._users, step.moves[1])
         if tested := step.change.get("testColor"):
-            self._wait_until_served(self._test_url, tested, self._cookie)
+            wait_until_served(self._testers, tested)
             console.print(f"  testers: 20 of 20 requests in a row served by {tested}")
 
     @contextmanager
@@ -117,14 +143,7 @@ class _Demo:
         served = "  ".join(f"{color} {count:,}/s" for color, count in sorted(live.per_second.items()))
         return Text(f"  users: {served}  failed: {live.failed}  of {live.requests:,}")
 
-    def _wait_until_served(self, url: str, color: str, cookie: str = "") -> None:
-        if not wait_for(Entrance(url=url, cookie=cookie, color_header=self._header), color, seconds=10).is_served:
-            raise DemoError(
-                f"{url} is not served by {color} ten seconds after the route was written. "
-                "See who serves what: kubectl get all,virtualservice --namespace " + stack.NAMESPACE
-            )
-
-    def _report(self, answers: Answers, began_ns: int) -> int:
+    def _report(self, answers: Answers, began_ns: int, load: str) -> int:
         ends = [mark.at_ns for mark in self._marks[1:]] + [max(answers.ended) + 1]
         outcomes = [
             outcome(step, seconds, answers.between(mark.at_ns, end))
@@ -134,7 +153,7 @@ class _Demo:
         activated = next(mark.at_ns for mark in self._marks if mark.name == "activate green")
         leaked = totals(answers.between(began_ns, activated)).succeeded.get("green", 0)
         console.print()
-        console.print(_table(outcomes, counted.requests, counted.failed))
+        console.print(_table(outcomes, load, counted.requests, counted.failed))
         console.print(Timeline(answers, self._marks))
         picture = self._write(answers, outcomes, counted.requests, counted.failed)
         console.print(f"\n{counted.failed} of {counted.requests:,} requests failed.", style="bold")
@@ -155,8 +174,8 @@ class _Demo:
         return picture
 
 
-def _table(outcomes: list[Outcome], requests: int, failed: int) -> Table:
-    table = Table(title="What users saw", title_justify="left")
+def _table(outcomes: list[Outcome], load: str, requests: int, failed: int) -> Table:
+    table = Table(title=f"What users saw: {load}", title_justify="left")
     for column in ("step", "seconds", "requests", "failed", "cut-over, ms"):
         table.add_column(column, justify="left" if column == "step" else "right")
     for each in outcomes:

@@ -1,13 +1,17 @@
 """The demo's stack, driven as a person drives one: by `pulumi config` and `pulumi up`."""
 
+import fcntl
 import json
 import os
 import re
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
+
+from automation import lock
 
 ROOT = Path(__file__).parents[1]
 STACK = "demo"
@@ -22,15 +26,50 @@ class DemoError(Exception):
     """The demo cannot go on; the message says what happened, why and what to do."""
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """Keep other demos of this checkout away. Raises `DemoError` if one is running."""
+    with (ROOT / ".sandbox" / "demo.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DemoError(
+                "Another demo is running on this sandbox. Wait until it ends, then run `make demo` again."
+            ) from None
+        yield
+
+
+def variable(name: str) -> str:
+    """Return a variable of `.sandbox/env`. Raises `DemoError` if it is not set."""
+    if value := os.environ.get(name):
+        return value
+    raise DemoError(f"{name} is not set: run the demo by `make demo`, or source .sandbox/env first.")
+
+
 def create(routing: str) -> None:
-    """A new stack on an empty namespace, configured for blue 1.0 alone; what an earlier demo left is removed first."""
-    if STACK in [each["name"] for each in json.loads(_output("pulumi", "stack", "ls", "--json"))]:
-        _output("pulumi", "destroy", "--stack", STACK, "--yes", "--skip-preview")
-        _output("pulumi", "stack", "rm", STACK, "--yes")
-    _output("kubectl", "create", "namespace", NAMESPACE, allowed=("AlreadyExists",))
+    """Make a new stack on an empty namespace, configured for blue 1.0 alone.
+
+    What an earlier demo left is removed first, also if that demo was killed in the middle of an update. So the namespace is
+    deleted, and the stack with its state: `pulumi destroy` would need a state that is true.
+    """
+    _output("kubectl", "delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=5m")
+    if STACK in [stack["name"] for stack in json.loads(_output("pulumi", "stack", "ls", "--json"))]:
+        _remove_stack()
+    _output("kubectl", "create", "namespace", NAMESPACE)
     _CONFIG_FILE.unlink(missing_ok=True)
     _output("pulumi", "stack", "init", STACK)
     _CONFIG_FILE.write_text(yaml.safe_dump({"config": _first_config(routing)}, sort_keys=False))
+
+
+def _remove_stack() -> None:
+    remove = ("pulumi", "stack", "rm", STACK, "--force", "--yes")
+    try:
+        _output(*remove)
+    except DemoError as error:
+        if not lock.abandoned(str(error)):
+            raise
+        _output("pulumi", "cancel", STACK, "--yes")
+        _output(*remove)
 
 
 def _first_config(routing: str) -> dict[str, object]:
@@ -41,7 +80,7 @@ def _first_config(routing: str) -> dict[str, object]:
     if routing == "selector":
         config |= {"bluegreen:nodePort": NODE_PORT, "bluegreen:testNodePort": TEST_NODE_PORT}
     else:
-        config["bluegreen:url"] = os.environ["GATEWAY_URL"]
+        config["bluegreen:url"] = variable("GATEWAY_URL")
     return config
 
 
@@ -73,8 +112,8 @@ def run(command: list[str], on_line: Callable[[str], None]) -> None:
         raise DemoError(f"{' '.join(command)} failed:\n{''.join(said)}")
 
 
-def _output(*command: str, allowed: tuple[str, ...] = ()) -> str:
+def _output(*command: str) -> str:
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if ran.returncode and not any(word in ran.stderr for word in allowed):
+    if ran.returncode:
         raise DemoError(f"{' '.join(command)} failed:\n{ran.stdout}{ran.stderr}")
     return ran.stdout

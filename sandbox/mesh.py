@@ -29,12 +29,6 @@ GATEWAY_LABELS = {"istio": "ingressgateway", "app": GATEWAY_NAME}
 CLUSTER = "Kubernetes"
 ISTIO_VERSION = "1.31.0"
 
-# A gateway has a node's processors to itself, or nearly; here everything shares two cores. A worker that does not get one for
-# a tenth of a second learns of a new route a tenth of a second after the other. The kernel divides the cores among sessions
-# first, so this weighs in Envoy's session; where the kernel does not know that, all stays as it is.
-PREFERENCE = -10
-_PREFERRED = ("sh", "-c", f'{{ echo {PREFERENCE} >/proc/self/autogroup; }} 2>/dev/null; exec "$@"', "sh")
-
 MESH_CONFIG = {
     # No pod has a sidecar, so there is nobody to speak mutual TLS with, and no proxy whose metrics to merge.
     "enableAutoMtls": False,
@@ -139,7 +133,6 @@ def envoy(layout: Layout) -> Service:
             *("--log-level", "warning"),
             "--disable-hot-restart",
         ],
-        launcher=_PREFERRED,
         is_answering=over_http(f"http://{LOOPBACK}:{ENVOY_ADMIN_PORT}/ready"),
     )
 

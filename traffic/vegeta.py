@@ -10,18 +10,13 @@ import subprocess
 import time
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from functools import lru_cache
-from pathlib import Path
 from typing import IO
 
 REQUEST_TIMEOUT_SECONDS = 5
 MAX_WORKERS = 5_000  # bounds the memory when nothing answers: 5,000 requests in flight hold about 150 MB
 READ_INTERVAL_SECONDS = 0.1
 PIPE_BYTES = 1 << 20  # far more than the rows of one interval
-# An answer counts when it is seen here. A generator with a machine of its own would see it when it comes; this one shares the
-# cores with all that it measures, so the kernel prefers it where it can, as it does the sandbox's gateway.
-PREFERENCE = -10
 
 
 class LoadError(Exception):
@@ -71,10 +66,10 @@ def start_attack(vegeta: str, arguments: Sequence[str], url: str, complaints: IO
         stderr=complaints,
         pipesize=PIPE_BYTES,
         env={**os.environ, "NO_PROXY": "*", "no_proxy": "*"},
-        start_new_session=True,  # Ctrl-C in a terminal is for us to handle, so that the answers are not lost
+        # Ctrl-C in a terminal is for us to handle, so that the answers are not lost. A session of its own would keep it away
+        # too, but the kernel divides the cores among sessions: each attack would get as much as the whole engine.
+        process_group=0,
     )
-    with suppress(OSError):  # not everybody may, and not every kernel knows of it
-        Path(f"/proc/{attack.pid}/autogroup").write_text(str(PREFERENCE))
     assert attack.stdin
     with attack.stdin as targets:
         targets.write(f"GET {url}\n".encode())
@@ -90,7 +85,7 @@ def start_encode(vegeta: str, attacks: Sequence[subprocess.Popen[bytes]], compla
         stdout=subprocess.PIPE,
         stderr=complaints,
         pipesize=PIPE_BYTES,
-        start_new_session=True,
+        process_group=0,
     )
     for output in outputs:
         output.close()  # encode alone holds the pipes now, so an attack ends when encode is gone
