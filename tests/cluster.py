@@ -101,8 +101,11 @@ def connect() -> Cluster:
     return cluster
 
 
-def eventually(look: Callable[[], T], wanted: T, seconds: float = 20) -> None:
-    """Looks again and again until it sees what is `wanted`. Raises `AssertionError` with what it saw last instead."""
+def eventually(look: Callable[[], T], wanted: T, seconds: float = 90) -> None:
+    """Looks again and again until it sees what is `wanted`. Raises `AssertionError` with what it saw last instead.
+
+    `seconds` is only there so that a test cannot hang: no host is as slow.
+    """
     deadline = time.monotonic() + seconds
     while (seen := look()) != wanted:
         assert time.monotonic() < deadline, f"after {seconds} s it is still {seen!r} and not {wanted!r}"

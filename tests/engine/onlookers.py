@@ -12,8 +12,9 @@ from tests.cli import Result, pulumi
 from tests.stack import Environment
 from traffic.report import totals
 
-USERS_A_SECOND = 300
-LONGEST_SECONDS = 120
+# Few enough for a slow host, on which several tests have users at the same time.
+USERS_A_SECOND = 100
+LONGEST_SECONDS = 600
 
 
 @contextlib.contextmanager
@@ -21,6 +22,7 @@ def served_by(environment: Environment, *colors: str) -> Iterator[None]:
     """Users are there all the while; each one is served, by one of `colors`, and each of these serves some."""
     with environment.users.load(USERS_A_SECOND, LONGEST_SECONDS) as load:
         yield
+        assert load.live().running, "users went away before the test ended"
     counted = totals(load.stop())
     assert counted.failed == 0, f"{counted.failed} of {counted.requests} requests failed: {counted.errors}"
     assert set(counted.succeeded) == set(colors), f"users were served by {counted.succeeded}, and not by {colors} alone"

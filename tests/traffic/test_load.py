@@ -7,6 +7,7 @@ from threading import Thread
 
 import pytest
 
+from tests.cluster import eventually
 from traffic import vegeta
 from traffic.load import Load
 from traffic.report import cut_over, totals
@@ -63,15 +64,14 @@ def server() -> Iterator[Server]:
 def test_every_request_is_accounted_for_with_its_color(server: Server, keep_alive: bool) -> None:
     began_ns = time.time_ns()
     with Load(server.url, rate=200, seconds=30, keep_alive=keep_alive, host="app.example", cookie="test=true") as load:
-        time.sleep(1.5)
+        eventually(lambda: load.live().per_second.get("blue", 0) > 100, True)
         live = load.live()
     answers = load.stop()
     counted = totals(answers)
     assert counted.errors == ()
     assert counted.succeeded == {"blue": counted.requests}
-    assert counted.requests == pytest.approx(300, rel=0.2)
     assert live.running
-    assert live.per_second["blue"] == pytest.approx(200, rel=0.2)
+    assert 100 < live.requests <= counted.requests
     assert server.asked == {("app.example", "test=true")}
     assert (server.connections == counted.requests) is not keep_alive
     assert began_ns < min(answers.started) < max(answers.ended) < time.time_ns()
@@ -79,14 +79,14 @@ def test_every_request_is_accounted_for_with_its_color(server: Server, keep_aliv
 
 def test_a_switch_is_timed_by_the_clock_of_this_machine(server: Server) -> None:
     with Load(server.url, rate=200, seconds=30) as load:
-        time.sleep(0.5)
-        switched_ns = time.time_ns()
+        eventually(lambda: load.live().requests > 0, True)
+        before_ns = time.time_ns()
         server.color = "green"
-        time.sleep(0.5)
+        eventually(lambda: "green" in load.answers().color, True)
+        after_ns = time.time_ns()
     switch = cut_over(load.stop(), "blue", "green")
     assert switch is not None
-    assert 0 <= switch.first_new_ns - switched_ns < 100_000_000
-    assert switch.milliseconds < 50
+    assert before_ns < switch.first_new_ns < after_ns
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_switch_is_timed_by_the_clock_of_this_machine(server: Server) -> None:
 def test_answers_that_are_not_what_users_want_are_failures(server: Server, status: int, color: str, error: str) -> None:
     server.status, server.color = status, color
     with Load(server.url, rate=50, seconds=30) as load:
-        time.sleep(0.3)
+        eventually(lambda: load.live().failed > 0, True)
         live = load.live()
     counted = totals(load.stop())
     assert counted.failed == counted.requests >= live.failed > 0
@@ -111,7 +111,7 @@ def test_refused_connections_are_failures(server: Server) -> None:
     server.shutdown()
     server.server_close()
     with Load(server.url, rate=50, seconds=30) as load:
-        time.sleep(0.2)
+        eventually(lambda: load.live().failed > 0, True)
     answers = load.stop()
     assert set(answers.status) == {0}
     assert "connection refused" in totals(answers).errors[0]
@@ -119,11 +119,8 @@ def test_refused_connections_are_failures(server: Server) -> None:
 
 def test_the_load_ends_by_itself(server: Server) -> None:
     with Load(server.url, rate=50, seconds=0.5) as load:
-        deadline = time.monotonic() + 10
-        while load.live().running and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert not load.live().running
-    assert len(load.stop()) == pytest.approx(25, abs=2)
+        eventually(lambda: load.live().running, False)
+    assert len(load.stop()) == 25
 
 
 def test_what_vegeta_cannot_do_is_an_error_with_its_words() -> None:

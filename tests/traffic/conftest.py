@@ -1,0 +1,25 @@
+"""How many users there are under load: as many as this host bears."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.stack import Environment
+from traffic.capacity import bearable_rate
+
+MOST_USERS_A_SECOND = 1200
+
+
+@pytest.fixture(scope="session")
+def users_a_second(figures: Callable[[str], None]) -> Callable[[Environment], int]:
+    """Requests a second that this host bears with a core to spare, measured once for each routing on a standing environment."""
+    measured: dict[str, int] = {}
+
+    def rate(environment: Environment) -> int:
+        routing = environment.routing
+        if routing not in measured:
+            measured[routing] = bearable_rate(lambda rate: environment.users.load(rate, 60), MOST_USERS_A_SECOND)
+            figures(f"users by {routing}: {measured[routing]:,} a second, measured")
+        return measured[routing]
+
+    return rate
