@@ -198,8 +198,17 @@ def _is_loopback(host: str) -> bool:
 
 
 def _sources(url: str, rate: int) -> list[str | None]:
-    """Return the addresses to open new connections from: as many of loopback's as the rate needs, elsewhere any one."""
+    """Return the addresses to open new connections from: as many of loopback's as the rate needs, elsewhere any one.
+
+    Each load has addresses of its own, so that no load pays for an outage before it. While a Service has no ready pod, kube-
+    proxy refuses connections to its node port. On the node itself the kernel records each of them first (conntrack: SYN_SENT,
+    two minutes, no pod). The next connection from the same address and port follows that record although pods are ready by
+    then, and is refused once more. A client on another machine leaves no record: there the kernel records a connection only
+    after the packet filter has let it in.
+    """
     host = urlsplit(url).hostname or ""
     if not (_is_loopback(host) and ipaddress.ip_address(host).version == 4):
         return [None]
-    return [f"127.0.0.{index + 1}" for index in range(-(-rate // NEW_CONNECTIONS_PER_SOURCE))]
+    second = int(time.time())
+    block = f"127.{1 + second // 250 % 250}.{second % 250}"  # comes back after 17 hours
+    return [f"{block}.{index + 1}" for index in range(-(-rate // NEW_CONNECTIONS_PER_SOURCE))]

@@ -83,6 +83,22 @@ def test_the_test_route_never_leaks(
     figures(f"the test route by {standing.routing}: {seen[0].requests:,} users on blue, {seen[1].requests:,} testers on green")
 
 
+@pytest.mark.parametrize("standing", ["selector"], indirect=True)
+def test_requests_that_were_refused_while_no_pod_was_ready_are_not_refused_in_the_next_load(standing: Environment) -> None:
+    where = ("--namespace", standing.name)
+    live = f"deployment/myapp-{standing.users.served_by()}"
+    standing.cluster.kubectl("scale", live, *where, "--replicas=0")
+    eventually(lambda: "refused" in standing.users.served_by(), True)
+    with standing.users.load(400, LONGEST_SECONDS) as load:
+        eventually(lambda: load.live().failed >= 2 * MANY, True)
+    standing.cluster.kubectl("scale", live, *where, "--replicas=2")
+    standing.cluster.kubectl("rollout", "status", live, *where, "--timeout=50s")
+    eventually(lambda: standing.users.served_by().startswith("nobody"), False)
+    with standing.users.load(400, LONGEST_SECONDS) as load:
+        eventually(lambda: load.live().requests >= 2 * MANY, True)
+    assert totals(load.stop()).errors == ()
+
+
 @pytest.fixture(scope="module")
 def routed(standing: Environment) -> Environment:
     """An environment routed by the cookie: blue for users, green for testers."""

@@ -45,12 +45,18 @@ def test_without_vegeta_the_way_to_it_is_named(monkeypatch: pytest.MonkeyPatch, 
         Load(HERE, rate=1, seconds=1).start()
 
 
-def test_a_new_connection_finds_a_port_however_long_the_load_lasts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.fixture
+def attacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The arguments of every attack, a line each, of a stand-in for vegeta."""
     generator, attacks = tmp_path / "vegeta", tmp_path / "attacks"
     encode = '[ "$1" = encode ] && shift 3 && exec cat "$@"'  # ends when the attacks have ended
     generator.write_text(f'#!/bin/sh\n{encode}\ncat >/dev/null\necho "$@" >>{attacks}\n')
     generator.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    return attacks
+
+
+def test_a_new_connection_finds_a_port_however_long_the_load_lasts(attacks: Path) -> None:
     Load(HERE, rate=2000, seconds=600, keep_alive=False).start()
 
     rates = re.findall(r"-rate=(\d+)/1s .*-laddr=(\S+)", attacks.read_text())
@@ -58,3 +64,12 @@ def test_a_new_connection_finds_a_port_however_long_the_load_lasts(monkeypatch: 
     assert sum(int(rate) for rate, _ in rates) == 2000
     # A port that has been used is kept for a minute, and the search for a free one is long when half of 28,000 are.
     assert max(int(rate) * 60 for rate, _ in rates) <= 14_000
+
+
+def test_no_load_opens_connections_from_the_addresses_of_another(attacks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads = 3
+    for second in range(loads):
+        monkeypatch.setattr("time.time", lambda now=1_800_000_249 + second: now)
+        Load(HERE, rate=400, seconds=1, keep_alive=False).start()
+    sources = re.findall(r"-laddr=(127\.\S+)", attacks.read_text())
+    assert len(set(sources)) == len(sources) == 2 * loads
