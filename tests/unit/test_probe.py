@@ -41,7 +41,7 @@ def test_waiting_ends_with_what_was_seen_instead(reply: Reply) -> None:
 
 def test_without_a_header_that_names_the_color_any_good_answer_counts() -> None:
     with server(lambda _: Reply()) as url:
-        assert wait_for(Entrance(url=url, color_header=""), "green", seconds=2).is_served
+        assert wait_for(Entrance(url=url, color_header=""), "green").is_served
 
 
 def test_nobody_there_is_an_answer_too() -> None:
