@@ -56,8 +56,10 @@ def server() -> Iterator[Server]:
     vegeta.find()  # fails with the way to it, rather than skipping what cannot be tested
     with Server() as running:
         Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
-        yield running
-        running.shutdown()
+        try:
+            yield running
+        finally:  # a thread that polls a closed socket never sleeps again
+            running.shutdown()
 
 
 @pytest.mark.parametrize("keep_alive", [True, False], ids=["kept-alive connections", "new connections"])

@@ -115,8 +115,10 @@ def api_server(
         if tls:
             running.socket = tls.wrap_socket(running.socket, server_side=True)
         Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"{'https' if tls else 'http'}://127.0.0.1:{running.server_address[1]}", asked
-        running.shutdown()
+        try:
+            yield f"{'https' if tls else 'http'}://127.0.0.1:{running.server_address[1]}", asked
+        finally:  # a thread that polls a closed socket never sleeps again
+            running.shutdown()
 
 
 def kubeconfig(name: str, server: str, *, current: str = "", **user: Any) -> dict[str, Any]:

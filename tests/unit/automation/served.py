@@ -45,5 +45,7 @@ def server(answer: Callable[[Asked], Reply]) -> Iterator[str]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
         Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_address[1]}"
-        running.shutdown()
+        try:
+            yield f"http://127.0.0.1:{running.server_address[1]}"
+        finally:  # a thread that polls a closed socket never sleeps again
+            running.shutdown()
