@@ -3,6 +3,7 @@
 # ruff: noqa: E402 - the first statement is there for the sake of the imports
 import atexit
 import gc
+import os
 import signal
 
 # An update that has been refused is over, and the engine interrupts the program at once. What users should read then is the
@@ -23,6 +24,7 @@ from components.environment import Environment
 from components.manifest import owner
 from components.provider import placed_in, provider
 from gate import Gate
+from release.about import About
 from release.config_file import misread_numbers
 from release.live import Cluster
 from release.settings import SettingsError, read_settings
@@ -30,8 +32,9 @@ from release.steps import next_steps
 
 config = CONFIG.get()
 try:
+    about = About.given(os.environ)
     settings = read_settings(config, [*filter(is_config_secret, config)], misread_numbers(config, Path.cwd()))
-except SettingsError as error:
+except (SettingsError, ValueError) as error:
     raise pulumi.RunError(str(error)) from None
 
 service = settings.service.name
@@ -39,6 +42,7 @@ gate = Gate(
     settings,
     Cluster(context=settings.context, namespace=settings.namespace, app=service, routing=settings.routing),
     owner(),
+    about,
 )
 # Explicit, so that the cluster is named in the config and not by whoever runs the command. The engine starts the provider
 # while the gate reads what is live.

@@ -34,6 +34,11 @@ _RELEASE_FROM_STATE = click.option(
 )
 
 
+_MATCH_ROOM = click.option(
+    "--match-room", is_flag=True, help="First scale the color to as many pods as serve users now, in an update of its own."
+)
+
+
 class _Group(click.Group):
     def list_commands(self, _: click.Context) -> list[str]:
         """In the order of a release, as they are written below."""
@@ -121,8 +126,9 @@ def test(session: "Session", **arguments: Any) -> None:
 @click.option("--expect-tested", is_flag=True, help="Go on only if its pods have passed the smoke tests.")
 @click.option("--bake", type=Duration(), default=0, help="How long to watch afterwards, such as 2m.")
 @_CHECKS
+@_MATCH_ROOM
 @changing
-def activate(session: "Session", color: str, bake: float, checks: Path | None, **expected: Any) -> None:
+def activate(session: "Session", color: str, bake: float, checks: Path | None, match_room: bool, **expected: Any) -> None:
     """Move users to a color.
 
     Returns when every answer comes from it. With --bake it goes on asking as users do, and rolls back by itself when more
@@ -133,14 +139,15 @@ def activate(session: "Session", color: str, bake: float, checks: Path | None, *
     approval = verbs.Approval(
         release=expected["expect_release"], image=expected["expect_image"], is_tested=expected["expect_tested"]
     )
-    verbs.activate(session, color, approval, bake_seconds=bake, checks=checks)
+    verbs.activate(session, color, approval, bake_seconds=bake, checks=checks, match_room=match_room)
 
 
 @cli.command()
 @click.argument("color", type=click.Choice(COLORS), required=False)
 @click.option("--now", is_flag=True, help="Write the route first and update the stack afterwards: users are back in a blink.")
+@_MATCH_ROOM
 @changing
-def rollback(session: "Session", color: str | None, now: bool) -> None:
+def rollback(session: "Session", color: str | None, now: bool, match_room: bool) -> None:
     """Move users back to what served before.
 
     Refused when that color has got another image since. With --now it is not: that goes, without COLOR,
@@ -148,7 +155,7 @@ def rollback(session: "Session", color: str | None, now: bool) -> None:
     """
     from automation import verbs
 
-    (verbs.rollback_now if now else verbs.rollback)(session, color)
+    (verbs.rollback_now if now else verbs.rollback)(session, color, match_room)
 
 
 @cli.command()

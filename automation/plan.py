@@ -25,13 +25,17 @@ _PASSING = re.compile(r"^(Previewing update|@ |Duration|View (in Browser|Live)|L
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What an update would do. `traffic` and `testers` read "blue 1.0 -> green 2.0", or "blue 1.0" when nothing moves."""
+    """What an update would do. `traffic` and `testers` read "blue 1.0 -> green 2.0", or "blue 1.0" when nothing moves.
+
+    `room` reads "6 pods -> 2 pods" when users move: the ready pods that serve them now, and those that will; else it is empty.
+    """
 
     project: str
     stack: str
     host: str
     verdict: str
     traffic: str
+    room: str
     testers: str
     pods: list[str]
     steps: list[Step]
@@ -53,6 +57,7 @@ def make(record: Record, settings: Settings, live: Live | None, *, project: str,
         host=settings.url or settings.host,
         verdict=_verdict(record, steps, live, settings.active_color),
         traffic=_moves(was[0], settings.active_color, before, after),
+        room=_room(live, settings.active_color) if live else "",
         testers=_moves(was[1], settings.test_color, before, after),
         pods=pods,
         steps=steps,
@@ -66,6 +71,17 @@ def _moves(was: str, becomes: str, before: Mapping[str, str], after: Mapping[str
     old = f"{was} {before.get(was, '')}".strip() or "nobody"
     new = f"{becomes} {after.get(becomes, '')}".strip() or "nobody"
     return new if old == new or (was == becomes and was not in before) else f"{old} -> {new}"
+
+
+def _room(live: Live, becomes: str) -> str:
+    leaves, target = live.colors.get(live.active), live.colors.get(becomes)
+    if leaves is None or target is None or live.active == becomes:
+        return ""
+    return f"{_pods_of(leaves.ready)} -> {_pods_of(target.room)}"
+
+
+def _pods_of(count: int) -> str:
+    return f"{count} pod" if count == 1 else f"{count} pods"
 
 
 def _verdict(record: Record, steps: Sequence[Step], live: Live | None, becomes: str) -> str:
@@ -113,7 +129,7 @@ def _summary(plan: Plan) -> Iterator[str]:
     yield f"<!-- bluegreen plan: {plan.project}/{plan.stack} -->"
     yield f"### {plan.stack}: {plan.verdict}"
     yield ""
-    yield f"`{plan.host}`: {plan.traffic}"
+    yield f"`{plan.host}`: {_traffic(plan)}"
     yield ""
     for refusal in plan.refusals:
         first, _, rest = refusal.partition("\n")
@@ -130,6 +146,10 @@ def _summary(plan: Plan) -> Iterator[str]:
         yield f"\nand {len(plan.steps) - MOST_ROWS} more"
 
 
+def _traffic(plan: Plan) -> str:
+    return f"{plan.traffic} ({plan.room})" if plan.room else plan.traffic
+
+
 def _row(step: Step) -> str:
     differs = ", ".join(f"`{path}`" for path in sorted(step.differs)[:4]) + (" ..." if len(step.differs) > 4 else "")
     return f"| `{SYMBOLS.get(step.operation, step.operation)}` | {step.kind} | {step.name} | {differs} |"
@@ -144,7 +164,7 @@ def show(plan: Plan, progress: Progress, *, as_markdown: bool) -> None:
     elif as_markdown:
         print(markdown(plan), end="")
     else:
-        print(f"{plan.stack}: {plan.verdict}\n  {plan.host}: {plan.traffic}\n  testers: {plan.testers}")
+        print(f"{plan.stack}: {plan.verdict}\n  {plan.host}: {_traffic(plan)}\n  testers: {plan.testers}")
         print(f"  pods:    {'; '.join(plan.pods) or 'none change'}")
         for warning in plan.warnings:
             print(f"  warning: {warning.splitlines()[0]}")

@@ -28,6 +28,7 @@ from automation.progress import Progress
 from automation.stack import Stack, UpdateError
 from automation.steps import EXPECT, Changes
 from automation.updates import Record, Step
+from release.about import About
 from release.live import Live, LiveError
 from release.probe import Entrance
 
@@ -56,12 +57,14 @@ class Session:
         verb: str,
         changes: Changes,
         *,
+        about: About | None = None,
         expect: str | None = None,
         watch: Entrance | None = None,
         route_alone: bool = False,
     ) -> Record:
         """Makes `changes` in the config and runs the update.
 
+        The program refuses an update that does more than `about` covers; None may change anything.
         `expect` is what a switch approves, for this update alone; `watch` is where a terminal shows who serves. With
         `route_alone` (users have been moved already) a preview comes first, anything else that it would change stops the
         command, and the config keeps the change whatever happens: it says where users are.
@@ -78,7 +81,7 @@ class Session:
             try:
                 if route_alone:
                     self._refuse_more_than_the_route()
-                record = self.stack().up(f"bluegreen {verb}, by {who()}")
+                record = self.stack().up(f"bluegreen {verb}, by {who()}", about)
             except ReleaseError as error:
                 is_wished = isinstance(error, UpdateError) and error.record.has_changed
                 if not is_wished and not route_alone:

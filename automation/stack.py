@@ -17,6 +17,7 @@ from automation import lock
 from automation.outcomes import Exit, ReleaseError
 from automation.process import Event, Pulumi
 from automation.updates import Record, Step
+from release.about import VARIABLE, About
 
 ROOT = Path(__file__).parents[1]
 
@@ -45,13 +46,16 @@ class Stack:
         self._timeout_seconds = timeout_seconds
         self._show = show
 
-    def up(self, message: str) -> Record:
-        """Runs `pulumi up`, waiting for its turn. Raises `ReleaseError`; what was changed by then is in its `record`."""
+    def up(self, message: str, about: About | None = None) -> Record:
+        """Runs `pulumi up`, waiting for its turn. The program refuses what `about` does not cover; None may change anything.
+
+        Raises `ReleaseError`; what was changed by then is in its `record`.
+        """
         until = time.monotonic() + self._wait_seconds
         pause_seconds, told = 0.5, ""
         while True:
             try:
-                return self._run("up", "--yes", "--skip-preview", "--message", message, show=self._show)
+                return self._run("up", "--yes", "--skip-preview", "--message", message, about=about, show=self._show)
             except auto.errors.ConcurrentUpdateError as error:
                 holder = self._may_wait(str(error), until)
             except UpdateError as error:
@@ -111,7 +115,7 @@ class Stack:
     def _where(self) -> list[str]:
         return ["--stack", self.name, "--config-file", self._config_file]
 
-    def _run(self, *command: str, show: Show) -> Record:
+    def _run(self, *command: str, show: Show, about: About | None = None) -> Record:
         """Runs an update or a preview. The Automation API's own asks the CLI for its version before, and for outputs and
         history afterwards, which nothing here needs.
         """
@@ -121,9 +125,10 @@ class Stack:
             if shown := record.add(event):
                 show(shown)
 
+        variables = {"PULUMI_DEBUG_COMMANDS": "true", VARIABLE: str(about or "")}
         arguments = [*command, "--color", "never", "--exec-kind", "auto.local", *self._where()]
         try:
-            ran = self._ask(lambda pulumi: pulumi.run(arguments, str(ROOT), {"PULUMI_DEBUG_COMMANDS": "true"}), take)
+            ran = self._ask(lambda pulumi: pulumi.run(arguments, str(ROOT), variables), take)
         except ReleaseError as error:
             raise UpdateError(error.status, str(error), record) from None
         record.text = ran.stdout

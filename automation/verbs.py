@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from automation import bake, emergency, history, plan, smoke, steps, tested
+from automation import bake, emergency, history, plan, room, smoke, steps, tested
 from automation.outcomes import Exit, ReleaseError
 from automation.session import Session
 from automation.stack import UpdateError
 from automation.steps import Changes
 from automation.updates import Record
+from release.about import About
 from release.probe import Entrance, wait_for
 from release.routing import LAYERS
 from release.settings import PROJECT, other
@@ -19,13 +20,14 @@ from release.settings import PROJECT, other
 LEAVING_SECONDS = 120
 
 
-def up(session: Session, verb: str = "up", changes: Changes | None = None) -> None:
+def up(session: Session, about: About | None = None, changes: Changes | None = None) -> None:
     """Brings the environment to what its config says, with `changes`; if users moved, verifies with real requests who serves.
 
+    With `about` the program refuses an update that does more than `about` covers.
     Raises `ReleaseError` with status 10 if users moved by the route and are not served by that color in time.
     """
-    before = _active(session)
-    record = session.apply(verb, changes or {})
+    verb, before = str(about or "up"), _active(session)
+    record = session.apply(verb, changes or {}, about=about)
     after = session.live().active
     users = session.environment.known_users()
     is_moved = bool(after) and (after != before or _is_route_written(session, record))
@@ -71,7 +73,7 @@ def show_plan(session: Session, as_markdown: bool) -> None:
 
 def deploy(session: Session, color: str, image: str, release: str | None) -> None:
     """Gives a color an image, and returns when its pods are ready."""
-    up(session, f"deploy {color}", steps.deploy(color, image, release))
+    up(session, About(verb="deploy", color=color), steps.deploy(color, image, release))
 
 
 def decommission(session: Session, color: str, expect_served: bool = False) -> None:
@@ -83,7 +85,8 @@ def decommission(session: Session, color: str, expect_served: bool = False) -> N
     settings = session.environment.settings()
     if expect_served:
         steps.expect_served(settings, color, history.served(session.stack().history(), color), f"decommission {color}")
-    record = session.apply(f"decommission {color}", steps.decommission(settings, color))
+    about = About(verb="decommission", color=color)
+    record = session.apply(str(about), steps.decommission(settings, color), about=about)
     until = time.monotonic() + LEAVING_SECONDS
     while color in session.live().colors and time.monotonic() < until:
         session.progress.passing(f"{color} is leaving")
@@ -95,9 +98,10 @@ def test(session: Session, color: str, checks: Path | None, command: Sequence[st
     """Sends testers to a color, waits until they arrive there, and runs the smoke tests. Raises with status 10."""
     listed = smoke.read(checks) if checks else []
     testers = session.environment.testers()
-    record = session.apply(f"test {color}", steps.test(color))
+    about = About(verb="test", color=color)
+    record = session.apply(str(about), steps.test(color), about=about)
     seen = _verify(session, testers, color, "testers")
-    _done(session, f"test {color}", [str(step) for step in record.ended if step.is_object], [seen])
+    _done(session, str(about), [str(step) for step in record.ended if step.is_object], [seen])
     smoke_test(session, testers, color, listed, command)
 
 
@@ -150,25 +154,32 @@ def activate(
     *,
     bake_seconds: float = 0,
     checks: Path | None = None,
+    match_room: bool = False,
 ) -> None:
-    """Moves users to a color, and returns when every answer comes from there, and after `bake_seconds` of watching."""
+    """Moves users to a color, and returns when every answer comes from there, and after `bake_seconds` of watching.
+
+    With `match_room` the color first gets as many pods as serve users now.
+    """
     listed = smoke.read(checks) if checks else []
     settings, users = session.environment.settings(), session.environment.users()
     if approval.release or approval.image:
         steps.approve(settings, session.live(), color, approval.release, approval.image)
     if approval.is_tested:
         tested.refuse_untested(session, color)
+    if match_room:
+        room.match(session, color)
     origin = session.live().active if bake_seconds else ""
     compared = bake.before(users, origin, listed) if origin else None
-    _move(session, users, color, f"activate {color}", expect=approval.release or approval.image)
+    _move(session, users, About(verb="activate", color=color), expect=approval.release or approval.image)
     if compared and origin != color:
         _bake(session, users, (origin, color), bake_seconds, compared)
 
 
-def _move(session: Session, users: Entrance, color: str, verb: str, expect: str | None = None) -> None:
-    changes = steps.activate(session.environment.settings(), color)
-    record = session.apply(verb, changes, expect=expect, watch=users)
-    seen = _verify(session, users, color, "users")
+def _move(session: Session, users: Entrance, about: About, expect: str | None = None) -> None:
+    changes = steps.activate(session.environment.settings(), about.color)
+    verb = f"rollback to {about.color}" if about.verb == "rollback" else str(about)
+    record = session.apply(verb, changes, about=about, expect=expect, watch=users)
+    seen = _verify(session, users, about.color, "users")
     _done(session, verb, [str(step) for step in record.ended if step.is_object], [seen])
 
 
@@ -194,10 +205,10 @@ def _bake(session: Session, users: Entrance, move: tuple[str, str], seconds: flo
     )
 
 
-def rollback(session: Session, to: str | None) -> None:
+def rollback(session: Session, to: str | None, match_room: bool = False) -> None:
     """Moves users back to the color that served before, if it still runs what it ran then.
 
-    Said twice, it does not move them forward again.
+    Said twice, it does not move them forward again. With `match_room` that color first gets as many pods as serve users now.
     """
     settings, updates = session.environment.settings(), session.stack().history()
     if to is None and history.is_back_already(updates, settings.active_color):
@@ -215,11 +226,18 @@ def rollback(session: Session, to: str | None) -> None:
             f"{settings.active_color}.\n  next: bluegreen deploy {target} --image <tag>, then bluegreen activate {target}",
         )
     steps.expect_served(settings, target, history.served(updates, target), f"activate {target}")
-    _move(session, session.environment.users(), target, f"rollback to {target}")
+    if match_room:
+        room.match(session, target)
+    _move(session, session.environment.users(), About(verb="rollback", color=target))
 
 
-def rollback_now(session: Session, to: str | None) -> None:
-    """Moves users by writing the route, and then brings config and state to the same truth. See `emergency`."""
+def rollback_now(session: Session, to: str | None, match_room: bool = False) -> None:
+    """Moves users by writing the route, and then brings config and state to the same truth. See `emergency`.
+
+    With `match_room` an ordinary update comes before that, and gives the color as many pods as serve users now.
+    """
+    if match_room:
+        room.match(session, to)
     moved = emergency.moved(session.environment, to)
     took = f"{moved.seconds * 1000:.0f} ms"
     session.progress.event(

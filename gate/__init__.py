@@ -4,6 +4,7 @@ What is refused is decided in `release/`. Nothing in the cluster is changed here
 """
 
 import asyncio
+import functools
 from typing import Any
 
 import pulumi
@@ -13,32 +14,42 @@ from gate.hooks import Hooks, Judge
 from gate.migration import Migration
 from gate.pods import PodsOfColor
 from gate.verification import Verification
+from release.about import About
 from release.live import Cluster, Live, LiveError
+from release.routing import LAYERS
 from release.settings import ColorSettings, Settings
 from release.transition import Transition, Wanted, WantedColor, transition
+from release.writes import write
 
 
-def wanted(settings: Settings, owner: str) -> Wanted:
-    """What the config asks for, in the terms of the rules."""
+def wanted(settings: Settings, owner: str, about: About | None = None) -> Wanted:
+    """What the config asks for, in the terms of the rules. `about` is the subcommand that runs the update, if any."""
     return Wanted(
         owner=owner,
         active=settings.active_color,
         test=settings.test_color,
         expect=settings.expect,
+        about=about,
         colors={
-            name: WantedColor(image=color.image, template=fingerprint(color), release=color.release)
+            name: WantedColor(
+                image=color.image,
+                template=fingerprint(color),
+                release=color.release,
+                is_autoscaled=color.max_replicas > 0,
+            )
             for name, color in settings.service.colors.items()
         },
     )
 
 
 class Gate:
-    """One run of the program against one environment."""
+    """One run of the program against one environment. `about` is the subcommand that runs the update, if any."""
 
-    def __init__(self, settings: Settings, cluster: Cluster, owner: str) -> None:
+    def __init__(self, settings: Settings, cluster: Cluster, owner: str, about: About | None = None) -> None:
         self._settings = settings
         self._cluster = cluster
         self._owner = owner
+        self._about = about
         self._judge = Judge(settings.allow)
         self._verification = Verification(settings)
         self._live = Live()
@@ -57,8 +68,12 @@ class Gate:
         except LiveError as error:
             self._unread(error)
             return
-        self._transition = transition(self._live, wanted(self._settings, self._owner))
-        self._hooks = Hooks(self._cluster, self._judge, self._owner, self._transition)
+        if self._about:
+            self._live = await asyncio.to_thread(self._cluster.with_autoscalers, self._live)
+        self._transition = transition(self._live, wanted(self._settings, self._owner, self._about))
+        route = LAYERS[self._settings.routing].objects(self._settings.service.name)
+        beyond = functools.partial(write, self._about, self._live, route)
+        self._hooks = Hooks(self._cluster, self._judge, self._owner, self._transition, beyond)
         if refused := self._judge.refused(self._transition.refusals):
             raise pulumi.RunError("\n\n".join(map(str, refused)) + "\n\n" + self._where_users_are())
         if self._live.foreign:
@@ -155,14 +170,16 @@ class Gate:
 
         1. An object is created only when it is not there yet.
         2. A Deployment is not updated while users move.
-        3. The pods of the live color stay as they are, also where somebody has changed them beside this stack.
+        3. A subcommand writes what it is about.
+        4. The pods of the live color stay as they are, also where somebody has changed them beside this stack.
         """
         if not self._hooks or not args.type_.startswith("kubernetes:"):
             return None
-        hooks = pulumi.ResourceHookBinding(before_create=[self._hooks.creation])
+        subject = [self._hooks.subject] if self._about else []
+        hooks = pulumi.ResourceHookBinding(before_create=[*subject, self._hooks.creation], before_update=[*subject])
         added = pulumi.ResourceOptions(hooks=hooks)
         if args.type_.endswith(":Deployment"):
-            hooks.before_update = [self._hooks.deployment_update]
+            hooks.before_update = [*subject, self._hooks.deployment_update]
             metadata: Any = args.props["metadata"]
             color = metadata["labels"]["color"]
             if color in self._live.serving and color not in self._transition.changes:

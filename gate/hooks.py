@@ -5,12 +5,12 @@ A hook must never be silent when it refuses: the engine takes an error without w
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 
 import pulumi
 
-from release.live import Cluster, is_leaving
+from release.live import Cluster, Object, is_leaving
 from release.rules import Refusal
 from release.transition import Transition
 from release.writes import creation, deployment_update, route_overwrite, route_update
@@ -46,13 +46,24 @@ class Judge:
 
 
 class Hooks:
-    """The hooks of one run, each registered once and shared by all objects that it looks at."""
+    """The hooks of one run, each registered once and shared by all objects that it looks at.
 
-    def __init__(self, cluster: Cluster, judge: Judge, owner: str, transition: Transition) -> None:
+    `beyond` yields the refusals of writing an object that is not what the subcommand is about.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        judge: Judge,
+        owner: str,
+        transition: Transition,
+        beyond: Callable[[Object], Iterable[Refusal]] = lambda _: (),
+    ) -> None:
         self._cluster = cluster
         self._judge = judge
         self._owner = owner
         self._transition = transition
+        self._beyond = beyond
         self.rewritten: set[str] = set()
         """The colors whose Deployments this run updates, whatever the reason."""
 
@@ -72,6 +83,15 @@ class Hooks:
             self._judge.stop_at(creation(f"{kind} {name}", found if is_there else None, self._owner))
 
         return pulumi.ResourceHook("is-not-there", is_not_there, _IN_PREVIEW_TOO)
+
+    @cached_property
+    def subject(self) -> pulumi.ResourceHook:
+        """Before an object is created or updated: checks that the subcommand is about it."""
+
+        def is_subject(args: pulumi.ResourceHookArgs) -> None:
+            self._judge.stop_at(self._beyond(args.new_inputs or {}))
+
+        return pulumi.ResourceHook("is-subject", is_subject, _IN_PREVIEW_TOO)
 
     @cached_property
     def deployment_update(self) -> pulumi.ResourceHook:
@@ -97,10 +117,10 @@ class Hooks:
         return pulumi.ResourceHook("route-is-ours", is_ours, _IN_PREVIEW_TOO)
 
     def route_update(self, moves: tuple[str, str]) -> pulumi.ResourceHook:
-        """Before the route is updated in order to move users: that the target is still ready."""
+        """Before the route is updated to move users: checks that the target is still ready and has room for them."""
 
         async def is_still_ready(_: pulumi.ResourceHookArgs) -> None:
             live = await asyncio.to_thread(self._cluster.live)
-            self._judge.stop_at(route_update(moves, live.colors.get(moves[1])))
+            self._judge.stop_at(route_update(moves, live))
 
         return pulumi.ResourceHook("target-is-still-ready", is_still_ready)

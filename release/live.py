@@ -6,7 +6,7 @@ Nothing here writes and nothing decides. One `Cluster` keeps its connection, so 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -32,7 +32,7 @@ class LiveColor:
     """The Deployment of one color as it is now.
 
     `owner`, `template` and `release` are empty when it does not say. `is_settled` is true when the cluster has taken up
-    the newest template and no pod of an older one is left.
+    the newest template and no pod of an older one is left. `is_autoscaled` is known only after `Cluster.with_autoscalers`.
     """
 
     image: str
@@ -42,11 +42,17 @@ class LiveColor:
     replicas: int = 1
     ready: int = 1
     is_settled: bool = True
+    is_autoscaled: bool = False
 
     @property
     def is_ready(self) -> bool:
         """Whether every pod that is wanted is there, is of the newest template, and is ready."""
         return self.is_settled and 0 < self.replicas <= self.ready
+
+    @property
+    def room(self) -> int:
+        """How many pods can serve users: those that are ready, or those that will be when the color becomes ready."""
+        return self.ready if self.is_ready else max(self.ready, self.replicas)
 
     def runs(self, image: str) -> bool:
         """Whether the pods run `image`, also where an admission controller has pinned its tag to a digest."""
@@ -117,6 +123,18 @@ class Cluster:
     def route(self) -> list[Object | None]:
         """The objects of the route, the users' first, None for each that does not exist."""
         return [self.get(*ref) for ref in self._layer.objects(self._app)]
+
+    def with_autoscalers(self, live: Live) -> Live:
+        """`live` with the colors marked that have an autoscaler of their stack; none without the right to get autoscalers."""
+        marked = {name: replace(color, is_autoscaled=self._has_autoscaler(name, color)) for name, color in live.colors.items()}
+        return replace(live, colors=marked)
+
+    def _has_autoscaler(self, name: str, color: LiveColor) -> bool:
+        try:
+            found = self.get("autoscaling/v2", "HorizontalPodAutoscaler", f"{self._app}-{name}")
+        except LiveError:
+            return False
+        return found is not None and annotation(found, marks.OWNER) == color.owner
 
     def get(self, api_version: str, kind: str, name: str) -> Object | None:
         """One object, or None when it does not exist. A kind that the cluster does not have is a `LiveError`."""

@@ -7,7 +7,7 @@ The rules that config alone can break (an active color that is not deployed, a t
 from dataclasses import dataclass
 from enum import StrEnum
 
-EXCEPTIONS = ("adopt", "change-live", "overwrite-route", "remove-live", "switch-and-change", "unready", "unread")
+EXCEPTIONS = ("adopt", "change-live", "less-room", "overwrite-route", "remove-live", "switch-and-change", "unready", "unread")
 """What `bluegreen:allow` takes. `unread` lets an update go on when the cluster cannot be read."""
 
 
@@ -21,6 +21,8 @@ class Rule(StrEnum):
     NEVER_BOTH = "one update moves users or changes pods, never both"
     SAME_IMAGE = "users move only to a color that runs this very image"
     READY = "users move only to a color that is ready"
+    ROOM = "users move only to a color with at least as many ready pods as the color they leave"
+    ABOUT = "a subcommand changes what it is about and nothing else"
     APPROVED = "a promotion names what it approves"
     ROUTE_KEPT = "what somebody else wrote into the route is not overwritten"
 

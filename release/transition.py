@@ -7,6 +7,7 @@ Plain functions over plain data: no Pulumi, no cluster. What is decided here is 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from release.about import About, Change, beyond
 from release.image import Image
 from release.live import Live, LiveColor
 from release.rules import Refusal, Rule
@@ -19,16 +20,21 @@ class WantedColor:
     image: str
     template: str
     release: str = ""
+    is_autoscaled: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """An environment as the config wants it, and who wants it. `expect` is what a promotion approves, or empty."""
+    """An environment as the config wants it, and who wants it.
+
+    `expect` is what a promotion approves, or empty. `about` is the subcommand that runs the update, None for `up`.
+    """
 
     owner: str
     active: str
     test: str = ""
     expect: str = ""
+    about: About | None = None
     colors: Mapping[str, WantedColor] = field(default_factory=dict)
 
 
@@ -50,8 +56,9 @@ def transition(live: Live, wanted: Wanted) -> Transition:
     """What turns `live` into `wanted`, with every refusal there is."""
     moves = _moves(live, wanted.active)
     changes = tuple(name for name in wanted.colors if _changes(live, wanted, name))
-    refusals = [*_foreign(live, wanted)]
-    # Whose environment it is comes first: the rest would speak of another stack's colors.
+    # Whose environment it is comes first: the rest would speak of another stack's colors. Then what the subcommand is about: if
+    # the config file is behind, the remedies of the rest would deploy what it says.
+    refusals = [*_foreign(live, wanted)] or [*_beyond(live, wanted, moves, changes)]
     if not refusals:
         for name in sorted(live.serving):
             refusals += [*_live_color_stays(live, wanted, name, changes, moves)]
@@ -63,6 +70,18 @@ def _moves(live: Live, target: str) -> tuple[str, str] | None:
     """From where and to where users move. If the route does not say where they are, they may be on any color."""
     origins = [live.active] if live.active else sorted(live.also - {target})
     return (origins[0], target) if origins and origins[0] != target else None
+
+
+def _beyond(live: Live, wanted: Wanted, moves: tuple[str, str] | None, changes: tuple[str, ...]) -> Iterator[Refusal]:
+    kept = [name for name in live.colors if name in wanted.colors]
+    change = Change(
+        users=moves,
+        testers=(live.test, wanted.test) if live.test != wanted.test else None,
+        pods=changes,
+        removed=[name for name in live.colors if name not in wanted.colors],
+        unscaled=[name for name in kept if live.colors[name].is_autoscaled and not wanted.colors[name].is_autoscaled],
+    )
+    yield from beyond(wanted.about, live, change)
 
 
 def _changes(live: Live, wanted: Wanted, name: str) -> bool:
@@ -157,6 +176,7 @@ def _move(live: Live, wanted: Wanted, moves: tuple[str, str], changes: tuple[str
         )
     if not target.is_ready:
         yield unready(asked, new, target)
+    yield from less_room(moves, live)
     if wanted.expect and not is_approved(target, wanted.colors[new].image, wanted.expect):
         yield unapproved(
             f"{asked}, expecting {wanted.expect}",
@@ -175,6 +195,27 @@ def unready(asked: str, name: str, target: LiveColor) -> Refusal:
         live=f"{target.ready} of {target.replicas} pods of {name} are ready{settled}",
         remedy=f"Wait until {name} is ready, or mend it; users stay where they are.",
         exception="unready",
+    )
+
+
+def less_room(moves: tuple[str, str], live: Live) -> Iterator[Refusal]:
+    """Refuses a move of users to a color with fewer pods than the pods that serve them now.
+
+    Only ready pods of the live color count: a live color with problems must not be harder to leave. A target that is not
+    ready counts with the pods that it wants, because `unready` refuses it already.
+    """
+    old, new = moves
+    leaves, target = live.colors.get(old), live.colors.get(new)
+    if leaves is None or target is None or target.room >= leaves.ready:
+        return
+    pods = f"{leaves.ready} ready pod{'s' if leaves.ready > 1 else ''}"
+    yield Refusal(
+        rule=Rule.ROOM,
+        asked=f"users from {old} to {new}",
+        live=f"{new} has room for {target.room} ({target.ready} of {target.replicas} pods are ready), {old} serves with {pods}",
+        remedy=f"Scale {new} first: bluegreen activate {new} --match-room, or pulumi config set activeColor {old} && "
+        f"pulumi config set {new}:replicas {leaves.ready} && pulumi up, then switch.",
+        exception="less-room",
     )
 
 

@@ -3,12 +3,14 @@
 Plain functions over plain data, as in `transition.py`: no Pulumi, no cluster.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from release.live import LiveColor, Object, annotation
+from release.about import About, refusal, said
+from release.live import Live, Object, annotation, value_at
 from release.marks import OWNER
+from release.routing.base import Ref
 from release.rules import Refusal, Rule
-from release.transition import Transition, unready
+from release.transition import Transition, less_room, unready
 
 
 def deployment_update(transition: Transition, color: str, old: Object, new: Object) -> Iterator[Refusal]:
@@ -32,10 +34,10 @@ def deployment_update(transition: Transition, color: str, old: Object, new: Obje
         )
 
 
-def route_update(moves: tuple[str, str], target: LiveColor | None) -> Iterator[Refusal]:
-    """Refusals of a move of users to a color that was ready when the update began, and is `target` now."""
+def route_update(moves: tuple[str, str], live: Live) -> Iterator[Refusal]:
+    """Refuses a move of users that the rules accepted when the update began, if `live` no longer allows it."""
     old, new = moves
-    asked = f"users from {old} to {new}"
+    asked, target = f"users from {old} to {new}", live.colors.get(new)
     if target is None:
         yield Refusal(
             rule=Rule.READY,
@@ -46,6 +48,7 @@ def route_update(moves: tuple[str, str], target: LiveColor | None) -> Iterator[R
         )
     elif not target.is_ready:
         yield unready(asked, new, target)
+    yield from less_room(moves, live)
 
 
 def route_overwrite(what: str, foreign: str) -> Iterator[Refusal]:
@@ -58,6 +61,18 @@ def route_overwrite(what: str, foreign: str) -> Iterator[Refusal]:
             remedy="Remove that from the route when it is no longer needed (kubectl edit), then update again.",
             exception="overwrite-route",
         )
+
+
+def write(about: About | None, live: Live, route: Iterable[Ref], item: Object) -> Iterator[Refusal]:
+    """Refuses to write an object that is not what the subcommand is about, such as another color's number of pods.
+
+    `route` are the objects of the route.
+    """
+    what = item["kind"], item["metadata"]["name"]
+    is_route = what in {(kind, name) for _, kind, name in route}
+    if about is None or not live.serving or about.may_write(value_at(item, "metadata", "labels", "color"), is_route=is_route):
+        return
+    yield refusal(about, f"a change of {' '.join(what)}", said(live))
 
 
 def creation(what: str, found: Object | None, owner: str) -> Iterator[Refusal]:

@@ -48,6 +48,12 @@ def served(owner: str = OWNER, **change: object) -> Live:
     return Live(active="blue", test="green", route_owner=owner, colors=colors)
 
 
+def crowded() -> Live:
+    """Blue serves with six pods, and green has one."""
+    live = served()
+    return replace(live, colors={**live.colors, "blue": replace(live.colors["blue"], replicas=6, ready=6)})
+
+
 @pytest.fixture
 def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     said: list[str] = []
@@ -77,6 +83,7 @@ MEANT = {
     ),
     "switch-and-change": (served(), SWITCH | {"green:imageTag": "3.0"}, Rule.NEVER_BOTH),
     "unready": (served(ready=0), SWITCH, Rule.READY),
+    "less-room": (crowded(), SWITCH, Rule.ROOM),
     "unread": (LiveError("no answer"), SWITCH, "no answer"),
 }
 
@@ -151,6 +158,15 @@ def test_a_target_that_is_no_longer_ready_when_the_route_is_written_is_refused(
         call(hooks(cluster).route_update(("blue", "green")))
     call(hooks(cluster, "unready").route_update(("blue", "green")))
     assert ["bluegreen:allow has unready" in each for each in warnings] == [True]
+
+
+def test_a_live_color_that_was_scaled_up_when_the_route_is_written_is_not_left(
+    hooks: Callable[..., Hooks], warnings: list[str]
+) -> None:
+    with pytest.raises(RuntimeError, match=Rule.ROOM):
+        call(hooks(Cluster(crowded())).route_update(("blue", "green")))
+    call(hooks(Cluster(crowded()), "less-room").route_update(("blue", "green")))
+    assert ["bluegreen:allow has less-room" in each for each in warnings] == [True]
 
 
 def test_an_object_that_is_there_already_is_refused(hooks: Callable[..., Hooks], warnings: list[str]) -> None:

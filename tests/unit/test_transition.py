@@ -45,6 +45,11 @@ ACCEPTED = {
     "a new image for the idle color": (LIVE, want("blue", blue="1", green="3")),
     "the idle color is deployed": (ONLY_BLUE, want("blue", blue="1", green="2")),
     "the idle color is removed": (LIVE, want("blue", blue="1")),
+    "a switch to as many pods as the live color has ready": (
+        live_with("blue", replicas=6, ready=1),
+        want("green", blue="1", green="2"),
+    ),
+    "a switch to more pods": (live_with("green", replicas=3, ready=3), want("green", blue="1", green="2")),
     "a switch that approves the tag": (LIVE, want("green", expect="2", blue="1", green="2")),
     "a switch to an image that an admission controller has pinned": (
         LIVE_PINNED,
@@ -101,11 +106,11 @@ REFUSED = {
         "is ready",
         "unready",
     ),
-    "a switch to a color without pods": (
-        live_with("green", replicas=0, ready=0),
+    "a switch to a color with fewer pods": (
+        live_with("blue", replicas=6, ready=6),
         want("green", blue="1", green="2"),
-        "is ready",
-        "unready",
+        "at least as many ready pods",
+        "less-room",
     ),
     "a new image for the live color": (
         LIVE,
@@ -171,6 +176,21 @@ def test_a_route_that_cannot_be_understood_is_no_first_installation() -> None:
     assert transition(Live(), want("green", blue="1", green="2")).refusals == ()
 
 
+def test_a_color_with_fewer_pods_is_refused_with_both_numbers_and_the_way() -> None:
+    live = replace(LIVE, colors={"blue": color("1", replicas=6, ready=6), "green": color("2", replicas=2, ready=2)})
+    (refusal,) = transition(live, want("green", blue="1", green="2")).refusals
+    assert refusal.live == "green has room for 2 (2 of 2 pods are ready), blue serves with 6 ready pods"
+    assert "bluegreen activate green --match-room" in refusal.remedy
+    assert "pulumi config set green:replicas 6" in refusal.remedy
+
+
+@pytest.mark.parametrize("replicas", [0, 2])
+def test_a_color_that_is_not_ready_and_wants_fewer_pods_is_refused_for_both(replicas: int) -> None:
+    live = replace(LIVE, colors={"blue": color("1", replicas=3, ready=3), "green": color("2", replicas=replicas, ready=0)})
+    refusals = transition(live, want("green", blue="1", green="2")).refusals
+    assert [each.exception for each in refusals] == ["unready", "less-room"]
+
+
 def test_every_exception_belongs_to_a_rule_or_to_a_cluster_that_cannot_be_read() -> None:
     named = {case[3] for case in REFUSED.values() if case[3]}
     assert named | {"unread", "overwrite-route"} == set(EXCEPTIONS)  # the latter belongs to a hook: test_gate.py
@@ -220,7 +240,17 @@ class Releases(RuleBasedStateMachine):
             **{f"{name}:env": st.sampled_from(["{}", '{"A": "1"}']) for name in COLORS},
         }
         keys = data.draw(st.sets(st.sampled_from(sorted(edits)), min_size=1, max_size=4))
-        self.config |= {key: data.draw(edits[key]) for key in sorted(keys)}
+        self._update({key: data.draw(edits[key]) for key in sorted(keys)}, data)
+
+    @precondition(lambda self: bool(set(self.live.colors) - {self.live.active}))
+    @rule(data=st.data())
+    def switch(self, data: st.DataObject) -> None:
+
+        idle = min(set(self.live.colors) - {self.live.active})
+        self._update({"bluegreen:activeColor": idle, "bluegreen:testColor": ""}, data)
+
+    def _update(self, change: dict[str, str], data: st.DataObject) -> None:
+        self.config = {key: value for key, value in {**self.config, **change}.items() if value}
         try:
             asked = wanted(read_settings(self.config), OWNER)
         except SettingsError:
@@ -233,6 +263,7 @@ class Releases(RuleBasedStateMachine):
         """What the engine does: pods, waiting, the hook's last look, the route, deletions; it may stop after each."""
         assert not (moves and changes), "users move, and pods change"
         assert not moves or moves[0] in asked.colors, "users move, and there is no way back"
+        assert not moves or self._ready(moves[1]) >= self._ready(moves[0]), "users move to fewer pods"
         colors = dict(self.live.colors)
         for name in changes:
             colors[name] = LiveColor(image=asked.colors[name].image, template=asked.colors[name].template, owner=OWNER, ready=0)
@@ -241,7 +272,7 @@ class Releases(RuleBasedStateMachine):
         for name in asked.colors:
             if not colors[name].is_ready and not data.draw(st.booleans(), label=f"{name} becomes ready"):
                 return
-            colors[name] = replace(colors[name], ready=1)
+            colors[name] = replace(colors[name], ready=colors[name].replicas)
         self.changing = set()
         self._live(colors)
         if moves and data.draw(st.booleans(), label="the target fails before the route is written"):
@@ -250,6 +281,16 @@ class Releases(RuleBasedStateMachine):
             return  # the hook refuses
         self.live = replace(self.live, active=asked.active, route_owner=OWNER)
         self._live({name: each for name, each in colors.items() if name in asked.colors})
+
+    def _ready(self, name: str) -> int:
+        return self.live.colors[name].ready if name in self.live.colors else 0
+
+    @precondition(lambda self: bool(self.live.colors))
+    @rule(data=st.data(), pods=st.integers(1, 3))
+    def an_autoscaler_or_a_person_scales_a_color(self, data: st.DataObject, pods: int) -> None:
+        name = data.draw(st.sampled_from(sorted(self.live.colors)))
+        if self.live.colors[name].is_ready:
+            self._live({**self.live.colors, name: replace(self.live.colors[name], replicas=pods, ready=pods)})
 
     def _live(self, colors: dict[str, LiveColor]) -> None:
         self.live = replace(self.live, colors=colors)

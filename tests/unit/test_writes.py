@@ -2,7 +2,7 @@
 
 import pytest
 
-from release.live import LiveColor
+from release.live import Live, LiveColor
 from release.marks import OWNER
 from release.rules import Refusal, Rule
 from release.transition import Transition
@@ -42,17 +42,23 @@ def test_a_deployment_is_not_written_while_users_move(
 
 
 @pytest.mark.parametrize(
-    ("target", "live"),
+    ("target", "rule", "words"),
     [
-        pytest.param(LiveColor(image="shop:2"), None, id="ready"),
-        pytest.param(LiveColor(image="shop:2", ready=0), "0 of 1 pods of green are ready", id="not ready"),
-        pytest.param(None, "green was there when this update began, and now it is gone", id="gone"),
+        pytest.param(LiveColor(image="shop:2", replicas=2, ready=2), None, "", id="ready"),
+        pytest.param(
+            LiveColor(image="shop:2", replicas=2, ready=0), Rule.READY, "0 of 2 pods of green are ready", id="not ready"
+        ),
+        pytest.param(None, Rule.READY, "green was there when this update began, and now it is gone", id="gone"),
+        pytest.param(LiveColor(image="shop:2", ready=1), Rule.ROOM, "green has room for 1", id="scaled down meanwhile"),
     ],
 )
-def test_the_route_is_written_to_a_color_that_is_still_ready(target: LiveColor | None, live: str | None) -> None:
-    assert [(each.rule, each.live, each.exception) for each in route_update(MOVES, target)] == (
-        [(Rule.READY, live, "unready")] if live else []
-    )
+def test_the_route_is_written_to_a_color_that_is_still_ready_and_has_room(
+    target: LiveColor | None, rule: Rule | None, words: str
+) -> None:
+    colors = {"blue": LiveColor(image="shop:1", replicas=2, ready=2), **({"green": target} if target else {})}
+    refusals = [*route_update(MOVES, Live(active="blue", colors=colors))]
+    assert [each.rule for each in refusals] == ([rule] if rule else [])
+    assert all(words in each.live for each in refusals)
 
 
 def existing(**annotations: str) -> dict[str, object]:

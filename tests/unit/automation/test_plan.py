@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from automation.plan import LONGEST, Plan, make, markdown
+from automation.plan import LONGEST, Plan, make, markdown, show
+from automation.progress import Progress
 from automation.updates import Record, Step
 from release.live import Live, LiveColor
 from release.settings import Settings, read_settings
@@ -97,6 +98,17 @@ def test_the_summary_for_a_pull_request_is_as_it_was(case: str) -> None:
         file.parent.mkdir(exist_ok=True)
         file.write_text(summary)
     assert summary == file.read_text()
+
+
+def test_users_who_move_to_fewer_pods_are_told_with_the_traffic(capsys: pytest.CaptureFixture[str]) -> None:
+    colors = {"blue": LiveColor(image=BLUE, replicas=6, ready=6), "green": LiveColor(image=GREEN, replicas=2, ready=2)}
+    made = plan(Record(errors=[REFUSAL]), settings("green", "blue"), Live(active="blue", test="green", colors=colors))
+    assert "`shop.example`: blue 1.0 -> green 2.0 (6 pods -> 2 pods)" in markdown(made)
+    for is_json in (True, False):
+        show(made, Progress(is_json=is_json), as_markdown=False)
+    told = capsys.readouterr().out
+    assert "  shop.example: blue 1.0 -> green 2.0 (6 pods -> 2 pods)\n" in told
+    assert '"room": "6 pods -> 2 pods"' in told
 
 
 @pytest.mark.parametrize("case", CASES)
