@@ -45,14 +45,9 @@ class Environment:
             raise ReleaseError(Exit.CONFIG, str(error)) from None
 
     def cluster(self) -> Cluster:
-        """Access to what is live."""
+        """Access to what is live: the same for the whole command, so that it connects and logs in once."""
         settings = self.settings()
-        return Cluster(
-            context=settings.context,
-            namespace=settings.namespace,
-            app=settings.service.name,
-            routing=settings.routing,
-        )
+        return _cluster(settings.context, settings.namespace, settings.service.name, settings.routing)
 
     def users(self) -> Entrance:
         """Where users enter. Raises `ReleaseError` if nothing says where."""
@@ -68,6 +63,11 @@ class Environment:
         settings = self.settings()
         found = entrance.of_testers(settings, url=self.url, test_url=self.test_url, color_header=self.color_header)
         return found or _unknown("testers", "--url, or bluegreen:url" if settings.routing == "istio" else "--test-url")
+
+
+@functools.cache
+def _cluster(context: str, namespace: str, app: str, routing: str) -> Cluster:
+    return Cluster(context=context, namespace=namespace, app=app, routing=routing)
 
 
 def _unknown(role: str, option: str) -> NoReturn:

@@ -6,6 +6,7 @@ So the command and `pulumi up` run the very same code; there is no inline progra
 import json
 import random
 import re
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from pulumi import automation as auto
 from automation import lock
 from automation.outcomes import Exit, ReleaseError
 from automation.process import Event, Pulumi
-from automation.updates import Record, Step
+from automation.updates import Record, Step, stderr_of
 from release.about import VARIABLE, About
 
 ROOT = Path(__file__).parents[1]
@@ -122,6 +123,8 @@ class Stack:
         record = Record()
 
         def take(event: Event) -> None:
+            if written := stderr_of(event):
+                print(written, file=sys.stderr, flush=True)
             if shown := record.add(event):
                 show(shown)
 

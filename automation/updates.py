@@ -82,6 +82,12 @@ class Record:
         return [step for step in self.ended if step.is_object]
 
 
+def stderr_of(event: Event) -> str:
+    """What the program wrote to stderr, such as the code that a credential plugin asks a person to enter; usually nothing."""
+    said = event.get("diagnosticEvent") or {}
+    return str(said["message"]).strip() if said.get("severity") == "info#err" else ""
+
+
 def _step(event: Mapping[str, Any] | None) -> Step | None:
     what = (event or {}).get("metadata")
     if not what or what["op"] in _NO_STEP:

@@ -97,8 +97,8 @@ class Gate:
             )
         else:
             raise pulumi.RunError(
-                f"{error}\nWhat is live decides whether an update is safe, so nothing was changed. Mend the access "
-                "to the cluster (bluegreen:context, KUBECONFIG), or add unread to bluegreen:allow."
+                f"{error}\nWhat is live decides whether an update is safe, so nothing was changed. Fix that, or the access to "
+                "the cluster (bluegreen:context, KUBECONFIG). To update without the rules, add unread to bluegreen:allow."
             ) from None
 
     def _where_users_are(self) -> str:

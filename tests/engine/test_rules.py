@@ -216,17 +216,17 @@ def test_a_cluster_that_cannot_be_read_is_refused_in_up_and_loud_in_preview(
         both.set(SWITCH | {"bluegreen:context": context})
         with by_way_of(both, tmp_path / "kubeconfig", server=server):
             preview, update = both.preview(), both.up(succeeds=False)
-    assert "warning: The cluster of" in preview.text
+    assert "warning: Could not list objects of kind Deployment in namespace" in preview.text
     assert "The rules of a release are not checked in this preview; an update would be refused." in preview.text
-    assert "error: The cluster of" in update.text
-    assert "nothing was changed. Mend the access to the cluster" in update.text
+    assert "error: Could not list objects of kind Deployment in namespace" in update.text
+    assert "nothing was changed. Fix that, or the access to the cluster" in update.text
 
 
 def test_what_cannot_be_read_is_refused_unless_it_is_meant(both: Environment, tmp_path: Path) -> None:
     with same_config_afterwards(both), by_way_of(both, tmp_path / "kubeconfig", token=writer_who_may_not_list(both)):
         both.set(SWITCH)
         with undisturbed(both):
-            assert "cannot list resource" in both.up(succeeds=False).text
+            assert "has no right to list deployments.apps in namespace" in both.up(succeeds=False).text
         both.set({"bluegreen:allow": ["unread"]})
         assert "not checked, and no color is waited for: bluegreen:allow has unread." in both.up().text
         both.users.wait_for("green")

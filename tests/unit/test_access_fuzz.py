@@ -4,7 +4,7 @@ import contextlib
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -293,14 +293,15 @@ responses = st.one_of(
 def test_any_response_is_a_result_or_an_error_in_words(any_server: AnyServer, response: bytes) -> None:
     any_server.response = response
     operation = {"op": "test", "path": "/metadata/resourceVersion", "value": "1"}
-    for ask in (
+    requests: list[Callable[[Client], object]] = [
         lambda one: one.get("v1", "Service", "x"),
         lambda one: one.get("example.com/v1", "Other", "x"),
         lambda one: one.find("v1", "Pod", labelSelector="app=x"),
         lambda one: one.log("x", 5),
         lambda one: one.patch("v1", "Service", "x", [operation], "bluegreen"),
         lambda one: one.now(),
-    ):
+    ]
+    for ask in requests:
         try:
             ask(Client(Access(cluster={"server": any_server.url}, user={}), "prod", FakeTime().clock))
         except ApiError as error:

@@ -6,7 +6,7 @@ import pytest
 
 from automation.outcomes import Exit
 from automation.stack import UpdateError
-from automation.updates import Record
+from automation.updates import Record, stderr_of
 
 ROUTE = "urn:pulumi:s::bluegreen::bluegreen:routing:Istio$kubernetes:networking.istio.io/v1:VirtualService::myapp-blue-green"
 REFUSAL = "Refused by the rule: an environment has one owner\n  asked: ..."
@@ -76,6 +76,11 @@ def test_what_is_said_for_the_moment_is_shown_and_no_error() -> None:
     event = {"diagnosticEvent": {"message": "blue: 1 of 2 pods are ready\n", "severity": "info", "ephemeral": True}}
     assert made.add(event) == "blue: 1 of 2 pods are ready"
     assert made.errors == []
+
+
+def test_what_the_program_wrote_to_stderr_is_known_from_what_the_engine_says() -> None:
+    assert stderr_of(says("enter ABCD", "info#err")) == "enter ABCD"
+    assert [stderr_of(event) for event in (says("enter ABCD", "info"), says("bad"), begins())] == ["", "", ""]
 
 
 def test_that_the_program_ended_with_an_error_is_no_news() -> None:
