@@ -12,10 +12,6 @@ import pulumi
 
 from release import marks
 
-# The provider draws a random field manager for each resource otherwise, and nothing that must write the same field beside
-# the engine could name it.
-FIELD_MANAGER = "bluegreen"
-
 # What an environment owns, nobody else writes for long: without this a preview fails at a field that somebody has changed
 # with kubectl, and an update fails at one that somebody has changed with anything else.
 _TAKES_FIELDS_BACK = {"pulumi.com/patchForce": "true"}
@@ -52,7 +48,7 @@ class Manifest(pulumi.CustomResource):
     ) -> None:
         group = api_version if "/" in api_version else f"core/{api_version}"
         noted = {
-            "pulumi.com/patchFieldManager": FIELD_MANAGER,
+            "pulumi.com/patchFieldManager": marks.MANAGER,
             **_TAKES_FIELDS_BACK,
             marks.OWNER: owner(),
             **(annotations or {}),

@@ -5,6 +5,8 @@ What is refused is decided in `release/`. Nothing in the cluster is changed here
 
 import asyncio
 import functools
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -14,9 +16,12 @@ from gate.hooks import Hooks, Judge
 from gate.migration import Migration
 from gate.pods import PodsOfColor
 from gate.verification import Verification
+from release import marks
 from release.about import About
 from release.live import Cluster, Live, LiveError
+from release.notes import Notes
 from release.routing import LAYERS
+from release.routing.base import Ref
 from release.settings import ColorSettings, Settings
 from release.transition import Transition, Wanted, WantedColor, transition
 from release.writes import write
@@ -56,6 +61,7 @@ class Gate:
         self._transition = Transition(moves=None, changes=(), refusals=())
         # None as long as the cluster is not read: whoever goes on then goes on blindly.
         self._hooks: Hooks | None = None
+        self._notes: Notes | None = None
 
     async def check(self) -> None:
         """Reads what is live and refuses what the rules refuse. No object is registered before that.
@@ -64,14 +70,23 @@ class Gate:
         in an update.
         """
         try:
-            self._live = await asyncio.to_thread(self._cluster.live)
+            self._live = await asyncio.to_thread(self._read)
         except LiveError as error:
             self._unread(error)
             return
         if self._about:
             self._live = await asyncio.to_thread(self._cluster.with_autoscalers, self._live)
-        self._transition = transition(self._live, wanted(self._settings, self._owner, self._about))
+        asked = wanted(self._settings, self._owner, self._about)
+        self._transition = transition(self._live, asked)
         route = LAYERS[self._settings.routing].objects(self._settings.service.name)
+        self._notes = Notes(
+            live=self._live,
+            wanted=asked,
+            transition=self._transition,
+            route=route,
+            about=self._about,
+            overwrites="overwrite-route" in self._settings.allow,
+        )
         beyond = functools.partial(write, self._about, self._live, route)
         self._hooks = Hooks(self._cluster, self._judge, self._owner, self._transition, beyond)
         if refused := self._judge.refused(self._transition.refusals):
@@ -85,8 +100,12 @@ class Gate:
             color = self._live.colors[name]
             pulumi.warn(
                 f"{name} runs {color.image}, which this stack did not deploy. It serves the users, so its pods stay as they "
-                "are; when the users have moved away, pulumi up --refresh mends it."
+                "are; when the users have moved away, pulumi up mends it."
             )
+
+    def _read(self) -> Live:
+        live = self._cluster.live()
+        return replace(live, objects={**live.objects, **self._cluster.parts()})
 
     def _unread(self, error: LiveError) -> None:
         if pulumi.runtime.is_dry_run():
@@ -172,16 +191,38 @@ class Gate:
         2. A Deployment is not updated while users move.
         3. A subcommand writes what it is about.
         4. The pods of the live color stay as they are, also where somebody has changed them beside this stack.
+        5. What somebody has changed beside this stack is written again; see `release.notes`.
         """
-        if not self._hooks or not args.type_.startswith("kubernetes:"):
+        if not args.type_.startswith("kubernetes:"):
             return None
+        if not self._hooks or not self._notes:
+            return _unnoted(args)
+        props: Any = args.props
+        ref = Ref(props["apiVersion"], props["kind"], props["metadata"]["name"])
+        is_deployment = ref.kind == "Deployment"
         subject = [self._hooks.subject] if self._about else []
-        hooks = pulumi.ResourceHookBinding(before_create=[*subject, self._hooks.creation], before_update=[*subject])
+        presence = [self._hooks.presence] if self._notes.is_gone(ref) else []
+        nobody_moves = [self._hooks.deployment_update] if is_deployment else []
+        hooks = pulumi.ResourceHookBinding(
+            before_create=[*subject, self._hooks.creation], before_update=[*subject, *presence, *nobody_moves]
+        )
         added = pulumi.ResourceOptions(hooks=hooks)
-        if args.type_.endswith(":Deployment"):
-            hooks.before_update = [*subject, self._hooks.deployment_update]
-            metadata: Any = args.props["metadata"]
-            color = metadata["labels"]["color"]
-            if color in self._live.serving and color not in self._transition.changes:
-                added.ignore_changes = ["spec.template"]
-        return pulumi.ResourceTransformationResult(args.props, pulumi.ResourceOptions.merge(args.opts, added))
+        color = props["metadata"]["labels"].get("color")
+        if is_deployment and color in self._live.serving and color not in self._transition.changes:
+            added.ignore_changes = ["spec.template"]
+        options = pulumi.ResourceOptions.merge(args.opts, added)
+        ignored = [tuple(path.split(".")) for path in options.ignore_changes or ()]
+        return pulumi.ResourceTransformationResult(_noted(props, self._notes.annotations(ref, props, ignored)), options)
+
+
+def _noted(props: Any, annotations: Mapping[str, str]) -> dict[str, Any]:
+    """An object with these annotations added."""
+    metadata = props["metadata"]
+    return {**props, "metadata": {**metadata, "annotations": {**metadata["annotations"], **annotations}}}
+
+
+def _unnoted(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult:
+    """Without a look at the cluster the annotations stay what they are in the state."""
+    kept = [f'metadata.annotations["{name}"]' for name in (marks.SERVED, marks.REPLACES)]
+    options = pulumi.ResourceOptions.merge(args.opts, pulumi.ResourceOptions(ignore_changes=kept))
+    return pulumi.ResourceTransformationResult(args.props, options)

@@ -116,6 +116,21 @@ class Hooks:
 
         return pulumi.ResourceHook("route-is-ours", is_ours, _IN_PREVIEW_TOO)
 
+    @cached_property
+    def presence(self) -> pulumi.ResourceHook:
+        """Before an object is updated that was not in the cluster: the provider could only say that it is not found."""
+
+        async def is_there(args: pulumi.ResourceHookArgs) -> None:
+            written = args.new_inputs or {}
+            kind, name = written["kind"], written["metadata"]["name"]
+            if not await asyncio.to_thread(self._cluster.get, written["apiVersion"], kind, name):
+                raise RuntimeError(
+                    f"{kind} {name} is in the state of this stack, and somebody has deleted it in the cluster.\n"
+                    "  next: pulumi up --refresh creates it again."
+                )
+
+        return pulumi.ResourceHook("is-there", is_there, _IN_PREVIEW_TOO)
+
     def route_update(self, moves: tuple[str, str]) -> pulumi.ResourceHook:
         """Before the route is updated to move users: checks that the target is still ready and has room for them."""
 

@@ -5,6 +5,7 @@ Nothing here writes and nothing decides. One `Cluster` keeps its connection, so 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from threading import Lock
@@ -14,6 +15,8 @@ from release import marks
 from release.image import Image
 from release.routing import LAYERS
 from release.routing.base import Object as Object
+from release.routing.base import Ref
+from release.served import Served
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -75,11 +78,18 @@ class Live:
     foreign: str = ""
     route_owner: str | None = None
     colors: Mapping[str, LiveColor] = field(default_factory=dict)
+    objects: Mapping[Ref, Object | None] = field(default_factory=dict, repr=False, compare=False)
+    """What was read: the Deployments and the objects of the route, None for one that does not exist."""
 
     @property
     def serving(self) -> frozenset[str]:
         """Every color that users may get. Its pods stay as they are."""
         return self.also | ({self.active} if self.active else frozenset())
+
+    def entry(self, color: str) -> Served | None:
+        """A color with the pod template that it runs now, or None for none."""
+        present = self.colors.get(color)
+        return Served(color, present.template if present else "") if color else None
 
     @property
     def users(self) -> str:
@@ -118,6 +128,8 @@ class Cluster:
             foreign=roles.foreign,
             route_owner=None if route[0] is None else annotation(route[0], marks.OWNER),
             colors=colors,
+            objects=dict(zip(self._layer.objects(self._app), route, strict=True))
+            | {Ref("apps/v1", "Deployment", str(value_at(each, "metadata", "name"))): each for each in found},
         )
 
     def route(self) -> list[Object | None]:
@@ -135,6 +147,17 @@ class Cluster:
         except LiveError:
             return False
         return found is not None and annotation(found, marks.OWNER) == color.owner
+
+    def parts(self) -> dict[Ref, Object | None]:
+        """The other objects without which the route leads nowhere, None for each that does not exist.
+
+        Those that may not be read are left out: an update needs no right to read what it does not change.
+        """
+        found: dict[Ref, Object | None] = {}
+        for ref in self._layer.parts(self._app):
+            with contextlib.suppress(LiveError):
+                found[ref] = self.get(*ref)
+        return found
 
     def get(self, api_version: str, kind: str, name: str) -> Object | None:
         """One object, or None when it does not exist. A kind that the cluster does not have is a `LiveError`."""

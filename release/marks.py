@@ -1,4 +1,11 @@
-"""The annotations by which an environment is recognized in the cluster."""
+"""The annotations by which an environment is recognized in the cluster, and the names under which it is written."""
+
+# The field manager of the program. The provider draws a random one for each resource otherwise, and nothing could tell what
+# the program has written from what others have.
+MANAGER = "bluegreen"
+
+# The field manager of `rollback --now`.
+EMERGENCY_MANAGER = "bluegreen-rollback-now"
 
 # On every object: the stack that owns it, as organization/project/stack.
 OWNER = "bluegreen/owner"
@@ -9,3 +16,11 @@ TEMPLATE = "bluegreen/template"
 
 # On each Deployment: the release that the color runs, when the config names one.
 RELEASE = "bluegreen/release"
+
+# On the route: which colors have served users, and with which pod template, in the order of their first activation, the newest
+# first; see served.py.
+SERVED = "bluegreen/served"
+
+# On an object that the program wrote again because somebody else had changed it: the resourceVersion that it replaced. The
+# engine compares with its state alone, so a new value here is what makes it write.
+REPLACES = "bluegreen/replaces"

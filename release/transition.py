@@ -171,7 +171,7 @@ def _move(live: Live, wanted: Wanted, moves: tuple[str, str], changes: tuple[str
             rule=Rule.SAME_IMAGE,
             asked=f"{asked}, with the image {wanted.colors[new].image}",
             live=f"{new} runs {target.image}, which this stack did not deploy",
-            remedy=f"Mend the drift first: pulumi config set activeColor {old} && pulumi up --refresh, then switch.",
+            remedy=f"Fix the drift first: pulumi config set activeColor {old} && pulumi up, then switch.",
             exception="switch-and-change",
         )
     if not target.is_ready:

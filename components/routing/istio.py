@@ -12,12 +12,10 @@ import pulumi
 from components.gateway import Gateway
 from components.manifest import Manifest
 from components.service import Service
+from release.routing.istio import rule
 from release.settings import COLORS, Settings
 
 _API = "networking.istio.io/v1"
-
-# Only failures before a request has left for a pod: Istio's own default also repeats what a pod may have begun to do.
-_RETRIES = {"attempts": 2, "retryOn": "connect-failure,refused-stream"}
 
 
 class Routing(pulumi.ComponentResource):
@@ -40,7 +38,7 @@ class Routing(pulumi.ComponentResource):
         gateway = Gateway(f"{app}-gateway", settings, pulumi.ResourceOptions(parent=self))
         service = Service(app, settings.service, pulumi.ResourceOptions(parent=self))
         object_name = f"{app}-blue-green"
-        rule = Manifest(
+        subsets = Manifest(
             f"{object_name}-subsets",
             _API,
             "DestinationRule",
@@ -57,7 +55,7 @@ class Routing(pulumi.ComponentResource):
             {"spec": {"hosts": [settings.host], "gateways": [gateway.object_name], "http": _routes(settings)}},
             pulumi.ResourceOptions(
                 parent=self,
-                depends_on=ready.apply(lambda deployments: [gateway, service, rule, *deployments]),
+                depends_on=ready.apply(lambda deployments: [gateway, service, subsets, *deployments]),
                 hooks=hooks,
                 protect=settings.protect,
             ),
@@ -70,17 +68,12 @@ class Routing(pulumi.ComponentResource):
 
 def _routes(settings: Settings) -> list[dict[str, Any]]:
     """The test route, if any, before the default route: the first match wins, and a diff goes by index."""
-    default = _route(settings, "default", settings.active_color)
+    app = settings.service.name
+    default = rule(app, "default", settings.active_color)
     if not settings.test_color:
         return [default]
     match = [{"headers": {"cookie": {"regex": cookie_pattern(settings.test_cookie)}}}]
-    return [_route(settings, "test", settings.test_color) | {"match": match}, default]
-
-
-def _route(settings: Settings, role: str, color: str) -> dict[str, Any]:
-    app = settings.service.name
-    destination = {"destination": {"host": app, "subset": color}, "headers": {"response": {"set": {"x-color": color}}}}
-    return {"name": f"{app}-{role}", "route": [destination], "retries": _RETRIES}
+    return [rule(app, "test", settings.test_color) | {"match": match}, default]
 
 
 def cookie_pattern(cookie: str) -> str:

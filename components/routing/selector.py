@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 
 from components.manifest import Manifest
+from release.routing.selector import selector
 from release.settings import Settings
 
 
@@ -41,13 +42,12 @@ class Routing(pulumi.ComponentResource):
         port = {"name": "http", "port": service.port, "targetPort": "http"}
         if node_port:
             port["nodePort"] = node_port
-        selector = {"app": service.name, "color": color}
         return Manifest(
             object_name,
             "v1",
             "Service",
             object_name,
-            {"spec": {"type": "NodePort", "selector": selector, "ports": [port]}},
+            {"spec": {"type": "NodePort", "selector": selector(service.name, color), "ports": [port]}},
             pulumi.ResourceOptions(parent=self, depends_on=self._ready, **options),
             labels={"app": service.name},
         )

@@ -34,6 +34,10 @@ class Roles:
     foreign: str = ""
 
 
+Operations = list[dict[str, Any]]
+"""A JSON Patch (RFC 6902)."""
+
+
 class Layer(Protocol):
     """What each module of this package offers."""
 
@@ -46,6 +50,17 @@ class Layer(Protocol):
 
         Never raises, whatever the objects hold.
         """
+        ...
+
+    def move(self, app: str, found: Sequence[Object | None], users: str, testers: str) -> list[Operations]:
+        """What sends users to the color `users` and testers to `testers` (empty: they are left alone), for each object.
+
+        It replaces what this program writes, and keeps everything else. Without operations an object stays as it is.
+        """
+        ...
+
+    def parts(self, app: str) -> tuple[Ref, ...]:
+        """Other objects without which the route leads nowhere."""
         ...
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from release.routing.base import Object, Ref, Roles, as_items, as_mapping, as_text
+from release.routing.base import Object, Operations, Ref, Roles, as_items, as_mapping, as_text
 from release.settings import COLORS
 
 # What a rule can do instead of sending a request to a destination, or beside it -> in words, for some requests or all.
@@ -48,6 +48,72 @@ def read(app: str, found: Sequence[Object | None]) -> Roles:
         served=_together([colors, frozenset({active})]) if active else None,
         foreign=f"in VirtualService {app}-blue-green, {foreign}" if foreign else "",
     )
+
+
+def move(app: str, found: Sequence[Object | None], users: str, testers: str) -> list[Operations]:
+    """Sends users, and testers if there are any, to a color: the destinations of the program's own rules.
+
+    The rule of the users is added if it is gone, and moved before a rule of somebody else that sends all requests to a color.
+    """
+    if not found or found[0] is None:
+        return [[]]
+    http = as_mapping(found[0].get("spec")).get("http")
+    present = as_items(http)
+    rules = list(_rules(app, found[0]))
+    operations: Operations = [] if present else [{"op": "add", "path": "/spec/http", "value": []}]
+    for known in rules:
+        if known.is_test and testers:
+            operations += _replaced(known.place - 1, present, app, testers)
+    own = next((known for known in rules if known.is_users), None)
+    hidden_by = next((known for known in rules if known.is_for_all and known.shares and not known.is_users), None)
+    place = hidden_by.place - 1 if hidden_by else len(present)
+    if own is None:
+        added = {"op": "add", "path": f"/spec/http/{place}", "value": rule(app, "default", users)}
+        return [[*operations, added]]
+    if own.place - 1 <= place:
+        return [operations + _replaced(own.place - 1, present, app, users)]
+    value = _sent_to(present[own.place - 1], app, users)
+    removed = {"op": "remove", "path": f"/spec/http/{own.place - 1}"}
+    return [[*operations, removed, {"op": "add", "path": f"/spec/http/{place}", "value": value}]]
+
+
+def _replaced(index: int, rules: Sequence[Mapping[str, Any]], app: str, color: str) -> Operations:
+    value = _sent_to(rules[index], app, color)
+    return [] if value == rules[index] else [{"op": "replace", "path": f"/spec/http/{index}", "value": value}]
+
+
+def _sent_to(found: Mapping[str, Any], app: str, color: str) -> dict[str, Any]:
+    """A rule of the program, sent to one color. It keeps all that does not decide where a request goes."""
+    kept = {key: value for key, value in found.items() if key not in _ENDS}
+    targets = as_items(found.get("route"))
+    target = dict(targets[0]) if len(targets) == 1 else {}
+    target.pop("weight", None)
+    headers = as_mapping(target.get("headers"))
+    response = as_mapping(headers.get("response"))
+    named = {**as_mapping(response.get("set")), "x-color": color}
+    target["destination"] = {**as_mapping(target.get("destination")), "host": app, "subset": color}
+    target["headers"] = {**headers, "response": {**response, "set": named}}
+    return {**kept, "route": [target]}
+
+
+def parts(app: str) -> tuple[Ref, ...]:
+    """The subsets of the colors, the Service they are of, and the Gateway."""
+    networking = "networking.istio.io/v1"
+    return (
+        Ref(networking, "DestinationRule", f"{app}-blue-green"),
+        Ref("v1", "Service", app),
+        Ref(networking, "Gateway", f"{app}-gateway"),
+    )
+
+
+# Only failures before a request has left for a pod: Istio's own default also repeats what a pod may have begun to do.
+_RETRIES = {"attempts": 2, "retryOn": "connect-failure,refused-stream"}
+
+
+def rule(app: str, role: str, color: str) -> dict[str, Any]:
+    """The rule that the program writes for a role: `default` for users, `test` for testers."""
+    destination = {"destination": {"host": app, "subset": color}, "headers": {"response": {"set": {"x-color": color}}}}
+    return {"name": f"{app}-{role}", "route": [destination], "retries": _RETRIES}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from release.routing.base import Object, Ref, Roles, as_mapping, as_text
+from release.routing.base import Object, Operations, Ref, Roles, as_mapping, as_text
 from release.settings import COLORS
 
 
@@ -23,6 +23,30 @@ def read(app: str, found: Sequence[Object | None]) -> Roles:
         served=served or None,
         foreign=f"Service {app} {foreign}" if foreign else "",
     )
+
+
+def move(app: str, found: Sequence[Object | None], users: str, testers: str) -> list[Operations]:
+    """Sends users, and testers if there are any, to a color: the selector of their Service."""
+    return [_select(app, service, color) for service, color in zip([*found, None, None][:2], (users, testers), strict=True)]
+
+
+def parts(_: str) -> tuple[Ref, ...]:
+    """None: the Services are all there is."""
+    return ()
+
+
+def selector(app: str, color: str) -> dict[str, str]:
+    """The selector of a Service that leads to one color."""
+    return {"app": app, "color": color}
+
+
+def _select(app: str, service: Object | None, color: str) -> Operations:
+    if service is None or not color:
+        return []
+    wanted = selector(app, color)
+    # "add" replaces a member that is there.
+    is_there = as_mapping(service.get("spec")).get("selector") == wanted
+    return [] if is_there else [{"op": "add", "path": "/spec/selector", "value": wanted}]
 
 
 def _served(app: str, service: Object) -> tuple[frozenset[str], str]:

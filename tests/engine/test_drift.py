@@ -1,4 +1,4 @@
-"""Somebody changes the environment with kubectl: a preview with --refresh shows it, and an update with --refresh mends it."""
+"""Somebody changes the environment with kubectl: a plain preview shows it, and a plain update fixes it."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,6 @@ from tests.engine.onlookers import (
     break_a_pod,
     by,
     pods,
-    refresh,
     refused,
     same_config_afterwards,
     served_by,
@@ -32,11 +31,6 @@ def standing(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield environment
 
 
-def shown(environment: Environment) -> set[str]:
-    """What a preview with --refresh would change."""
-    return environment.preview("--refresh").written
-
-
 def test_users_moved_beside_the_stack_come_back_without_a_failure(standing: Environment) -> None:
     with served_by(standing, "blue", "green"):
         moved = standing.get("virtualservice", "myapp-blue-green")["spec"]
@@ -44,8 +38,8 @@ def test_users_moved_beside_the_stack_come_back_without_a_failure(standing: Envi
         moved["http"][-1]["route"][0]["headers"]["response"]["set"]["x-color"] = "green"
         kubectl_patch(standing, "virtualservice", "myapp-blue-green", {"spec": moved})
         standing.users.wait_for("green")
-        assert shown(standing) == {"update VirtualService/myapp-blue-green"}
-        assert refresh(standing).written == {"update VirtualService/myapp-blue-green"}
+        assert standing.preview().written == {"update VirtualService/myapp-blue-green"}
+        assert standing.up().written == {"update VirtualService/myapp-blue-green"}
         standing.users.wait_for("blue")
 
 
@@ -62,18 +56,18 @@ def test_an_idle_color_is_mended_and_awaited_while_users_notice_nothing(
     wanted = standing.get("deployment", "myapp-green")["spec"]
     with served_by(standing, "blue"):
         kubectl_patch(standing, "deployment", "myapp-green", {"spec": change}, "strategic")
-        assert shown(standing) == {"update Deployment/myapp-green"}
-        assert refresh(standing).written == {"update Deployment/myapp-green"}
+        assert standing.preview().written == {"update Deployment/myapp-green"}
+        assert standing.up().written == {"update Deployment/myapp-green"}
         assert standing.get("deployment", "myapp-green")["status"]["readyReplicas"] == 2
     assert standing.get("deployment", "myapp-green")["spec"] == wanted
-    assert refresh(standing).written == set()
+    assert standing.up().written == set()
 
 
 def test_the_live_color_keeps_its_pods_until_the_users_have_left_it(standing: Environment) -> None:
     kubectl_patch(standing, "deployment", "myapp-blue", {"spec": OTHER_IMAGE}, "strategic")
     eventually(lambda: [settled(standing, "blue"), standing.users.served_by()], [True, "blue"])
     with undisturbed(standing):
-        preview, update = standing.preview("--refresh"), refresh(standing)
+        preview, update = standing.preview(), standing.up()
     assert [preview.written, update.written] == [set(), set()]
     said = "warning: blue runs bluegreen.example/app:3.0, which this stack did not deploy."
     assert [said in each.text for each in (preview, update)] == [True, True]
@@ -83,7 +77,7 @@ def test_the_live_color_keeps_its_pods_until_the_users_have_left_it(standing: En
         standing.users.wait_for("green")
         assert pods(standing, "blue") == kept
     with served_by(standing, "green"):
-        assert refresh(standing).written == {"update Deployment/myapp-blue"}
+        assert standing.up().written == {"update Deployment/myapp-blue"}
     standing.activate("blue")
     standing.users.wait_for("blue")
 
@@ -91,11 +85,11 @@ def test_the_live_color_keeps_its_pods_until_the_users_have_left_it(standing: En
 def test_users_do_not_move_to_an_image_that_somebody_else_deployed(standing: Environment) -> None:
     kubectl_patch(standing, "deployment", "myapp-green", {"spec": OTHER_IMAGE}, "strategic")
     eventually(lambda: settled(standing, "green"), True)
-    remedy = "Mend the drift first: pulumi config set activeColor blue && pulumi up --refresh, then switch."
+    remedy = "Fix the drift first: pulumi config set activeColor blue && pulumi up, then switch."
     with same_config_afterwards(standing), undisturbed(standing):
         standing.set({"bluegreen:activeColor": "green", "bluegreen:testColor": "blue"})
         refused(standing, *by(Rule.SAME_IMAGE, remedy))
-    refresh(standing)
+    assert standing.up().written == {"update Deployment/myapp-green"}
 
 
 def test_users_leave_a_color_that_is_broken_without_waiting_for_it(standing: Environment) -> None:

@@ -118,6 +118,9 @@ class _Cluster:
     def live(self) -> Live:
         return self.served
 
+    def parts(self) -> dict[Any, Any]:
+        return {}
+
     def get(self, _: str, kind: str, __: str) -> dict[str, Any]:
         if kind == "Job":
             return {"status": {"conditions": [{"type": "Complete", "status": "True"}]}}

@@ -36,6 +36,9 @@ class Cluster:
             raise answer
         return answer
 
+    def parts(self) -> dict[Any, Any]:
+        return {}
+
     def get(self, *_: str) -> Mapping[str, Any] | None:
         return self._found
 
