@@ -1,28 +1,49 @@
-"""Watching users after a switch: real requests and the smoke tests, compared with how it was before.
+"""Watches users after a switch, with real requests and the smoke tests, and compares with how it was before the switch.
 
-The new color is worse when, numbered as they are judged:
+The new color is worse if one of these is true:
   1. a smoke test that passed before the switch has failed `CHECK_FAILURES` times in a row;
-  2. of the requests of the last `WINDOW_SECONDS`, at least `LEAST_FAILED` failed, and their share is higher than before the
-     switch by more than `TOLERATED` percent.
-A request fails when nobody answers, the status is 500 or more, or another color answers than should. At `RATE` requests a
-second, a color that fails 5 % of them is found out within about two seconds.
+  2. more requests fail than before (nobody answers, or the status is 500 or more), by the test in `Score`;
+  3. more requests are refused than before (a status from 400 to 499), by the same test.
+The switch itself proves nothing. Until the color has answered `IN_A_ROW` requests in a row, answers of the old color do not
+count, and of the requests sent in the first second `SWITCH_LOSSES` may be lost.
+
+`Watch` decides, from what it is given: no clock, no threads. `requests` sends the real requests.
 """
 
+import math
+import queue
+import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from automation import smoke
-from release.probe import Entrance
+from release.probe import IN_A_ROW, LONGEST_SECONDS, Answer, Entrance, in_background
 
-RATE = 40
-BEFORE_SECONDS = 3.0
-WINDOW_SECONDS = 30.0
-LEAST_FAILED = 3
-TOLERATED = 1.0
+RATE = 50
+BEFORE_SECONDS = 10.0
+LEAST_BEFORE_SECONDS = 3.0
+# A request that takes longer has failed, unless the old color took so long, too.
+PATIENCE_SECONDS = 2.0
+# Requests that wait for an answer at the same time; more are not sent.
+MOST_AT_ONCE = 200
+
 CHECK_FAILURES = 2
 CHECK_EVERY_SECONDS = 1.0
+
+SWITCH_SECONDS = 1.0
+SWITCH_LOSSES = 5
+SERVED_WITHIN_SECONDS = 20.0
+
+# The test: how much more must fail to be worse, what is never called worse, how sure the estimate of before is (1.64 standard
+# deviations are 95 %), and the odds at which it decides (e^7 is 1,100 to 1). By simulation, at `RATE`: as many errors as before
+# end one bake of a minute in 300, and five percentage points more are found within five seconds on average.
+WORSE_BY = 0.05
+ALWAYS_TOLERATED = 0.015
+DEVIATIONS = 1.64
+DECIDES_AT = 7.0
+
+FAILED, REFUSED, OLD_COLOR = "failed", "were refused", "were answered by the old color"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,84 +62,255 @@ class Counts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Before:
-    """How it was before the switch: the requests, and the smoke tests that passed."""
+class Seen:
+    """What a watch sees at one moment: the answer to a request, the outcome of a check, or only the time.
 
-    counts: Counts
-    passing: tuple[smoke.Check, ...]
+    `at` and `sent` are seconds since the watch began; `sent` is when the request of `answer` was sent.
+    """
+
+    at: float
+    sent: float = 0.0
+    answer: Answer | None = None
+    check: smoke.Check | None = None
+    outcome: smoke.Outcome | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Before:
+    """How it was before the switch: by kind how many requests, the slowest good answer, and the checks that passed."""
+
+    color: str
+    counts: Mapping[str, Counts]
+    slowest_seconds: float = 0.0
+    passing: tuple[smoke.Check, ...] = ()
+
+    @property
+    def patience_seconds(self) -> float:
+        """How long a request may take after the switch."""
+        return min(LONGEST_SECONDS, max(PATIENCE_SECONDS, 2 * self.slowest_seconds))
+
+
+class Score:
+    """Decides from one request after the other whether more of them fail than before: a sequential test (Wald, with CUSUM).
+
+    Every request is weighed by how much likelier it is if `WORSE_BY` more fail than if as many fail as before: a failure adds
+    to the score, a success takes from it, and the score never falls below 0. At `DECIDES_AT` the requests since it was 0 are
+    e^`DECIDES_AT` times likelier with the worse share. "As many as before" is the largest share that the requests before the
+    switch allow (Wilson's interval, `DEVIATIONS`), and at least `ALWAYS_TOLERATED`: a few requests prove little.
+    """
+
+    def __init__(self, before: Counts) -> None:
+        self._before = before
+        usual = min(0.99, max(ALWAYS_TOLERATED, _upper_bound(before)))
+        worse = min(usual + WORSE_BY, (1 + usual) / 2)
+        self._failure, self._success = math.log(worse / usual), math.log((1 - worse) / (1 - usual))
+        self._level = 0.0
+        self._requests = self._failed = 0
+
+    def take(self, is_failed: bool) -> None:
+        """Weighs one request."""
+        self._level += self._failure if is_failed else self._success
+        self._requests, self._failed = self._requests + 1, self._failed + is_failed
+        if self._level <= 0:
+            self._level, self._requests, self._failed = 0.0, 0, 0
+
+    @property
+    def is_worse(self) -> bool:
+        return self._level >= DECIDES_AT
+
+    @property
+    def counts(self) -> Counts:
+        """The requests since the score was 0 last: those that it decides by."""
+        return Counts(requests=self._requests, failed=self._failed)
+
+
+def _upper_bound(counts: Counts) -> float:
+    """The largest share of failures that `counts` allow (Wilson's score interval)."""
+    if not counts.requests:
+        return 0.0
+    share, over = counts.failed / counts.requests, DEVIATIONS**2 / counts.requests
+    return (share + over / 2 + math.sqrt(share * (1 - share) * over + over**2 / 4)) / (1 + over)
+
+
+def kind(entrance: Entrance, answer: Answer, color: str, old: str = "") -> str:
+    """What is wrong with an answer that `color` should have given, after `old`; empty if nothing is."""
+    if answer.is_served and entrance.serves(answer, color):
+        return REFUSED if answer.status >= 400 else ""
+    return OLD_COLOR if answer.is_served and old and answer.color == old else FAILED
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """How a watch ended: why the new color is worse, or nothing, after how long, and all that was counted."""
+    """How a watch ended, after how many seconds, and all requests that counted.
 
-    worse: str
+    `worse` says why the new color is worse; `unserved` is the last answer if users are not, or no longer, served by it. Both
+    are empty if all is well.
+    """
+
     seconds: float
     counts: Counts
+    worse: str = ""
+    unserved: str = ""
 
 
-def is_worse(before: Counts, now: Counts) -> bool:
-    """Whether more requests fail than before, by the second rule above."""
-    return now.failed >= LEAST_FAILED and now.percent > before.percent + TOLERATED
+@dataclass
+class Watch:
+    """Judges what is seen of `color` after the switch, one thing after the other, for `seconds`."""
+
+    entrance: Entrance
+    color: str
+    before: Before
+    seconds: float
+    is_served: bool = False
+    _row: int = 0
+    _lost: int = 0
+    _counts: Counts = field(default_factory=Counts)
+    _other: str = ""
+    _checks: dict[smoke.Check, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._scores = {each: Score(self.before.counts.get(each, Counts())) for each in (FAILED, REFUSED, OLD_COLOR)}
+
+    @property
+    def counts(self) -> Counts:
+        """All requests so far that counted."""
+        return self._counts
+
+    def take(self, seen: Seen) -> Verdict | None:
+        """Takes what was seen, and returns the verdict once there is one."""
+        worse = ""
+        if seen.answer:
+            worse = self._answered(seen.sent, seen.answer)
+        elif seen.check and seen.outcome:
+            worse = self._checked(seen.check, seen.outcome)
+        if worse:
+            return Verdict(seconds=seen.at, counts=self._counts, worse=worse)
+        is_late = not self.is_served and seen.at >= SERVED_WITHIN_SECONDS
+        if is_late or self._scores[OLD_COLOR].is_worse:
+            return Verdict(seconds=seen.at, counts=self._counts, unserved=self._other or "no answer")
+        return Verdict(seconds=seen.at, counts=self._counts) if self.is_served and seen.at >= self.seconds else None
+
+    def _answered(self, sent: float, answer: Answer) -> str:
+        what = kind(self.entrance, answer, self.color, self.before.color)
+        self._other = str(answer) if what else self._other
+        self._row = 0 if what in (FAILED, OLD_COLOR) else self._row + 1
+        self.is_served = self.is_served or self._row >= IN_A_ROW
+        if self._is_of_the_switch(sent, what):
+            return ""
+        for each, score in self._scores.items():
+            score.take(what == each)
+        self._counts = Counts(requests=self._counts.requests + 1, failed=self._counts.failed + (what == FAILED))
+        worse = next((each for each in (FAILED, REFUSED) if self._scores[each].is_worse), "")
+        return self._why(worse) if worse else ""
+
+    def _is_of_the_switch(self, sent: float, what: str) -> bool:
+        """Whether an answer may come from the switch itself, so that it says nothing about the new color."""
+        if what == OLD_COLOR and not self.is_served:
+            return True
+        if what == FAILED and sent < SWITCH_SECONDS and self._lost < SWITCH_LOSSES:
+            self._lost += 1
+            return True
+        return False
+
+    def _why(self, what: str) -> str:
+        now, before = self._scores[what].counts, self.before.counts.get(what, Counts())
+        return (
+            f"{now.failed} of {now.requests} requests {what}, the last one with {self._other}; "
+            f"before the switch {before.failed} of {before.requests}"
+        )
+
+    def _checked(self, check: smoke.Check, outcome: smoke.Outcome) -> str:
+        self._checks[check] = self._checks.get(check, 0) + 1 if outcome.failure else 0
+        if self._checks[check] < CHECK_FAILURES:
+            return ""
+        return f"{outcome.name}, which passed before the switch: {outcome.failure}"
 
 
-def before(entrance: Entrance, color: str, checks: Sequence[smoke.Check]) -> Before:
-    """Looks for `BEFORE_SECONDS` at the color that serves now, and runs each check once."""
+def before_seconds(bake_seconds: float) -> float:
+    """How long to watch before the switch, for a watch of `bake_seconds` afterwards."""
+    return max(LEAST_BEFORE_SECONDS, min(BEFORE_SECONDS, bake_seconds))
+
+
+def before(entrance: Entrance, color: str, checks: Sequence[smoke.Check], seconds: float = BEFORE_SECONDS) -> Before:
+    """Runs each check once, and watches the color that serves now for `seconds`, and until every request has an answer."""
     passing = tuple(check for check in checks if not smoke.run(check, entrance).failure)
-    outcomes = list(_asked(entrance, color, BEFORE_SECONDS))
-    return Before(counts=_count(outcomes), passing=passing)
+    return counted(entrance, color, passing, requests(entrance, LONGEST_SECONDS, seconds=seconds))
 
 
-def watch(entrance: Entrance, color: str, seconds: float, compared: Before, tell: Callable[[float, Counts], None]) -> Verdict:
-    """Watches for `seconds`, or until the color is worse. `tell` hears of it about every five seconds."""
+def counted(entrance: Entrance, color: str, passing: tuple[smoke.Check, ...], seen: Iterable[Seen]) -> Before:
+    """What was seen of `color` before the switch, counted."""
+    answers = [each.answer for each in seen if each.answer]
+    kinds = [kind(entrance, answer, color) for answer in answers]
+    counts = {each: Counts(requests=len(kinds), failed=kinds.count(each)) for each in (FAILED, REFUSED, OLD_COLOR)}
+    good = [answer.seconds for answer, what in zip(answers, kinds, strict=True) if what != FAILED]
+    return Before(color=color, counts=counts, slowest_seconds=max(good, default=0.0), passing=passing)
+
+
+def watch(
+    watched: Watch, seen: Iterable[Seen], on_served: Callable[[], None], tell: Callable[[float, Counts], None]
+) -> Verdict:
+    """Judges what is seen until there is a verdict.
+
+    `on_served` is called once, when users are served by the new color; `tell` about every five seconds.
+    """
+    is_told, next_word = False, 5.0
+    verdict = Verdict(seconds=0.0, counts=Counts(), unserved="no answer")
+    for each in seen:
+        if found := watched.take(each):
+            verdict = found
+        if watched.is_served and not is_told:
+            is_told = True
+            on_served()
+        if found:
+            break
+        if each.at >= next_word:
+            next_word = each.at + 5
+            tell(each.at, watched.counts)
+    return verdict
+
+
+def requests(
+    entrance: Entrance, patience_seconds: float, *, seconds: float = math.inf, checks: Sequence[smoke.Check] = ()
+) -> Iterator[Seen]:
+    """Sends `RATE` requests a second for `seconds`, and runs the checks beside them; yields what is seen as it comes.
+
+    No request waits for another one: one that hangs is an error after `patience_seconds`, and others are sent meanwhile.
+    Ends with the last answer.
+    """
+    inbox: queue.SimpleQueue[Seen] = queue.SimpleQueue()
+    over = threading.Event()
     began = time.monotonic()
-    window: deque[tuple[float, bool]] = deque()
-    failures = dict.fromkeys(compared.passing, 0)
-    requests = failed = 0
-    next_check, next_word = began, began + 5
 
-    def verdict(worse: str) -> Verdict:
-        return Verdict(worse=worse, seconds=time.monotonic() - began, counts=Counts(requests=requests, failed=failed))
+    def passed() -> float:
+        return time.monotonic() - began
 
-    for is_good in _asked(entrance, color, seconds):
-        now = time.monotonic()
-        requests, failed = requests + 1, failed + (not is_good)
-        window.append((now, is_good))
-        while window[0][0] < now - WINDOW_SECONDS:
-            window.popleft()
-        counts = _count([good for _, good in window])
-        if is_worse(compared.counts, counts):
-            return verdict(f"{counts}; before the switch {compared.counts}")
-        if now >= next_check:
-            next_check = now + CHECK_EVERY_SECONDS
-            if worse := _checked(entrance, failures):
-                return verdict(worse)
-        if now >= next_word:
-            next_word = now + 5
-            tell(now - began, Counts(requests=requests, failed=failed))
-    return verdict("")
+    def ask(sent: float) -> None:
+        answer = entrance.ask(seconds=patience_seconds)
+        inbox.put(Seen(at=passed(), sent=sent, answer=answer))
 
+    def check() -> None:
+        while checks and not over.wait(CHECK_EVERY_SECONDS):
+            for each in checks:
+                outcome = smoke.run(each, entrance)
+                inbox.put(Seen(at=passed(), check=each, outcome=outcome))
 
-def _checked(entrance: Entrance, failures: dict[smoke.Check, int]) -> str:
-    """Runs every check, and returns the first that has failed often enough."""
-    for check in failures:
-        outcome = smoke.run(check, entrance)
-        failures[check] = failures[check] + 1 if outcome.failure else 0
-        if failures[check] >= CHECK_FAILURES:
-            return f"{outcome.name}, which passed before the switch: {outcome.failure}"
-    return ""
-
-
-def _asked(entrance: Entrance, color: str, seconds: float) -> Iterator[bool]:
-    """Whether each of the requests of `seconds` was good, as they are sent."""
-    end = time.monotonic() + seconds
-    due = time.monotonic()
-    while due < end:
-        time.sleep(max(0.0, due - time.monotonic()))
-        yield entrance.serves(entrance.ask(), color)
-        # Requests that were missed while one was slow are not made up for.
-        due = max(due + 1 / RATE, time.monotonic())
-
-
-def _count(outcomes: Sequence[bool]) -> Counts:
-    return Counts(requests=len(outcomes), failed=sum(not good for good in outcomes))
+    in_background(check)
+    due, waiting = 0.0, 0
+    # A request without an answer long after its time hangs in the lookup of the name, which has no limit of its own.
+    until = seconds + patience_seconds + 1
+    try:
+        while (now := passed()) < seconds or (waiting and now < until):
+            if due <= now < seconds:
+                if waiting < MOST_AT_ONCE:
+                    in_background(lambda sent=now: ask(sent))
+                    waiting += 1
+                # Requests that were missed while this process had no time are not made up for.
+                due = max(due + 1 / RATE, now)
+            try:
+                seen = inbox.get(timeout=max(0.001, due - passed()) if now < seconds else 0.1)
+            except queue.Empty:
+                seen = Seen(at=passed())
+            waiting -= seen.answer is not None
+            yield seen
+    finally:
+        over.set()

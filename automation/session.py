@@ -86,11 +86,11 @@ class Session:
                 is_wished = isinstance(error, UpdateError) and error.record.has_changed
                 if not is_wished and not route_alone:
                     made.take_back()
+                elif expect and isinstance(error, UpdateError) and error.record.is_not_served:
+                    _forget(made, expect)  # users moved by the route, so the approval is used up
                 raise ReleaseError(error.status, f"{error}\n\n{self._aftermath(error)}".strip()) from None
             if expect:
-                # The same approval in the file is what a killed run of this command has left there.
-                had = made.had[EXPECT]
-                config_file.change(file, {EXPECT: None if had == expect else had})
+                _forget(made, expect)
         for warning in record.warnings:
             self.progress.event("warning", f"warning: {warning}", message=warning)
         return record
@@ -134,6 +134,13 @@ class Session:
             return self.environment.cluster().live()
         except LiveError as error:
             raise ReleaseError(Exit.ERROR, str(error)) from None
+
+
+def _forget(made: config_file.Change, expect: str) -> None:
+    """Takes an approval out of the config file, where it was for one update."""
+    # The same approval in the file is what a killed run of this command has left there.
+    had = made.had[EXPECT]
+    config_file.change(made.file, {EXPECT: None if had == expect else had})
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from automation import bake, emergency, history, plan, room, smoke, steps, tested
 from automation.outcomes import Exit, ReleaseError
@@ -169,39 +170,73 @@ def activate(
     if match_room:
         room.match(session, color)
     origin = session.live().active if bake_seconds else ""
-    compared = bake.before(users, origin, listed) if origin else None
-    _move(session, users, About(verb="activate", color=color), expect=approval.release or approval.image)
-    if compared and origin != color:
-        _bake(session, users, (origin, color), bake_seconds, compared)
+    expect = approval.release or approval.image
+    if origin in ("", color):
+        _move(session, users, About(verb="activate", color=color), expect=expect)
+        return
+    session.progress.passing(f"looking at {origin} before the switch")
+    compared = bake.before(users, origin, listed, bake.before_seconds(bake_seconds))
+    watched = bake.Watch(entrance=users, color=color, before=compared, seconds=bake_seconds)
+    _move(session, users, About(verb="activate", color=color), expect=expect, watched=watched)
 
 
-def _move(session: Session, users: Entrance, about: About, expect: str | None = None) -> None:
+def _move(
+    session: Session, users: Entrance, about: About, expect: str | None = None, watched: bake.Watch | None = None
+) -> None:
+    """Moves users by one update, and verifies or bakes the color that they are on then."""
     changes = steps.activate(session.environment.settings(), about.color)
     verb = f"rollback to {about.color}" if about.verb == "rollback" else str(about)
-    record = session.apply(verb, changes, about=about, expect=expect, watch=users)
-    seen = _verify(session, users, about.color, "users")
-    _done(session, verb, [str(step) for step in record.ended if step.is_object], [seen])
+    try:
+        record = session.apply(verb, changes, about=about, expect=expect, watch=users)
+        changed = [str(step) for step in record.ended if step.is_object]
+    except ReleaseError as error:
+        # The program has verified it, and users are not served (bluegreen:verify): the watch finds out whether to roll back.
+        if not watched or error.status is not Exit.SMOKE_TEST_FAILED:
+            raise
+        session.progress.event("warning", f"warning: {error}", message=str(error))
+        changed = []
+    seen = _bake(session, watched) if watched else _verify(session, users, about.color, "users")
+    _done(session, verb, changed, [seen])
 
 
-def _bake(session: Session, users: Entrance, move: tuple[str, str], seconds: float, compared: bake.Before) -> None:
-    """Watches the color that users are on now; when it is worse, users go back first, and then the error is raised."""
-    origin, color = move
+def _bake(session: Session, watched: bake.Watch) -> str:
+    """Watches the color that users are on now. If it is worse, moves users back first and raises the error afterwards.
+
+    Returns what `_verify` returns, and raises as it does if users are not served by the color.
+    """
+    color, users = watched.color, watched.entrance
 
     def tell(passed: float, counts: bake.Counts) -> None:
-        session.progress.passing(f"baking {color}: {passed:.0f} of {seconds:.0f} s, {counts}")
+        session.progress.passing(f"baking {color}: {passed:.0f} of {watched.seconds:.0f} s, {counts}")
 
-    verdict = bake.watch(users, color, seconds, compared, tell)
-    if not verdict.worse:
-        counted = {"requests": verdict.counts.requests, "failed": verdict.counts.failed}
-        session.progress.event("baked", f"  baked {verdict.seconds:.0f} s: {verdict.counts}", color=color, **counted)
-        return
+    def served() -> None:
+        _served(session, users, color, "users", watched.counts.requests)
+
+    session.progress.passing(f"baking {color}")
+    seen = bake.requests(users, watched.before.patience_seconds, checks=watched.before.passing)
+    verdict = bake.watch(watched, seen, served, tell)
+    if verdict.worse:
+        _roll_back(session, watched, verdict)
+    if verdict.unserved:
+        raise _not_served(session, users, color, "users", verdict.seconds, verdict.unserved)
+    counted = {"requests": verdict.counts.requests, "failed": verdict.counts.failed}
+    session.progress.event("baked", f"  baked {verdict.seconds:.0f} s: {verdict.counts}", color=color, **counted)
+    return "users" if users.color_header else ""
+
+
+def _roll_back(session: Session, watched: bake.Watch, verdict: bake.Verdict) -> NoReturn:
+    """Moves users back to the color that served before, looks who serves, and raises `ReleaseError` with status 11."""
+    origin, color = watched.before.color, watched.color
     session.progress.event("worse", f"  {color} is worse: {verdict.worse}", color=color, reason=verdict.worse)
     rollback_now(session, origin)
+    waited = wait_for(watched.entrance, origin)
+    served = f"{origin} served 20 requests in a row" if waited.is_served else f"not by {origin}: {waited.last_other}"
     raise ReleaseError(
         Exit.ROLLED_BACK,
-        f"{color} was worse than {origin} {verdict.seconds:.1f} s after it was activated, so users are back on {origin}.\n"
-        f"  why:  {verdict.worse}\n"
-        f"  next: look at {color} on the test route; mend it and deploy another image: bluegreen deploy {color} --image <tag>",
+        f"{color} was worse than {origin} {verdict.seconds:.1f} s after it was activated, so users went back to {origin}.\n"
+        f"  why:    {verdict.worse}\n"
+        f"  served: {served}\n"
+        f"  next:   look at {color} on the test route; fix it and deploy another image: bluegreen deploy {color} --image <tag>",
     )
 
 
@@ -274,16 +309,25 @@ def _verify(session: Session, entrance: Entrance, color: str, role: str) -> str:
     session.progress.passing(f"asking who serves {role}")
     waited = wait_for(entrance, color)
     if waited.is_served:
-        seen = color if entrance.color_header else ""
-        text = f"{color} served 20 requests in a row"
-        if not seen:
-            text = "20 requests in a row were answered; no answer names the color (--color-header)"
-        session.progress.event("verified", f"  {role}: {text}", role=role, color=seen, requests=waited.requests)
-        return role if seen else ""
-    raise ReleaseError(
+        return _served(session, entrance, color, role, waited.requests)
+    raise _not_served(session, entrance, color, role, waited.seconds, str(waited.last_other))
+
+
+def _served(session: Session, entrance: Entrance, color: str, role: str, requests: int) -> str:
+    """Reports that 20 requests in a row were answered. Returns `role`, or nothing if no answer names the color."""
+    seen = color if entrance.color_header else ""
+    text = f"{color} served 20 requests in a row"
+    if not seen:
+        text = "20 requests in a row were answered; no answer names the color (--color-header)"
+    session.progress.event("verified", f"  {role}: {text}", role=role, color=seen, requests=requests)
+    return role if seen else ""
+
+
+def _not_served(session: Session, entrance: Entrance, color: str, role: str, seconds: float, other: str) -> ReleaseError:
+    return ReleaseError(
         Exit.SMOKE_TEST_FAILED,
-        f"{role.capitalize()} at {entrance.url} are not served by {color} {waited.seconds:.0f} s after the update.\n"
-        f"  seen:  {waited.last_other}\n"
+        f"{role.capitalize()} at {entrance.url} are not served by {color} {seconds:.0f} s after the update.\n"
+        f"  seen:  {other}\n"
         f"  route: {session.where_users_are()}\n"
         f"  next:  bluegreen status" + ("; users back: bluegreen rollback" if role == "users" else ""),
     )

@@ -306,11 +306,6 @@ def test_a_bad_release_is_rolled_back_by_itself(new_environment: Environments, f
     )
 
 
-def test_a_good_release_bakes_and_stays(operator: Operator) -> None:
-    assert "baked" in operator.run("activate", "green", "--bake", "3s").out
-    assert operator.environment.users.served_by() == "green"
-
-
 def test_a_plan_tells_the_switch_and_touches_nothing(onlooker: Operator) -> None:
     before = onlooker.environment.objects()
     onlooker.environment.set({"bluegreen:activeColor": "green", "bluegreen:testColor": "blue"})

@@ -1,0 +1,43 @@
+"""`activate --bake` on the real cluster: a release that is fine stays, and one that hangs is rolled back."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.command import Operator
+from tests.engine.onlookers import served_by
+from tests.stack import BOTH_COLORS, environment_of_its_own
+
+
+@pytest.fixture(scope="module")
+def operator(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    """Blue 1.0 is live, green 2.0 is ready."""
+    with environment_of_its_own(
+        cluster, tmp_path_factory.mktemp("bake"), BOTH_COLORS | {"bluegreen:replicas": 1}
+    ) as environment:
+        operator = Operator(environment)
+        operator.run("up")
+        yield operator
+
+
+def test_a_good_release_bakes_under_load_and_stays(operator: Operator) -> None:
+    with served_by(operator.environment, "blue", "green"):
+        baked = operator.run("activate", "green", "--bake", "5s")
+    assert "baked 5 s: 0 of" in baked.out
+    assert "users: green (verified)" in baked.out
+    assert operator.environment.users.served_by() == "green"
+
+
+def test_a_release_that_accepts_requests_and_never_answers_is_rolled_back(operator: Operator) -> None:
+    """Blue gets the pods that hang; users are on green after the test before this one."""
+    environment = operator.environment
+    environment.set({"blue:env": {"FAULT": "slow", "FAULT_DELAY": "10m"}})
+    operator.run("up")
+    rolled_back = operator.run("activate", "blue", "--bake", "1m", "--json", status=11)
+    (worse,) = [line for line in rolled_back.lines if line["event"] == "worse"]
+    assert "TimeoutError" in worse["reason"]
+    assert "so users went back to green" in rolled_back.lines[-1]["message"]
+    assert "served: green served 20 requests in a row" in rolled_back.lines[-1]["message"]
+    assert environment.users.served_by() == "green"
+    assert "activeColor: green" in operator.config()
