@@ -1,13 +1,14 @@
 """`activate --bake` on the real cluster: a release that is fine stays, and one that hangs is rolled back."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.cluster import Cluster
 from tests.command import Operator
 from tests.engine.onlookers import served_by
-from tests.stack import BOTH_COLORS, environment_of_its_own
+from tests.stack import BOTH_COLORS, environment_of_its_own, other
 
 
 @pytest.fixture(scope="module")
@@ -29,15 +30,17 @@ def test_a_good_release_bakes_under_load_and_stays(operator: Operator) -> None:
     assert operator.environment.users.served_by() == "green"
 
 
-def test_a_release_that_accepts_requests_and_never_answers_is_rolled_back(operator: Operator) -> None:
-    """Blue gets the pods that hang; users are on green after the test before this one."""
+def test_a_release_that_accepts_requests_and_never_answers_is_rolled_back(operator: Operator, figures: Any) -> None:
     environment = operator.environment
-    environment.set({"blue:env": {"FAULT": "slow", "FAULT_DELAY": "10m"}})
+    live = environment.users.served_by()
+    environment.set({f"{other(live)}:env": {"FAULT": "slow", "FAULT_DELAY": "10m"}})
     operator.run("up")
-    rolled_back = operator.run("activate", "blue", "--bake", "1m", "--json", status=11)
+    rolled_back = operator.run("activate", other(live), "--bake", "5s", "--json", status=11)
+    times = {line["event"]: line["elapsed"] for line in rolled_back.lines[::-1] if "elapsed" in line}  # the first of each
+    figures(f"bake: a release that hangs was found {times['worse'] - times['step']:.1f} s after its update began")
     (worse,) = [line for line in rolled_back.lines if line["event"] == "worse"]
     assert "TimeoutError" in worse["reason"]
-    assert "so users went back to green" in rolled_back.lines[-1]["message"]
-    assert "served: green served 20 requests in a row" in rolled_back.lines[-1]["message"]
-    assert environment.users.served_by() == "green"
-    assert "activeColor: green" in operator.config()
+    assert f"so users went back to {live}" in rolled_back.lines[-1]["message"]
+    assert f"served: {live} served 20 requests in a row" in rolled_back.lines[-1]["message"]
+    assert environment.users.served_by() == live
+    assert f"activeColor: {live}" in operator.config()
