@@ -24,12 +24,14 @@ from components.environment import Environment
 from components.manifest import owner
 from components.provider import placed_in, provider
 from gate import Gate
+from gate.cli_version import require_cli
 from release.about import About
 from release.config_file import misread_numbers
 from release.live import Cluster
 from release.settings import SettingsError, read_settings
 from release.steps import next_steps
 
+require_cli()
 config = CONFIG.get()
 try:
     about = About.given(os.environ)

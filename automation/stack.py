@@ -22,6 +22,9 @@ from release.about import VARIABLE, About
 
 ROOT = Path(__file__).parents[1]
 
+# How often in a row an object may be missing that may be a lock given back meanwhile, until it counts as missing for good.
+MISSING_TIMES = 5
+
 _CODE = re.compile(r"^ code: (\d+)$", re.MULTILINE)
 _NOT_LOGGED_IN = re.compile(r"incorrect passphrase|passphrase must be set|not logged in|PULUMI_ACCESS_TOKEN must be set")
 
@@ -53,14 +56,15 @@ class Stack:
         Raises `ReleaseError`; what was changed by then is in its `record`.
         """
         until = time.monotonic() + self._wait_seconds
-        pause_seconds, told = 0.5, ""
+        pause_seconds, told, missing = 0.5, "", 0
         while True:
             try:
                 return self._run("up", "--yes", "--skip-preview", "--message", message, about=about, show=self._show)
             except auto.errors.ConcurrentUpdateError as error:
                 holder = self._may_wait(str(error), until)
             except UpdateError as error:
-                if not lock.vanished(str(error)):
+                missing = missing + 1 if lock.may_have_vanished(str(error)) else 0
+                if error.record.began or not (lock.vanished(str(error)) or 0 < missing <= MISSING_TIMES):
                     raise
                 holder = self._may_wait(str(error), until)
             if holder != told:
@@ -71,13 +75,15 @@ class Stack:
             pause_seconds = min(pause_seconds * 1.5, 5)
 
     def _may_wait(self, text: str, until: float) -> str:
-        if reason := lock.abandoned(text):
+        if reason := lock.abandoned(text, self.name):
             raise ReleaseError(Exit.LOCKED, reason)
         if time.monotonic() >= until:
             raise ReleaseError(
                 Exit.LOCKED,
                 f"The stack {self.name} was locked for all of the {self._wait_seconds:.0f} s that this command may wait: "
-                f"{lock.who(text)}.\nNothing was changed.\n  next: the same command later, or with a longer --wait.",
+                f"{lock.who(text)}.\nNothing was changed.\n{lock.known(text)}"
+                "  next: the same command later, or with a longer --wait. If you know that nobody works on the stack: "
+                f"pulumi cancel {self.name}, then this command again.",
             )
         return lock.who(text)
 

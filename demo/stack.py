@@ -66,7 +66,7 @@ def _remove_stack() -> None:
     try:
         _output(*remove)
     except DemoError as error:
-        if not lock.abandoned(str(error)):
+        if not lock.abandoned(str(error), STACK):
             raise
         _output("pulumi", "cancel", STACK, "--yes")
         _output(*remove)

@@ -3,7 +3,7 @@
 import asyncio
 import runpy
 import signal
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,8 +136,16 @@ class _Cluster:
         return []
 
 
-def run(config: Mapping[str, str], secret_keys: Collection[str] = (), live: Live | None = None) -> Run:
-    """Runs `__main__.py` with `config` against a cluster that serves `live`; what it raises comes out unchanged."""
+def run(
+    config: Mapping[str, str],
+    secret_keys: Collection[str] = (),
+    live: Live | None = None,
+    required: Callable[[str], None] = lambda _: None,
+) -> Run:
+    """Runs `__main__.py` with `config` against a cluster that serves `live`; what it raises comes out unchanged.
+
+    `required` stands for the engine when it is asked whether its version is in a range.
+    """
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     recorder = _Recorder()
@@ -152,7 +160,7 @@ def run(config: Mapping[str, str], secret_keys: Collection[str] = (), live: Live
     hooks = mock.patch("pulumi.resource_hooks.register_resource_hook", recorder.register_hook)
     ours = signal.getsignal(signal.SIGINT)
     try:
-        with mock.patch("release.live.Cluster", served), hooks:
+        with mock.patch("release.live.Cluster", served), mock.patch("pulumi.require_pulumi_version", required), hooks:
             loop.run_until_complete(run_in_stack(program))
     finally:
         loop.close()

@@ -7,10 +7,9 @@ from pulumi.automation import CommandResult
 from pulumi.automation.errors import create_command_error
 
 from automation import stack
-from automation.outcomes import Exit
+from automation.outcomes import Exit, ReleaseError
 from automation.stack import Stack, UpdateError, _status, _words
-
-VANISHED = "error: 2 errors occurred:\n\t1) open /s/.pulumi/locks/o/p/x/1-2.json: no such file or directory\n\t2) NotFound"
+from tests.unit.automation.test_lock import AZURE, FILE, GCS, S3
 
 
 @pytest.mark.parametrize(
@@ -54,8 +53,34 @@ def stack_whose_updates_fail_with(errors: list[str], monkeypatch: pytest.MonkeyP
     return Stack("x", Path("Pulumi.x.yaml"), wait_seconds=5, timeout_seconds=5, show=lambda _: None)
 
 
-def test_a_lock_given_back_while_the_cli_looks_at_it_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert stack_whose_updates_fail_with([VANISHED], monkeypatch).up("why").text == "Updated"
+@pytest.mark.parametrize("text", [FILE, AZURE, S3, GCS], ids=["files", "Azure", "S3", "Google Cloud"])
+def test_a_lock_given_back_while_the_cli_looks_at_it_is_no_failure(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    assert stack_whose_updates_fail_with([text] * 3, monkeypatch).up("why").text == "Updated"
+
+
+def test_an_object_that_stays_missing_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    with pytest.raises(UpdateError, match="NoSuchKey"):
+        stack_whose_updates_fail_with([S3] * 20, monkeypatch).up("why")
+
+
+def test_at_the_end_of_the_waiting_it_is_said_who_holds_the_lock_what_is_known_and_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    holder = "  s3://b/.pulumi/locks/x.json: created by ada@build-7 (pid 9) at 2026-11-21T02:30:38Z"
+    locked = f"error: the stack is currently locked by 1 lock(s).\n{holder}"
+    made = stack_whose_updates_fail_with([locked] * 20, monkeypatch)
+    monkeypatch.setattr(made, "_wait_seconds", 0)
+    with pytest.raises(ReleaseError) as raised:
+        made.up("why")
+    assert str(raised.value) == (
+        "The stack x was locked for all of the 0 s that this command may wait: "
+        "ada@build-7 (process 9) since 2026-11-21 02:30:38 UTC.\nNothing was changed.\n"
+        "  known: process 9 runs, or ran, on another host: build-7\n"
+        "  next: the same command later, or with a longer --wait. If you know that nobody works on the stack: "
+        "pulumi cancel x, then this command again."
+    )
 
 
 def test_another_file_that_is_missing_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
