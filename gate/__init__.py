@@ -16,10 +16,11 @@ from gate.hooks import Hooks, Judge
 from gate.migration import Migration
 from gate.pods import PodsOfColor
 from gate.verification import Verification
-from release import marks
+from release import backend, marks, ownership
 from release.about import About
 from release.live import Cluster, Live, LiveError
 from release.notes import Notes
+from release.ownership import NOT_ASKED, Evidence
 from release.routing import LAYERS
 from release.routing.base import Ref
 from release.settings import ColorSettings, Settings
@@ -27,7 +28,7 @@ from release.transition import Transition, Wanted, WantedColor, transition
 from release.writes import write
 
 
-def wanted(settings: Settings, owner: str, about: About | None = None) -> Wanted:
+def wanted(settings: Settings, owner: str, about: About | None = None, evidence: Evidence = NOT_ASKED) -> Wanted:
     """What the config asks for, in the terms of the rules. `about` is the subcommand that runs the update, if any."""
     return Wanted(
         owner=owner,
@@ -35,6 +36,7 @@ def wanted(settings: Settings, owner: str, about: About | None = None) -> Wanted
         test=settings.test_color,
         expect=settings.expect,
         about=about,
+        evidence=evidence,
         colors={
             name: WantedColor(
                 image=color.image,
@@ -76,7 +78,9 @@ class Gate:
             return
         if self._about:
             self._live = await asyncio.to_thread(self._cluster.with_autoscalers, self._live)
-        asked = wanted(self._settings, self._owner, self._about)
+        found = ownership.foreign(self._live, self._owner)
+        evidence = await asyncio.to_thread(backend.evidence, self._owner, ownership.names(found)) if found else NOT_ASKED
+        asked = wanted(self._settings, self._owner, self._about, evidence)
         self._transition = transition(self._live, asked)
         route = LAYERS[self._settings.routing].objects(self._settings.service.name)
         self._notes = Notes(
@@ -91,6 +95,12 @@ class Gate:
         self._hooks = Hooks(self._cluster, self._judge, self._owner, self._transition, beyond)
         if refused := self._judge.refused(self._transition.refusals):
             raise pulumi.RunError("\n\n".join(map(str, refused)) + "\n\n" + self._where_users_are())
+        if found and ownership.is_renamed(found, self._owner, evidence):
+            pulumi.warn(
+                f"{' and '.join(ownership.names(found))} is now {self._owner}: the state of this stack records the objects of "
+                "the environment, and there is no stack of the old name. An update writes the new name to them and restarts no "
+                "pods."
+            )
         if self._live.foreign:
             pulumi.warn(
                 f"The route holds what this program did not write: {self._live.foreign}. An update that writes the route is "

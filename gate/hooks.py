@@ -10,7 +10,9 @@ from functools import cached_property
 
 import pulumi
 
-from release.live import Cluster, Object, is_leaving
+from release import marks
+from release.backend import exists
+from release.live import Cluster, Object, annotation, is_leaving
 from release.rules import Refusal
 from release.transition import Transition
 from release.writes import creation, deployment_update, route_overwrite, route_update
@@ -57,7 +59,7 @@ class Hooks:
         judge: Judge,
         owner: str,
         transition: Transition,
-        beyond: Callable[[Object], Iterable[Refusal]] = lambda _: (),
+        beyond: Callable[[Object | None, Object], Iterable[Refusal]] = lambda *_: (),
     ) -> None:
         self._cluster = cluster
         self._judge = judge
@@ -80,7 +82,9 @@ class Hooks:
                     break
                 await asyncio.sleep(POLL_SECONDS)
             is_there = found is not None and not (is_leaving(found) and pulumi.runtime.is_dry_run())
-            self._judge.stop_at(creation(f"{kind} {name}", found if is_there else None, self._owner))
+            whose = annotation(found, marks.OWNER) if found is not None and is_there else ""
+            owner_exists = await asyncio.to_thread(exists, whose) if whose not in ("", self._owner) else None
+            self._judge.stop_at(creation(f"{kind} {name}", found if is_there else None, self._owner, owner_exists))
 
         return pulumi.ResourceHook("is-not-there", is_not_there, _IN_PREVIEW_TOO)
 
@@ -89,7 +93,7 @@ class Hooks:
         """Before an object is created or updated: checks that the subcommand is about it."""
 
         def is_subject(args: pulumi.ResourceHookArgs) -> None:
-            self._judge.stop_at(self._beyond(args.new_inputs or {}))
+            self._judge.stop_at(self._beyond(args.old_inputs or None, args.new_inputs or {}))
 
         return pulumi.ResourceHook("is-subject", is_subject, _IN_PREVIEW_TOO)
 

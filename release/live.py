@@ -34,7 +34,7 @@ class LiveError(Exception):
 class LiveColor:
     """The Deployment of one color as it is now.
 
-    `owner`, `template` and `release` are empty when it does not say. `is_settled` is true when the cluster has taken up
+    `owner`, `template`, `release` and `uid` are empty when it does not say. `is_settled` is true when the cluster has taken up
     the newest template and no pod of an older one is left. `is_autoscaled` is known only after `Cluster.with_autoscalers`.
     """
 
@@ -42,6 +42,7 @@ class LiveColor:
     template: str = ""
     release: str = ""
     owner: str = ""
+    uid: str = ""
     replicas: int = 1
     ready: int = 1
     is_settled: bool = True
@@ -77,6 +78,7 @@ class Live:
     also: frozenset[str] = frozenset()
     foreign: str = ""
     route_owner: str | None = None
+    route_uid: str = ""
     colors: Mapping[str, LiveColor] = field(default_factory=dict)
     objects: Mapping[Ref, Object | None] = field(default_factory=dict, repr=False, compare=False)
     """What was read: the Deployments and the objects of the route, None for one that does not exist."""
@@ -127,6 +129,7 @@ class Cluster:
             also=(deployed if roles.served is None else roles.served & deployed) - {roles.active},
             foreign=roles.foreign,
             route_owner=None if route[0] is None else annotation(route[0], marks.OWNER),
+            route_uid=str(value_at(route[0], "metadata", "uid") or ""),
             colors=colors,
             objects=dict(zip(self._layer.objects(self._app), route, strict=True))
             | {Ref("apps/v1", "Deployment", str(value_at(each, "metadata", "name"))): each for each in found},
@@ -267,6 +270,7 @@ def live_color(deployment: Object) -> LiveColor:
         template=annotation(deployment, marks.TEMPLATE),
         release=annotation(deployment, marks.RELEASE),
         owner=annotation(deployment, marks.OWNER),
+        uid=str(value_at(deployment, "metadata", "uid") or ""),
         replicas=wanted,
         ready=status["readyReplicas"],
         is_settled=seen and status["updatedReplicas"] == status["replicas"] == wanted,

@@ -7,9 +7,11 @@ Plain functions over plain data: no Pulumi, no cluster. What is decided here is 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from release import ownership
 from release.about import About, Change, beyond
 from release.image import Image
 from release.live import Live, LiveColor
+from release.ownership import NOT_ASKED, Evidence
 from release.rules import Refusal, Rule
 
 
@@ -27,7 +29,8 @@ class WantedColor:
 class Wanted:
     """An environment as the config wants it, and who wants it.
 
-    `expect` is what a promotion approves, or empty. `about` is the subcommand that runs the update, None for `up`.
+    `expect` is what a promotion approves, or empty. `about` is the subcommand that runs the update, None for `up`. `evidence`
+    is what the backend says about the stacks that own the environment, if that is not only `owner`.
     """
 
     owner: str
@@ -35,6 +38,7 @@ class Wanted:
     test: str = ""
     expect: str = ""
     about: About | None = None
+    evidence: Evidence = NOT_ASKED
     colors: Mapping[str, WantedColor] = field(default_factory=dict)
 
 
@@ -58,7 +62,8 @@ def transition(live: Live, wanted: Wanted) -> Transition:
     changes = tuple(name for name in wanted.colors if _changes(live, wanted, name))
     # Whose environment it is comes first: the rest would speak of another stack's colors. Then what the subcommand is about: if
     # the config file is behind, the remedies of the rest would deploy what it says.
-    refusals = [*_foreign(live, wanted)] or [*_beyond(live, wanted, moves, changes)]
+    refusals = [*ownership.refusal(ownership.foreign(live, wanted.owner), wanted.owner, wanted.evidence)]
+    refusals = refusals or [*_beyond(live, wanted, moves, changes)]
     if not refusals:
         for name in sorted(live.serving):
             refusals += [*_live_color_stays(live, wanted, name, changes, moves)]
@@ -96,25 +101,6 @@ def _drifted(live: Live, wanted: Wanted, changes: tuple[str, ...]) -> str:
         if is_kept and present and not present.runs(wanted.colors[name].image):
             return name
     return ""
-
-
-def _foreign(live: Live, wanted: Wanted) -> Iterator[Refusal]:
-    owners = {f"the Deployment of {name}": color.owner for name, color in live.colors.items()}
-    if live.route_owner is not None:
-        owners["the route"] = live.route_owner
-    found = {what: owner for what, owner in owners.items() if owner != wanted.owner}
-    if not found:
-        return
-    named = sorted(set(found.values()) - {""})
-    whose = f"to the stack {named[0]}" if named else "to no stack"
-    mine = f"pulumi stack select {named[0]}" if named else "bring what exists into this stack first (pulumi import)"
-    yield Refusal(
-        rule=Rule.ONE_OWNER,
-        asked=f"an update by the stack {wanted.owner}",
-        live=f"{' and '.join(sorted(found))} belong{'s' if len(found) == 1 else ''} {whose}",
-        remedy=f"One environment is one stack: {mine}. For a second one, set an app or a namespace of its own.",
-        exception="adopt",
-    )
 
 
 def _live_color_stays(

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from release.about import About, refusal, said
 from release.live import Live, Object, annotation, value_at
 from release.marks import OWNER
+from release.ownership import remedy as way_out
 from release.routing.base import Ref
 from release.rules import Refusal, Rule
 from release.transition import Transition, less_room, unready
@@ -63,32 +64,40 @@ def route_overwrite(what: str, foreign: str) -> Iterator[Refusal]:
         )
 
 
-def write(about: About | None, live: Live, route: Iterable[Ref], item: Object) -> Iterator[Refusal]:
+def write(about: About | None, live: Live, route: Iterable[Ref], old: Object | None, item: Object) -> Iterator[Refusal]:
     """Refuses to write an object that is not what the subcommand is about, such as another color's number of pods.
 
-    `route` are the objects of the route.
+    `old` is None for an object that is created; `route` are the objects of the route. The owner may be written at any time: it
+    is the same stack under another name.
     """
     what = item["kind"], item["metadata"]["name"]
     is_route = what in {(kind, name) for _, kind, name in route}
     if about is None or not live.serving or about.may_write(value_at(item, "metadata", "labels", "color"), is_route=is_route):
         return
+    if old is not None and _but_owner(old) == _but_owner(item):
+        return
     yield refusal(about, f"a change of {' '.join(what)}", said(live))
 
 
-def creation(what: str, found: Object | None, owner: str) -> Iterator[Refusal]:
-    """Refusals of creating an object that is there already, which providers before 4.29 take over without a word."""
+def _but_owner(item: Object) -> Object:
+    annotations = value_at(item, "metadata", "annotations") or {}
+    others = {name: value for name, value in annotations.items() if name != OWNER}
+    return {**item, "metadata": {**item["metadata"], "annotations": others}}
+
+
+def creation(what: str, found: Object | None, owner: str, owner_exists: bool | None = None) -> Iterator[Refusal]:
+    """Refuses to create an object that exists already, which providers before 4.29 take over silently.
+
+    `owner_exists` says whether the stack exists that owns the object, None if that is not known.
+    """
     if found is None:
         return
     whose = annotation(found, OWNER)
     if whose == owner:
         lost = "another state of the same stack, a lost one, or the same cluster by another context"
         remedy = f"This is {lost}: use the backend and the context that made it, or bring it into this state (pulumi import)."
-    elif whose:
-        remedy = (
-            f"One environment is one stack: pulumi stack select {whose}. For a second one, set an app or namespace of its own."
-        )
     else:
-        remedy = "Set an app or a namespace of its own, or bring what exists into this stack first (pulumi import)."
+        remedy = way_out(whose, owner, owner_exists)
     yield Refusal(
         rule=Rule.ONE_OWNER,
         asked=f"to create {what}",

@@ -86,6 +86,20 @@ class AnotherStack(Environment):
         """Nothing: the namespace is the other one's."""
 
 
+class RenamedStack(Environment):
+    """The stack of `first` under the name `name`, which it gets here. The CLI renames the config file too."""
+
+    def __init__(self, first: Environment, name: str) -> None:
+        super().__init__(first.cluster, first.config_file.parent, first.project)
+        renamed = pulumi(
+            "stack", "rename", name, "--stack", first.name, project=first.config_file.parent, variables=first._variables
+        )
+        assert renamed.status == 0, str(renamed)
+        self.name, self.state, self.host = name, first.state, first.host
+        self._variables = first._variables
+        self.config_file = first.config_file.with_name(f"Pulumi.{name}.yaml")
+
+
 @contextlib.contextmanager
 def by_way_of(environment: Environment, file: Path, *, server: str = "", token: str = "") -> Iterator[None]:
     """The environment is operated with a copy of the kubeconfig in `file`: another server's, or another person's."""

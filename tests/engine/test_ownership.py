@@ -7,9 +7,20 @@ from pathlib import Path
 import pytest
 
 from release.rules import Rule
+from tests.cli import pulumi
 from tests.cluster import Cluster
+from tests.command import Operator
 from tests.conftest import Environments
-from tests.engine.onlookers import AnotherStack, by, refused, same_config_afterwards, undisturbed
+from tests.engine.onlookers import (
+    AnotherStack,
+    RenamedStack,
+    by,
+    pods,
+    refused,
+    same_config_afterwards,
+    served_by,
+    undisturbed,
+)
 from tests.stack import BOTH_COLORS, ONE_COLOR, Environment, environment_of_its_own
 
 
@@ -42,6 +53,48 @@ def test_the_same_stack_on_another_state_takes_nothing_over_unless_it_is_meant(o
     lost.set({"bluegreen:replicas": 2, "bluegreen:allow": ["adopt"]})
     with undisturbed(owned):
         assert "warning: bluegreen:allow has adopt, so this goes on:\n" in lost.up().text
+
+
+def stack(environment: Environment, *command: str) -> None:
+    """A command about the state of the stack, which takes no config file."""
+    variables = environment._variables
+    done = pulumi("stack", *command, "--stack", environment.name, project=environment.project, variables=variables)
+    assert done.status == 0, str(done)
+
+
+def test_a_copy_of_a_state_is_refused_as_long_as_the_original_exists(owned: Environment, tmp_path: Path) -> None:
+    copy = AnotherStack(owned, tmp_path, "copy", owned.state, {})
+    state = tmp_path / "state.json"
+    stack(owned, "export", "--file", str(state))
+    state.write_text(state.read_text().replace(f"urn:pulumi:{owned.name}::", "urn:pulumi:copy::"))
+    stack(copy, "import", "--file", str(state))
+    with undisturbed(owned):
+        refused(copy, *by(Rule.ONE_OWNER), f"pulumi stack select organization/bluegreen/{owned.name}.")
+
+
+def test_a_renamed_stack_is_recognized_and_users_notice_nothing(new_environment: Environments) -> None:
+    environment = new_environment(BOTH_COLORS | {"bluegreen:replicas": 1})
+    environment.up()
+    environment.users.wait_for("blue")
+    kept = {color: pods(environment, color) for color in ("blue", "green")}
+    renamed = RenamedStack(environment, f"{environment.name}-new")
+    environment.config_file = renamed.config_file
+    operator = Operator(environment, renamed.config_file)
+    said = "The state of this stack records the objects"
+    with served_by(environment, "blue"):
+        seen = operator.run("status", "--json", "--stack", renamed.name).lines[0]
+        assert seen["drift"] == [f"a color belongs to the stack {environment.name}"]
+        assert said.lower() in renamed.preview().text.lower()
+        assert said.lower() in renamed.up().text.lower()
+        assert renamed.up().written == set()
+    assert {color: pods(environment, color) for color in ("blue", "green")} == kept
+    owners = {
+        item["metadata"]["annotations"]["bluegreen/owner"]
+        for key, item in environment.objects().items()
+        if key.partition("/")[0] in ("Deployment", "Service", "VirtualService", "Gateway", "DestinationRule")
+    }
+    assert owners == {f"organization/bluegreen/{renamed.name}"}
+    assert operator.run("status", "--json", "--stack", renamed.name).lines[0]["drift"] == []
 
 
 @pytest.mark.parametrize("kind", ["Service", "Gateway"])

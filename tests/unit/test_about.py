@@ -150,12 +150,21 @@ WRITES = {
 @pytest.mark.parametrize("verb", WRITES)
 def test_a_subcommand_writes_the_objects_that_it_is_about(verb: str) -> None:
     every = [*DEPLOYMENT.values(), *AUTOSCALER.values(), VIRTUAL_SERVICE, GATEWAY]
-    written = [each for each in every if not [*write(about(f"{verb} green"), LIVE, ROUTE, each)]]
+    written = [each for each in every if not [*write(about(f"{verb} green"), LIVE, ROUTE, None, each)]]
     assert written == WRITES[verb]
-    assert [each for each in every if [*write(None, LIVE, ROUTE, each)]] == []
-    assert [each for each in every if [*write(about(f"{verb} green"), Live(), ROUTE, each)]] == []
+    assert [each for each in every if [*write(None, LIVE, ROUTE, None, each)]] == []
+    assert [each for each in every if [*write(about(f"{verb} green"), Live(), ROUTE, None, each)]] == []
 
 
 def test_a_write_beyond_the_subcommand_names_the_object() -> None:
-    (refusal,) = write(about("deploy green"), LIVE, ROUTE, DEPLOYMENT[other("green")])
+    (refusal,) = write(about("deploy green"), LIVE, ROUTE, None, DEPLOYMENT[other("green")])
     assert refusal.asked == "bluegreen deploy green, but the config also asks for a change of Deployment shop-blue"
+
+
+def test_a_renamed_stack_writes_its_name_to_every_object_whatever_the_subcommand() -> None:
+    old, new = (
+        item("Gateway", "shop-gateway") | {"spec": {"hosts": [host]}, "metadata": {"name": "shop-gateway", "annotations": note}}
+        for host, note in (("a", {"bluegreen/owner": "acme/bluegreen/old"}), ("a", {"bluegreen/owner": OWNER}))
+    )
+    assert [*write(about("activate blue"), LIVE, ROUTE, old, new)] == []
+    assert [*write(about("activate blue"), LIVE, ROUTE, old, new | {"spec": {"hosts": ["b"]}})] != []

@@ -76,7 +76,7 @@ def existing(**annotations: str) -> dict[str, object]:
     ],
 )
 def test_what_exists_is_not_created(found: dict[str, object], remedy: str) -> None:
-    (refusal,) = creation("Service shop", found, MINE)
+    (refusal,) = creation("Service shop", found, MINE, owner_exists=True)
     assert (refusal.rule, refusal.exception) == (Rule.ONE_OWNER, "adopt")
     assert remedy in refusal.remedy
 
