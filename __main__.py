@@ -25,19 +25,22 @@ from components.manifest import owner
 from components.provider import placed_in, provider
 from gate import Gate
 from gate.cli_version import require_cli
+from release import config_file
 from release.about import About
-from release.config_file import misread_numbers
 from release.live import Cluster
-from release.settings import SettingsError, read_settings
+from release.settings import SettingsError, read_settings, warnings
 from release.steps import next_steps
 
 require_cli()
 config = CONFIG.get()
 try:
     about = About.given(os.environ)
-    settings = read_settings(config, [*filter(is_config_secret, config)], misread_numbers(config, Path.cwd()))
+    written = config_file.of_program(pulumi.get_stack(), Path.cwd())
+    settings = read_settings(config, written.secrets.union(filter(is_config_secret, config)), written.misread)
 except (SettingsError, ValueError) as error:
     raise pulumi.RunError(str(error)) from None
+for warning in warnings(settings):
+    pulumi.warn(warning)
 
 service = settings.service.name
 gate = Gate(

@@ -14,8 +14,10 @@ from typing import Any
 
 import yaml
 
-# The loader in C where PyYAML was built with it: the other one takes ten milliseconds of an emergency.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from release.config_file import ConfigFileError, of_stack
+from release.config_file import read as text_of
+
+__all__ = ["Change", "ConfigFileError", "change", "edited", "read"]
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z_-]*")  # anything else is quoted, so that YAML cannot read a tag as a number
 
@@ -23,13 +25,9 @@ _PLAIN = re.compile(r"[A-Za-z][A-Za-z_-]*")  # anything else is quoted, so that 
 _WORDS = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
 
 
-class ConfigFileError(Exception):
-    """The file cannot be read or changed; the message says why and what to do."""
-
-
 def read(file: Path) -> dict[str, Any]:
-    """The values of a config file by their full keys, as YAML reads them. Raises `ConfigFileError`."""
-    return _config(_parse(_text(file), file), file)
+    """The values of a config file by their full keys. Raises `ConfigFileError`."""
+    return dict(of_stack(text_of(file), file.name).values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +57,13 @@ def change(file: Path, changes: Mapping[str, str | None]) -> Change:
     for key in changes:
         if isinstance(had.get(key), dict | list):
             raise ConfigFileError(f"{key} in {file} is not a plain value, so it is not changed. Mend it there.")
-    after = edited(before, changes)
     wanted = {key: value for key, value in {**had, **changes}.items() if value is not None}
-    if _config(_parse(after, file), file) != wanted:
+    try:
+        after = edited(before, changes)
+        is_safe = dict(of_stack(after, file.name).values) == wanted
+    except (ConfigFileError, yaml.YAMLError):
+        is_safe = False
+    if not is_safe:
         raise ConfigFileError(
             f"{file} is written in a way that cannot be changed safely, so it was left alone. Set the values by hand: "
             + ", ".join(f"{key}: {value}" if value is not None else f"no {key}" for key, value in changes.items())
@@ -123,29 +125,8 @@ def _scalar(value: str) -> str:
 
 
 def _text(file: Path) -> str:
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", "") or error
-        raise ConfigFileError(
-            f"The config file {file} cannot be read: {why}. Name the one to use with --config-file, or copy "
-            "Pulumi.blue.yaml to it."
-        ) from None
+    text = text_of(file)
     return text if text.endswith("\n") or not text else text + "\n"
-
-
-def _parse(text: str, file: Path) -> Any:
-    try:
-        return yaml.load(text, Loader=_LOADER)
-    except yaml.YAMLError as error:
-        raise ConfigFileError(f"The config file {file} is no YAML: {error}") from None
-
-
-def _config(content: Any, file: Path) -> dict[str, Any]:
-    config = (content.get("config") or {}) if isinstance(content, dict) else content or {}
-    if not isinstance(config, dict):
-        raise ConfigFileError(f"The config file {file} has no section config: with keys and values. Mend it.")
-    return {str(key): value for key, value in config.items()}
 
 
 def _replace(file: Path, text: str) -> None:

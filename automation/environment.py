@@ -3,17 +3,16 @@
 import functools
 import json
 import os
-import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from automation import config_file, engine_config
-from automation.config_file import ConfigFileError
+from automation import engine_config
 from automation.outcomes import Exit, ReleaseError
-from release import entrance
+from release import config_file, entrance
+from release.config_file import ConfigFileError, is_secret
 from release.live import Cluster
 from release.probe import Entrance
 from release.settings import Settings, SettingsError, read_settings
@@ -38,9 +37,11 @@ class Environment:
         """The settings as the engine hands them to the program. Raises `ReleaseError` if they cannot be used."""
         engine_config.refuse_overrides()
         try:
+            found = config_file.of_command(self.config_file, ROOT / "Pulumi.yaml")
             if text := engine_config.text_with_environment(self.config_file):
-                return read_settings(*engine_config.ask(self.stack, self.config_file, text))
-            return read_settings(as_engine(_of_project() | config_file.read(self.config_file)))
+                resolved, secrets = engine_config.ask(self.stack, self.config_file, text)
+                return read_settings(resolved, found.secrets.union(secrets), found.misread)
+            return read_settings(as_engine(found.values), found.secrets, found.misread)
         except (SettingsError, ConfigFileError) as error:
             raise ReleaseError(Exit.CONFIG, str(error)) from None
 
@@ -78,13 +79,6 @@ def _unknown(role: str, option: str) -> NoReturn:
     )
 
 
-def _of_project() -> dict[str, Any]:
-    """What Pulumi.yaml gives to every stack: defaults, and values of its own."""
-    declared = config_file.read(ROOT / "Pulumi.yaml")
-    given = {key: each for key, each in declared.items() if isinstance(each, dict)}
-    return {key: each[name] for key, each in given.items() for name in ("default", "value") if name in each}
-
-
 def find(stack: str | None, file: Path | None, **reached: str) -> Environment:
     """The environment that the options name; without them the stack and the file that the CLI would take.
 
@@ -96,15 +90,9 @@ def find(stack: str | None, file: Path | None, **reached: str) -> Environment:
     return Environment(stack=name, config_file=named if named.name else default, **reached)
 
 
-@functools.cache
 def stack_files() -> Path:
     """The directory of the stacks' config files: that of Pulumi.yaml, or the `stackConfigDir` in it."""
-    try:
-        text = (ROOT / "Pulumi.yaml").read_text(encoding="utf-8")
-    except (OSError, ValueError):  # the reader of the config reports it
-        return ROOT
-    found = re.search(r"""^stackConfigDir:\s*["']?([^"'#\n]*)""", text, re.MULTILINE)
-    return ROOT / found[1].strip() if found else ROOT
+    return config_file.stack_files(ROOT)
 
 
 def _selected() -> str:
@@ -127,23 +115,21 @@ def _selected() -> str:
 
 
 def as_engine(config: Mapping[str, Any]) -> dict[str, str]:
-    """Config as the engine hands it to the program: objects as JSON, everything as text. Secrets stay unread."""
-    return {key: _text(value) for key, value in config.items() if not _is_secret(value)}
+    """Config as the engine hands it to the program, objects as JSON, with a word in the place of each secret.
 
-
-def _is_secret(value: Any) -> bool:
-    return isinstance(value, dict) and set(value) == {"secure"}
+    A `secretEnv` that is encrypted as a whole is left out: nothing here can read the names of its variables.
+    """
+    return {key: _text(value) for key, value in config.items() if not (is_secret(value) and key.endswith(":secretEnv"))}
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, dict | list):
-        return json.dumps(_revealed(value))
-    return json.dumps(value) if isinstance(value, bool) else str(value)
+    shown = _revealed(value)
+    return shown if isinstance(shown, str) else json.dumps(shown)
 
 
 def _revealed(value: Any) -> Any:
     """The value with a word in the place of each secret."""
-    if _is_secret(value):
+    if is_secret(value):
         return "[secret]"
     if isinstance(value, dict):
         return {name: _revealed(each) for name, each in value.items()}

@@ -4,7 +4,6 @@ The names of a ConfigMap and a Secret say what they hold, so a changed value is 
 of this color alone. The fingerprint of the template tells, before anything is touched, whether an update makes new pods.
 """
 
-import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -30,13 +29,27 @@ def config_map_name(settings: ColorSettings) -> str:
 
 def secret_name(settings: ColorSettings) -> str:
     """The name of the Secret with the secret variables, by what it holds."""
-    return f"{name_of(settings)}-secret-env-{_slow_digest(_canonical(settings.secret_env), name_of(settings))}"
+    return f"{name_of(settings)}-secret-env-{settings.secret_digest}"
+
+
+# The name of a Job is a label of its pods.
+_LONGEST_JOB_NAME = 63
 
 
 def job_name(settings: ColorSettings) -> str:
-    """The name of the migration's Job, one for each image and command."""
-    what = json.dumps([settings.image, settings.migrate]).encode()
-    return f"{name_of(settings)}-migrate-{hashlib.sha256(what).hexdigest()[:10]}"
+    """The name of the migration's Job, one for each image and command.
+
+    A name that would be too long loses the end of the app's name, and the digest then includes the app.
+    """
+    what = [settings.image, settings.migrate]
+    name = f"{name_of(settings)}-migrate-{_digest(what)}"
+    if (excess := len(name) - _LONGEST_JOB_NAME) <= 0:
+        return name
+    return f"{settings.app[:-excess].rstrip('-')}-{settings.name}-migrate-{_digest([settings.app, *what])}"
+
+
+def _digest(what: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:10]
 
 
 def pod_template(settings: ColorSettings) -> dict[str, Any]:
@@ -87,7 +100,10 @@ def _container(settings: ColorSettings) -> dict[str, Any]:
         "env": [{"name": "COLOR", "value": settings.name}],
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
-    sources = [{"configMapRef": {"name": config_map_name(settings)}}] if settings.env else []
+    # The last source of a variable wins: what the config says itself.
+    sources = [{"configMapRef": {"name": name}} for name in settings.config_map_refs]
+    sources += [{"secretRef": {"name": name}} for name in settings.secret_refs]
+    sources += [{"configMapRef": {"name": config_map_name(settings)}}] if settings.env else []
     sources += [{"secretRef": {"name": secret_name(settings)}}] if settings.secret_env else []
     if sources:
         container["envFrom"] = sources
@@ -98,9 +114,3 @@ def _container(settings: ColorSettings) -> dict[str, Any]:
 
 def _canonical(data: Mapping[str, Any]) -> bytes:
     return json.dumps(data, sort_keys=True).encode()
-
-
-@functools.cache
-def _slow_digest(data: bytes, salt: str) -> str:
-    """Names are public, so guessing a weak password from one must be dear: scrypt, some 50 ms and 16 MiB a guess."""
-    return hashlib.scrypt(data, salt=salt.encode(), n=2**14, r=8, p=1).hex()[:10]

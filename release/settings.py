@@ -8,12 +8,16 @@ color's own value wins, and the objects of variables are merged name by name.
 """
 
 import difflib
+import functools
+import hashlib
+import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from release import values
+from release.config_file import Misread
 from release.entrance import users_url
 from release.image import Image
 from release.rules import EXCEPTIONS
@@ -39,13 +43,15 @@ class ColorSettings:
     image: str
     replicas: int = 1
     max_replicas: int = 0
-    strategy: str = "Recreate"
+    strategy: str = "RollingUpdate"
     port: int = 3000
     readiness_path: str = "/ready"
     drain_seconds: int = 5
     shutdown_seconds: int = 30
     env: Mapping[str, str] = field(default_factory=dict)
     secret_env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    config_map_refs: tuple[str, ...] = ()
+    secret_refs: tuple[str, ...] = ()
     resources: Mapping[str, Any] = field(default_factory=dict)
     image_pull_secret: str = ""
     run_as_user: int = 0
@@ -53,6 +59,13 @@ class ColorSettings:
     release: str = ""
     migrate: tuple[str, ...] = ()
     migrate_timeout_seconds: int = 600
+
+    @functools.cached_property
+    def secret_digest(self) -> str:
+        """A digest of the secret variables. It is part of a name that everybody may list, so guessing a value from it must be
+        expensive: scrypt takes some 50 ms and 16 MiB a guess."""
+        values = json.dumps(dict(self.secret_env), sort_keys=True).encode()
+        return hashlib.scrypt(values, salt=f"{self.app}-{self.name}".encode(), n=2**14, r=8, p=1).hex()[:10]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +159,8 @@ _COLOR: dict[str, Parser] = {
     "shutdownSeconds": values.integer(1, 3600),
     "env": values.environment,
     "secretEnv": values.environment,
+    "configMapRefs": values.names,
+    "secretRefs": values.names,
     "resources": values.resources,
     "imagePullSecret": _optional_label,
     "runAsUser": values.integer(0, 2**31 - 1),
@@ -161,23 +176,31 @@ _ONE_COLOR: dict[str, Parser] = {
 }
 
 
-def read_settings(
-    config: Mapping[str, str], secret_keys: Collection[str] = (), misread: Mapping[str, tuple[str, str]] | None = None
-) -> Settings:
+def read_settings(config: Mapping[str, str], secret_keys: Collection[str] = (), misread: Iterable[Misread] = ()) -> Settings:
     """The settings that `config` describes.
 
     `config` maps full keys such as `bluegreen:activeColor` to texts, as the engine hands them over (an object is JSON).
-    The values of `secret_keys` are never shown. `misread` maps each key whose value YAML has changed to the name of the
-    file and the text that it holds.
+    `secret_keys` are those whose value is, or holds, a secret; it is never shown. `misread` are the values that YAML changes.
     Raises `SettingsError` with every problem found.
     """
-    return _Reader(config, secret_keys, misread or {}).settings()
+    return _Reader(config, secret_keys, misread).settings()
+
+
+def warnings(settings: Settings) -> list[str]:
+    """What this config needs and nothing here can see, in words."""
+    return [
+        f"{name}:maxReplicas is {color.max_replicas}, and resources has no CPU request: the autoscaler scales on a share of "
+        f"that request, so it does nothing unless a LimitRange of the namespace {settings.namespace} gives the pods one. "
+        f"Add one: pulumi config set --path '{name}:resources.requests.cpu' 100m"
+        for name, color in settings.service.colors.items()
+        if color.max_replicas and not any("cpu" in color.resources.get(kind, {}) for kind in ("requests", "limits"))
+    ]
 
 
 class _Reader:
     """One pass over one config; collects what it cannot use in `problems`."""
 
-    def __init__(self, config: Mapping[str, str], secret_keys: Collection[str], misread: Mapping[str, tuple[str, str]]) -> None:
+    def __init__(self, config: Mapping[str, str], secret_keys: Collection[str], misread: Iterable[Misread]) -> None:
         self._config = config
         self._secret_keys = secret_keys
         self._misread = misread
@@ -185,15 +208,16 @@ class _Reader:
         self._values: dict[str, Any] = {}
 
     def settings(self) -> Settings:
+        for misread in self._misread:
+            if misread.key in self._config and misread.key.partition(":")[0] in _NAMESPACES:
+                self._refuse_misread(misread)
         for key, text in self._config.items():
-            self._read(key, text)
-        for key, (file, written) in self._misread.items():
-            fix = f'Write it in quotes: {key}: "{written}"'
-            self._refuse(key, self._config[key], f"quoted: {file} says {written}, which YAML reads as a number", fix)
+            self._read(key, text.encode(errors="replace").decode())  # half of a surrogate pair cannot be written
         self._require("activeColor", "Name the color that serves the users: pulumi config set activeColor blue")
         self._require("image", "Name the image without its tag: pulumi config set image registry.example/shop")
         self._check_roles()
         self._check_verify()
+        self._check_node_ports()
         colors = {name: self._color(name) for name in COLORS if self._is_deployed(name)}
         if self._problems:
             raise SettingsError(self._problems)
@@ -211,11 +235,39 @@ class _Reader:
         if name not in known:
             self._refuse(key, text, f"a key that exists in {namespace}:", _suggest(name, namespace))
             return
+        if key in self._secret_keys and name != "secretEnv":
+            self._refuse_secret(key)
+            return
         try:
             self._values[key] = known[name](text)
-        except InvalidValueError as invalid:
-            fix = invalid.fix or f"Mend it in the stack's config file, or: pulumi config set {key} <value>"
-            self._refuse(key, text, invalid.allowed, fix)
+        except* InvalidValueError as group:
+            for invalid in group.exceptions:
+                assert isinstance(invalid, InvalidValueError)
+                self._refuse_invalid(key, text, invalid)
+
+    def _refuse_invalid(self, key: str, text: str, invalid: InvalidValueError) -> None:
+        # A part that YAML changed has been refused with the text of the file.
+        if f"{key}{invalid.path}" not in {problem.key for problem in self._problems}:
+            general = f"Correct it in the stack's config file, or: pulumi config set {key} <value>"
+            fix = general if self._is_hidden(key) else invalid.fix or general
+            self._refuse(key, invalid.part or text, invalid.allowed, fix, path=invalid.path)
+
+    def _refuse_secret(self, key: str) -> None:
+        """Only `secretEnv` keeps a secret: every other key would bring it into the state and the cluster as plain text."""
+        namespace, _, name = key.partition(":")
+        own = f"pulumi config set --secret --path '{namespace}:secretEnv.<NAME>'"
+        fix = f"Move it: {own}, and remove it from {key}."
+        if name not in ("env", "migrate"):
+            fix = f"Write it without --secret: pulumi config set --plaintext {key} <value>. For a variable of the pods: {own}"
+        self._refuse(key, "", "plain: only secretEnv keeps a secret out of the state and of plain objects", fix)
+
+    def _refuse_misread(self, misread: Misread) -> None:
+        is_hidden = self._is_hidden(misread.key) and not misread.is_name
+        said = "it" if is_hidden else misread.written or "nothing"
+        allowed = f"in quotes: {misread.file} says {said}, which YAML reads as {misread.read}"
+        quoted = json.dumps(misread.written, ensure_ascii=False)
+        fix = "Write it in quotes." if is_hidden else f"Write it in quotes: {quoted}{':' if misread.is_name else ''}"
+        self._refuse(misread.key, misread.written, allowed, fix, path=misread.path)
 
     def _require(self, name: str, fix: str) -> None:
         if not self._config.get(f"{PROJECT}:{name}"):
@@ -238,6 +290,12 @@ class _Reader:
             fix = "Set bluegreen:url, or (istio) a bluegreen:host that is no wildcard."
             self._refuse("bluegreen:verify", "true", "false as long as nothing says where users enter", fix)
 
+    def _check_node_ports(self) -> None:
+        port, test = (self._values.get(f"{PROJECT}:{key}") for key in ("nodePort", "testNodePort"))
+        if port and port == test:
+            fix = "Choose another port, or 0 for one that the cluster chooses."
+            self._refuse("bluegreen:testNodePort", str(test), "another port than nodePort", fix)
+
     def _is_deployed(self, color: str) -> bool:
         return bool(self._config.get(f"{color}:imageTag"))
 
@@ -247,6 +305,8 @@ class _Reader:
         for key in ("env", "secretEnv"):
             both = self._values.get(f"{PROJECT}:{key}", {}) | self._values.get(f"{name}:{key}", {})
             fields[_snake(key)] = both
+        for key in ("configMapRefs", "secretRefs"):
+            fields[_snake(key)] = self._names(name, key)
         for variable in sorted(fields["env"].keys() & fields["secret_env"].keys()):
             fix = f"Remove {variable} from one of them."
             self._refuse(f"{name}:env", variable, "in env or in secretEnv, and it is in both", fix)
@@ -257,14 +317,23 @@ class _Reader:
         app = self._values.get("bluegreen:app", ServiceSettings.name)
         return ColorSettings(app=app, name=name, image=str(image), **fields)
 
+    def _names(self, color: str, key: str) -> tuple[str, ...]:
+        """The names for both colors, and those of the color behind them."""
+        shared, own = self._values.get(f"{PROJECT}:{key}", ()), self._values.get(f"{color}:{key}", ())
+        for name in sorted({*shared} & {*own}):
+            self._refuse(f"{color}:{key}", name, f"in {PROJECT}: or in {color}:, and it is in both", f"Remove {name} once.")
+        return (*shared, *own)
+
     def _fields(self, names: Mapping[str, str], namespace: str = PROJECT) -> dict[str, Any]:
         given = {field: self._values.get(f"{namespace}:{key}") for key, field in names.items()}
         return {field: value for field, value in given.items() if value is not None}
 
-    def _refuse(self, key: str, text: str, allowed: str, fix: str) -> None:
-        name = key.rpartition(":")[2]
-        shown = "[secret]" if key in self._secret_keys or name == "secretEnv" else text or "(not set)"
-        self._problems.append(Problem(key, shown, allowed, fix))
+    def _is_hidden(self, key: str) -> bool:
+        return key in self._secret_keys or key.rpartition(":")[2] == "secretEnv"
+
+    def _refuse(self, key: str, text: str, allowed: str, fix: str, *, path: str = "") -> None:
+        shown = "[secret]" if self._is_hidden(key) else text or "(not set)"
+        self._problems.append(Problem(f"{key}{path}", shown, allowed, fix))
 
 
 def _snake(key: str) -> str:

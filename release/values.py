@@ -1,26 +1,31 @@
 """What a single config value may be: one parser for each kind of value.
 
-A parser takes the text of a value and returns it typed, or raises `InvalidValueError` saying what is allowed. What
-Kubernetes would reject is rejected here, before anything is touched. Parsers know nothing of keys: `settings.py` does.
+A parser takes the text of a value and returns it typed, or raises `InvalidValueError` saying what is allowed, or a group of
+them for the parts of an object. What Kubernetes would reject is rejected here, before anything is touched. Parsers know
+nothing of keys: `settings.py` does.
 """
 
 import json
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 
 class InvalidValueError(ValueError):
     """A value that is not allowed.
 
-    `allowed` completes the sentence "it must be ..."; `fix` is what to do when that is not obvious, else empty.
+    `allowed` completes the sentence "it must be ..."; `fix` is what to do when that is not obvious, else empty. `path` leads to
+    a part of the value, such as `.UMASK` or `[0]`, and `part` is the text of that part.
     """
 
-    def __init__(self, allowed: str, fix: str = "") -> None:
+    def __init__(self, allowed: str, fix: str = "", *, path: str = "", part: str = "") -> None:
         super().__init__(allowed)
         self.allowed = allowed
         self.fix = fix
+        self.path = path
+        self.part = part
 
 
 Parser = Callable[[str], Any]
@@ -67,6 +72,7 @@ def integer(lowest: int, highest: int) -> Parser:
 
 # Names of Services and labels of DNS: RFC 1035 and RFC 1123 as Kubernetes applies them.
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 
 # 52 = 63, the longest label of DNS, less the longest suffix that is put behind the name of an app: "-blue-green".
 app_name = matching(
@@ -75,9 +81,7 @@ app_name = matching(
     52,
 )
 namespace_name = matching(_LABEL, "lower-case letters, digits and '-', starting and ending with a letter or digit", 63)
-object_name = matching(
-    rf"{_LABEL}(\.{_LABEL})*", "the name of a Kubernetes object: lower-case letters, digits, '-' and '.'", 253
-)
+object_name = matching(_SUBDOMAIN, "the name of a Kubernetes object: lower-case letters, digits, '-' and '.'", 253)
 context_name = matching(r"\S(.*\S)?", "the name of a context in your kubeconfig", 1024)
 url = matching(r"https?://[^\s/?#]+[^\s?#]*", "an address such as https://shop.example", 2048)
 http_path = matching(r"/[!-~]*", "a path that starts with '/'", 1024)
@@ -85,7 +89,9 @@ http_path = matching(r"/[!-~]*", "a path that starts with '/'", 1024)
 
 def host(text: str) -> str:
     """`*` for every host, a host name, or a wildcard such as `*.shop.example`."""
-    if text != "*" and (len(text) > 253 or not re.fullmatch(rf"(\*\.)?{_LABEL}(\.{_LABEL})*", text)):
+    labels = text.removeprefix("*.").split(".")
+    is_name = len(text) <= 253 and all(len(label) <= 63 and re.fullmatch(_LABEL, label) for label in labels)
+    if text != "*" and (not is_name or labels[-1].isdigit()):
         raise InvalidValueError("'*', a host name such as shop.example, or a wildcard such as *.shop.example")
     return text
 
@@ -116,11 +122,38 @@ def words(*choices: str) -> Parser:
     return parse
 
 
+def names(text: str) -> tuple[str, ...]:
+    """A list of names of Kubernetes objects, each once."""
+    given = _json(text)
+    if not isinstance(given, list):
+        raise InvalidValueError("a list of names, such as [database, mail]")
+    _raise(
+        InvalidValueError("the name of a Kubernetes object, once in the list", path=f"[{place}]", part=json.dumps(name))
+        for place, name in enumerate(given)
+        if not isinstance(name, str) or not _is_object_name(name) or name in given[:place]
+    )
+    return tuple(given)
+
+
 def command(text: str) -> tuple[str, ...]:
     """A command with its arguments, as a list, or as one text that is split as a shell would."""
     given = _json(text)
-    if isinstance(given, list) and given and all(isinstance(each, str) for each in given):
-        return tuple(given)
+    if isinstance(given, dict):
+        raise InvalidValueError("a command: a text, or a list of texts")
+    words = _arguments(given) if isinstance(given, list) else _split(text)
+    if not words or not words[0]:
+        raise InvalidValueError("a command, which begins with the name of a program")
+    return words
+
+
+def _arguments(given: list[Any]) -> tuple[str, ...]:
+    _raise(_not_a_text(f"[{place}]", argument) for place, argument in enumerate(given) if not _is_text(argument))
+    return tuple(map(str, given))
+
+
+def _split(text: str) -> tuple[str, ...]:
+    if not _is_text(text):
+        raise InvalidValueError("a command without NUL characters")
     try:
         return tuple(shlex.split(text))
     except ValueError as error:
@@ -154,8 +187,14 @@ def image_tag(text: str) -> str:
 def _json(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
+
+
+def _raise(problems: Iterable[InvalidValueError]) -> None:
+    """Raises all of `problems` together, if there are any."""
+    if found := list(problems):
+        raise ExceptionGroup("invalid values", found)
 
 
 def mapping(text: str) -> dict[str, Any]:
@@ -166,6 +205,39 @@ def mapping(text: str) -> dict[str, Any]:
     return value
 
 
+def _is_object_name(name: str) -> bool:
+    return len(name) <= 253 and re.fullmatch(_SUBDOMAIN, name) is not None
+
+
+def _is_text(value: object) -> bool:
+    """Whether a part of an object is a text that a process can get; a whole number is taken as its digits."""
+    if isinstance(value, str):
+        return "\0" not in value and is_unicode(value)
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text can be written as UTF-8: half of a surrogate pair cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _not_a_text(path: str, value: object) -> InvalidValueError:
+    part = json.dumps(value)
+    kinds = {bool: "a boolean", float: "a number that may have been written in another way", type(None): "no value"}
+    kinds |= {list: "a list", dict: "an object", str: "no text that a process can get"}
+    fix = f"Write it in quotes: {path.removeprefix('.')}: {json.dumps(part)}" if isinstance(value, bool | float) else ""
+    return InvalidValueError(f"a text, and YAML reads it as {kinds[type(value)]}", fix, path=path, part=part)
+
+
+# The longest NAME=value that Linux gives to a process, and the largest ConfigMap or Secret, both in bytes.
+_LONGEST_VARIABLE = 128 * 1024 - 1
+_LARGEST_DATA = 1024 * 1024
+
+
 def environment(text: str) -> Mapping[str, str]:
     """Environment variables: an object of names and texts.
 
@@ -173,22 +245,76 @@ def environment(text: str) -> Mapping[str, str]:
     here (`1.10` becomes 1.1, `on` becomes true), so what the pods would see is not what the file says.
     """
     variables = mapping(text)
-    for name, value in variables.items():
-        if not re.fullmatch(r"[-._a-zA-Z][-._a-zA-Z0-9]*", name):
-            raise InvalidValueError("an object with names of letters, digits, '_', '-' and '.', no digit first")
-        if isinstance(value, bool) or not isinstance(value, str | int):
-            raise InvalidValueError(f"an object of texts, and {name} is not", f"Quote the value of {name}.")
+    _raise(problem for name, value in variables.items() if (problem := _problem_of_variable(name, value)))
+    if sum(len(f"{name}{value}".encode()) for name, value in variables.items()) > _LARGEST_DATA:
+        raise InvalidValueError("an object of variables with at most 1 MiB in all", part="more than 1 MiB")
     return {name: str(value) for name, value in variables.items()}
+
+
+def _problem_of_variable(name: str, value: object) -> InvalidValueError | None:
+    path = f".{name}"
+    if not re.fullmatch(r"[-._a-zA-Z][-._a-zA-Z0-9]{0,252}", name) or name == "." or name.startswith(".."):
+        allowed = "a name of at most 253 letters, digits, '_', '-' and '.', no digit first"
+        return InvalidValueError(allowed, path=path if is_unicode(path) else "", part="as a name")
+    if name == "COLOR":
+        return InvalidValueError(
+            "another variable: COLOR is the color of the pod", f"Rename {name}.", path=path, part=str(value)
+        )
+    if not _is_text(value):
+        return _not_a_text(path, value)
+    if len(f"{name}={value}".encode()) > _LONGEST_VARIABLE:
+        return InvalidValueError("at most 128 KiB long", path=path, part="a longer text")
+    return None
+
+
+_AMOUNT = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(m|u|n|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi|E|Ei|[eE][-+]?[0-9]{1,2})?")
+_UNITS = {unit: Decimal(10) ** power for unit, power in zip("num kMGTPE", range(-9, 19, 3), strict=True)}
+_UNITS |= {f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", 1)}
 
 
 def resources(text: str) -> dict[str, Any]:
     """The requests and limits of a container, as Kubernetes writes them."""
     value = mapping(text)
-    quantity = r"[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi|E|Ei)?"
     for kind, amounts in value.items():
         if kind not in ("requests", "limits") or not isinstance(amounts, dict):
             raise InvalidValueError("an object with requests and limits, such as {requests: {cpu: 100m, memory: 64Mi}}")
-        for name, amount in amounts.items():
-            if isinstance(amount, bool) or not re.fullmatch(quantity, str(amount)):
-                raise InvalidValueError(f"an object whose amounts are such as 100m or 64Mi, and {kind}.{name} is not")
-    return {kind: {name: str(amount) for name, amount in amounts.items()} for kind, amounts in value.items()}
+    _raise(
+        problem
+        for kind, amounts in value.items()
+        for name, amount in amounts.items()
+        if (problem := _problem_of_amount(kind, name, amount))
+    )
+    given = {kind: {name: str(amount) for name, amount in amounts.items()} for kind, amounts in value.items()}
+    _raise(_problems_of_both(given.get("requests", {}), given.get("limits", {})))
+    return given
+
+
+def _problem_of_amount(kind: str, name: str, amount: object) -> InvalidValueError | None:
+    path = f".{kind}.{name}"
+    known = r"cpu|memory|ephemeral-storage|hugepages-[0-9]+[KMG]i|" + rf"{_SUBDOMAIN}/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
+    if len(name) > 253 or not re.fullmatch(known, name):
+        return InvalidValueError(
+            "a resource: cpu, memory, ephemeral-storage or vendor.example/name",
+            path=path if is_unicode(path) else "",
+            part="as a name",
+        )
+    if isinstance(amount, bool) or not _AMOUNT.fullmatch(str(amount)):
+        return InvalidValueError("an amount such as 100m or 64Mi", path=path, part=json.dumps(amount))
+    return None
+
+
+def _problems_of_both(requests: Mapping[str, str], limits: Mapping[str, str]) -> Iterator[InvalidValueError]:
+    """What Kubernetes rejects in requests beside limits."""
+    for name, request in requests.items():
+        limit = limits.get(name)
+        is_countable = "/" in name or name.startswith("hugepages-")
+        if is_countable and (limit is None or _amount(limit) != _amount(request)):
+            yield InvalidValueError(f"the same as limits.{name}", path=f".requests.{name}", part=request)
+        elif limit is not None and _amount(request) > _amount(limit):
+            yield InvalidValueError(f"at most limits.{name}, {limit}", path=f".requests.{name}", part=request)
+
+
+def _amount(text: str) -> Decimal:
+    number = text.rstrip("".join("numkKMGTPEi"))
+    unit = text[len(number) :]
+    return Decimal(number) * _UNITS[unit or " "]

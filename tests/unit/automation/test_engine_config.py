@@ -34,7 +34,6 @@ Fake = Callable[..., Path]
 @pytest.fixture(autouse=True)
 def _no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     engine_config.ask.cache_clear()
-    environment.stack_files.cache_clear()
     for name in ("PULUMI_STACK", *(name for name in engine_config._OVERRIDES)):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("KUBECONFIG", "/kubeconfig")
