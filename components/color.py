@@ -20,6 +20,7 @@ from components.pods import (
     secret_name,
 )
 from release import marks
+from release.live import Object
 from release.settings import ColorSettings
 
 
@@ -28,6 +29,10 @@ class Gate(Protocol):
 
     def ready(self, color: ColorSettings, deployment: pulumi.Resource) -> pulumi.Output[Any]:
         """Resolves when every pod of the Deployment is ready; fails with the reason when they cannot be."""
+        ...
+
+    def still_used(self, color: ColorSettings, ready: pulumi.Output[Any]) -> pulumi.Output[list[Object]]:
+        """The ConfigMaps and Secrets of other values that pods of the color use when it is ready."""
         ...
 
     def migrated(self, color: ColorSettings, job: pulumi.Resource) -> pulumi.Output[Any]:
@@ -54,8 +59,10 @@ class Color(pulumi.ComponentResource):
         self._settings = settings
         variables = self._variables()
         deployment = self._deployment(self._migrated(gate, variables) if settings.migrate else variables)
-        self.ready = gate.ready(settings, deployment).apply(lambda _: deployment)
-        if settings.replicas > 1:
+        ready = gate.ready(settings, deployment)
+        self.ready = ready.apply(lambda _: deployment)
+        gate.still_used(settings, ready).apply(self._keep)
+        if max(settings.replicas, settings.max_replicas) > 1:
             self._disruption_budget(deployment)
         if settings.max_replicas:
             self._autoscaler(deployment)
@@ -77,17 +84,36 @@ class Color(pulumi.ComponentResource):
         )
 
     def _variables(self) -> list[Manifest]:
-        """The ConfigMap and the Secret of the variables, where there are any."""
+        """The ConfigMap and the Secret of the variables, where there are any.
+
+        Other values are another resource. The one of the old values is deleted at the end of an update that went well. After
+        an update that failed it stays as it is: the pods that are left, or come back, need it.
+        """
         env, secret_env = dict(self._settings.env), dict(self._settings.secret_env)
         made = []
         if env:
-            made.append(self._manifest("-env", "v1", "ConfigMap", config_map_name(self._settings), {"data": env}))
+            name = config_map_name(self._settings)
+            made.append(self._values("ConfigMap", name, {"data": env}, aliases=self._formerly("-env")))
         if secret_env:
             body = {"stringData": pulumi.Output.secret(secret_env)}
-            hidden = ["data", "stringData"]
-            name = secret_name(self._settings)
-            made.append(self._manifest("-secret-env", "v1", "Secret", name, body, additional_secret_outputs=hidden))
+            made.append(self._values("Secret", secret_name(self._settings), body, aliases=self._formerly("-secret-env")))
         return made
+
+    def _formerly(self, suffix: str) -> list[pulumi.Alias]:
+        """The name that the resource had when all values of a color shared one."""
+        return [pulumi.Alias(name=f"{name_of(self._settings)}{suffix}")]
+
+    def _values(self, kind: str, name: str, body: Mapping[str, Any], **options: Any) -> Manifest:
+        suffix = name.removeprefix(name_of(self._settings))
+        hidden = ["data", "stringData"] if kind == "Secret" else None
+        noted = {marks.RESOURCE: name}
+        return self._manifest(suffix, "v1", kind, name, body, annotations=noted, additional_secret_outputs=hidden, **options)
+
+    def _keep(self, used: list[Object]) -> None:
+        """Leaves `used` in the stack as they are, because what the program does not mention is deleted."""
+        for item in used:
+            data: Any = pulumi.Output.secret(item["data"]) if item["kind"] == "Secret" else item["data"]
+            self._values(item["kind"], item["metadata"]["name"], {"data": data}, ignore_changes=["data", "stringData"])
 
     def _migrated(self, gate: Gate, variables: list[Manifest]) -> pulumi.Output[list[pulumi.Resource]]:
         """The migration, once for each image: a Job whose name, here and in the cluster, says what it runs."""
@@ -128,7 +154,12 @@ class Color(pulumi.ComponentResource):
         )
 
     def _disruption_budget(self, deployment: Manifest) -> None:
-        spec = {"maxUnavailable": 1, "selector": {"matchLabels": labels(self._settings)}}
+        # Pods that are not ready serve nobody, and must not keep a node from being drained.
+        spec = {
+            "maxUnavailable": 1,
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+            "selector": {"matchLabels": labels(self._settings)},
+        }
         name = name_of(self._settings)
         self._manifest("-budget", "policy/v1", "PodDisruptionBudget", name, {"spec": spec}, depends_on=[deployment])
 
@@ -145,11 +176,11 @@ class Color(pulumi.ComponentResource):
 
 
 def _strategy(kind: str) -> dict[str, Any]:
-    """How pods give way to new ones, with the defaults written out.
+    """How new pods take over from old ones. With RollingUpdate no pod stops before another one is ready.
 
-    A default that the cluster fills in belongs to nobody, so it stays when the kind changes, and the cluster refuses a
-    Recreate that still has the numbers of a RollingUpdate.
+    The numbers are written out: a default that the cluster fills in belongs to nobody, so it stays when the kind changes, and
+    the cluster refuses a Recreate that still has the numbers of a RollingUpdate.
     """
     if kind == "Recreate":
         return {"type": kind}
-    return {"type": kind, "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}}
+    return {"type": kind, "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0}}

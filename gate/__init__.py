@@ -15,10 +15,11 @@ from components.pods import fingerprint
 from gate.hooks import Hooks, Judge
 from gate.migration import Migration
 from gate.pods import PodsOfColor
+from gate.variables import still_used
 from gate.verification import Verification
 from release import backend, marks, ownership
 from release.about import About
-from release.live import Cluster, Live, LiveError
+from release.live import Cluster, Live, LiveError, Object
 from release.notes import Notes
 from release.ownership import NOT_ASKED, Evidence
 from release.routing import LAYERS
@@ -145,6 +146,38 @@ class Gate:
                 await PodsOfColor(self._cluster, color, self._live).until_ready(deployment)
 
         return deployment.urn if pulumi.runtime.is_dry_run() else deployment.urn.apply(wait)
+
+    def still_used(self, color: ColorSettings, ready: pulumi.Output[Any]) -> pulumi.Output[list[Object]]:
+        """The ConfigMaps and Secrets of other values that pods of the color use when it is `ready`.
+
+        A color that this update waits for has none. The live color is not waited for: when its last change failed, its old pods
+        serve the users with the old values.
+        """
+
+        async def look(_: Any) -> list[Object]:
+            if not self._may_use_others(color):
+                return []
+            try:
+                return await asyncio.to_thread(still_used, self._cluster, color, self._owner)
+            except LiveError as error:
+                if not pulumi.runtime.is_dry_run():
+                    raise pulumi.RunError(f"{error}\nNo ConfigMap and no Secret was deleted. Run pulumi up again.") from None
+                pulumi.warn(
+                    f"{error}. This preview may show deletions of ConfigMaps and Secrets that the update does not make."
+                )
+                return []
+
+        return ready.apply(look)
+
+    def _may_use_others(self, color: ColorSettings) -> bool:
+        """Whether pods of the color may use other values than those in the config, as far as what was live before tells."""
+        present = self._live.colors.get(color.name)
+        if not self._hooks or present is None:
+            return False
+        if pulumi.runtime.is_dry_run():
+            return not present.is_settled and color.name not in self._transition.changes
+        is_changed = color.name in self._transition.changes or color.name in self._hooks.rewritten
+        return is_changed or not present.is_settled
 
     def _is_awaited(self, color: str) -> bool:
         """Whether this update changes a color, or may send somebody to it who is not there yet.

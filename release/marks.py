@@ -24,3 +24,7 @@ SERVED = "bluegreen/served"
 # On an object that the program wrote again because somebody else had changed it: the resourceVersion that it replaced. The
 # engine compares with its state alone, so a new value here is what makes it write.
 REPLACES = "bluegreen/replaces"
+
+# On each ConfigMap and Secret of variables: the name of its resource in the state. An object without it was made by a version
+# in which all values of a color had the same resource.
+RESOURCE = "bluegreen/resource"

@@ -11,6 +11,7 @@ import pytest
 from components.routing.istio import cookie_pattern
 from tests.unit.program import BOTH_COLORS, ONE_COLOR, SWITCHED, Run, run
 
+RECREATE = {"blue:strategy": "Recreate"}
 SELECTOR = {"bluegreen:routing": "selector"}
 ROUTE = "VirtualService/shop-blue-green"
 
@@ -58,7 +59,13 @@ def test_a_change_of_one_color_leaves_the_other_and_the_route_alone(key: str) ->
 def test_a_new_variable_of_one_color_changes_its_config_map_and_its_pods_alone() -> None:
     before = run(BOTH_COLORS | {"bluegreen:env": '{"A": "1"}'})
     after = run(BOTH_COLORS | {"bluegreen:env": '{"A": "1"}', "green:env": '{"A": "2"}'})
-    assert changed(before, after) == {"ConfigMap/shop-green-env", "Deployment/shop-green"}
+    old, new = ({each for each in objects(made, "ConfigMap") if "green" in each} for made in (before, after))
+    assert old != new
+    assert changed(before, after) == old | new | {"Deployment/shop-green"}
+
+
+def objects(deployed: Run, kind: str) -> set[str]:
+    return {key for key in deployed.objects() if key.startswith(f"{kind}/")}
 
 
 @pytest.mark.parametrize("routing", ["istio", "selector"])
@@ -158,11 +165,11 @@ def test_a_pod_may_live_longer_than_it_drains_and_shuts_down() -> None:
 
 
 def test_readiness_and_strategy_are_those_of_the_config() -> None:
-    config = ONE_COLOR | {"blue:port": "8080", "blue:readinessPath": "/up", "blue:strategy": "RollingUpdate"}
+    config = ONE_COLOR | {"blue:port": "8080", "blue:readinessPath": "/up", "blue:strategy": "Recreate"}
     deployed = run(config)
     assert container(deployed, "blue")["ports"] == [{"name": "http", "containerPort": 8080}]
     assert container(deployed, "blue")["readinessProbe"]["httpGet"] == {"path": "/up", "port": "http"}
-    assert deployed.objects()["Deployment/shop-blue"].inputs["spec"]["strategy"]["type"] == "RollingUpdate"
+    assert deployed.objects()["Deployment/shop-blue"].inputs["spec"]["strategy"]["type"] == "Recreate"
 
 
 @pytest.mark.parametrize("name", ["Deployment/shop-blue", "Job/shop-blue-migrate"])
@@ -172,10 +179,27 @@ def test_what_has_pods_gives_its_name_back_before_they_have_left(name: str) -> N
     assert objects[made].inputs["metadata"]["annotations"]["pulumi.com/deletionPropagationPolicy"] == "background"
 
 
-@pytest.mark.parametrize(("replicas", "protected"), [("1", False), ("2", True)])
-def test_a_disruption_budget_exists_from_two_replicas_on(replicas: str, protected: bool) -> None:
-    deployed = run(ONE_COLOR | {"blue:replicas": replicas})
+@pytest.mark.parametrize(
+    ("replicas", "most", "protected"), [("1", "0", False), ("1", "1", False), ("2", "0", True), ("1", "2", True)]
+)
+def test_a_disruption_budget_exists_where_there_may_be_two_pods(replicas: str, most: str, protected: bool) -> None:
+    deployed = run(ONE_COLOR | {"blue:replicas": replicas, "blue:maxReplicas": most})
     assert ("PodDisruptionBudget/shop-blue-budget" in deployed.objects()) == protected
+
+
+def test_a_disruption_budget_lets_pods_go_that_are_not_ready() -> None:
+    spec = run(ONE_COLOR | {"blue:replicas": "2"}).objects()["PodDisruptionBudget/shop-blue-budget"].inputs["spec"]
+    assert (spec["maxUnavailable"], spec["unhealthyPodEvictionPolicy"]) == (1, "AlwaysAllow")
+
+
+def test_no_pod_stops_before_another_one_is_ready_unless_recreate_is_asked_for() -> None:
+    strategies = [
+        run(ONE_COLOR | change).objects()["Deployment/shop-blue"].inputs["spec"]["strategy"] for change in ({}, RECREATE)
+    ]
+    assert strategies == [
+        {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0}},
+        {"type": "Recreate"},
+    ]
 
 
 def test_an_autoscaler_owns_the_number_of_replicas() -> None:
@@ -183,6 +207,13 @@ def test_an_autoscaler_owns_the_number_of_replicas() -> None:
     spec = deployed.objects()["HorizontalPodAutoscaler/shop-blue-autoscaler"].inputs["spec"]
     assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 5)
     assert list(deployed.objects()["Deployment/shop-blue"].request.ignoreChanges) == ["spec.replicas"]
+
+
+def test_an_autoscaler_that_may_do_nothing_is_a_warning_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(pulumi, "warn", said.append)
+    run(ONE_COLOR | {"blue:maxReplicas": "5"})
+    assert [warning.partition(",")[0] for warning in said] == ["blue:maxReplicas is 5"]
 
 
 def test_without_an_autoscaler_a_change_of_the_number_is_not_ignored() -> None:
@@ -194,11 +225,12 @@ SECRET = {"blue:secretEnv": '{"DB_PASSWORD": "hunter2"}'}
 
 def test_a_secret_variable_reaches_the_pod_by_reference_and_the_engine_as_a_secret() -> None:
     deployed = run(ONE_COLOR | SECRET)
-    secret = deployed.objects()["Secret/shop-blue-secret-env"]
+    [key] = objects(deployed, "Secret")
+    secret = deployed.objects()[key]
     (source,) = container(deployed, "blue")["envFrom"]
     assert source == {"secretRef": {"name": secret.inputs["metadata"]["name"]}}
     assert secret.raw["stringData"]["4dabf18193072939515e22adb298388d"]  # how the wire format marks a secret
-    plain = [each for key, each in deployed.resources.items() if key != "Secret/shop-blue-secret-env"]
+    plain = [each for name, each in deployed.resources.items() if name != key]
     assert "hunter2" not in json.dumps([each.raw for each in plain])
 
 
@@ -206,6 +238,36 @@ def test_a_secret_variable_reaches_the_pod_by_reference_and_the_engine_as_a_secr
 def test_variables_are_in_objects_named_by_what_they_hold(key: str) -> None:
     names = [container(run(ONE_COLOR | {key: json.dumps({"A": value})}), "blue")["envFrom"] for value in "112"]
     assert names[0] == names[1] != names[2]
+
+
+@pytest.mark.parametrize(("key", "suffix"), [("blue:env", "-env"), ("blue:secretEnv", "-secret-env")])
+def test_other_values_are_another_resource_under_the_name_of_the_object(key: str, suffix: str) -> None:
+    """Then the engine creates the new object before the pods, and deletes the old one at the end of a good update alone."""
+    kind = "Secret" if key.endswith("secretEnv") else "ConfigMap"
+    made = [run(ONE_COLOR | {key: json.dumps({"A": value})}).objects() for value in "12"]
+    [first, second] = [next(each for each in one.values() if each.kind == kind) for one in made]
+    assert first.name != second.name
+    assert first.name == first.inputs["metadata"]["name"]
+    # The version before knew one resource for all values: a stack of it goes on without a replacement.
+    assert [alias.spec.name for alias in first.request.aliases] == [f"shop-blue{suffix}"]
+
+
+REFERRED = {"bluegreen:secretRefs": '["vault"]', "blue:configMapRefs": '["flags"]', "blue:env": '{"A": "1"}'} | SECRET
+
+
+def test_existing_objects_reach_the_pods_and_the_migration_and_the_values_of_the_config_win() -> None:
+    deployed = run(ONE_COLOR | REFERRED | {"blue:migrate": "/migrate"})
+    [job] = objects(deployed, "Job")
+    containers = [container(deployed, "blue"), deployed.objects()[job].inputs["spec"]["template"]["spec"]["containers"][0]]
+    for each in containers:
+        sources = [(kind, name["name"]) for source in each["envFrom"] for kind, name in source.items()]
+        assert sources[:2] == [("configMapRef", "flags"), ("secretRef", "vault")]  # the last source of a variable wins
+        assert [kind for kind, _ in sources[2:]] == ["configMapRef", "secretRef"]
+    assert len(objects(deployed, "ConfigMap") | objects(deployed, "Secret")) == 2  # none of them is made for the references
+
+
+def test_a_reference_of_one_color_leaves_the_other_alone() -> None:
+    assert changed(run(BOTH_COLORS), run(BOTH_COLORS | {"green:secretRefs": '["vault"]'})) == {"Deployment/shop-green"}
 
 
 def test_the_pod_knows_its_color() -> None:

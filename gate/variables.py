@@ -1,0 +1,49 @@
+"""Which ConfigMaps and Secrets of variables the pods of a color use.
+
+An update deletes the object of an old value when it has gone well. A color that the update did not wait for may still have pods
+of the old value then, and they need the object as soon as a container starts again.
+"""
+
+from collections.abc import Iterator
+
+from components.pods import config_map_name, labels, name_of, secret_name
+from release.live import Cluster, Object, annotation
+from release.marks import OWNER, RESOURCE
+from release.settings import ColorSettings
+
+_KINDS = {"configMapRef": "ConfigMap", "secretRef": "Secret"}
+
+
+def still_used(cluster: Cluster, color: ColorSettings, owner: str) -> list[Object]:
+    """The objects of other values than those in `color` that its pods use, and that belong to the stack `owner`.
+
+    Raises `LiveError`.
+    """
+    wanted = {("Secret", secret_name(color))} if color.secret_env else set()
+    wanted |= {("ConfigMap", config_map_name(color))} if color.env else set()
+    used = {source for template in _templates(cluster, color) for source in _sources(template)}
+    found = [cluster.get("v1", kind, name) for kind, name in sorted(used - wanted)]
+    return [{"data": {}, **item} for item in found if item and _is_ours(item, owner)]
+
+
+def _is_ours(item: Object, owner: str) -> bool:
+    return annotation(item, OWNER) == owner and annotation(item, RESOURCE) == item["metadata"]["name"]
+
+
+def _templates(cluster: Cluster, color: ColorSettings) -> Iterator[Object]:
+    """The pod templates that have pods, or will have some."""
+    deployment = cluster.get("apps/v1", "Deployment", name_of(color))
+    if deployment:
+        yield deployment["spec"]["template"]
+    for item in cluster.find("apps/v1", "ReplicaSet", **labels(color)):
+        if item["spec"].get("replicas") or item.get("status", {}).get("replicas"):
+            yield item["spec"]["template"]
+
+
+def _sources(template: Object) -> Iterator[tuple[str, str]]:
+    spec = template["spec"]
+    for container in [*spec["containers"], *(spec.get("initContainers") or [])]:
+        for source in container.get("envFrom") or []:
+            for ref, kind in _KINDS.items():
+                if name := (source.get(ref) or {}).get("name"):
+                    yield kind, name
