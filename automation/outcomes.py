@@ -34,7 +34,7 @@ MEANINGS = {
     Exit.CANCELLED: "canceled by Ctrl-C or a signal",
     Exit.TIMEOUT: "not ended in the time of --timeout",
     Exit.SMOKE_TEST_FAILED: "a smoke test failed, or the color did not serve in time",
-    Exit.ROLLED_BACK: "the new color was worse than the old one, and users are back on the old one",
+    Exit.ROLLED_BACK: "the new color was worse than the old one, and users went back to the old one",
     Exit.LOCKED: "another update of the stack went on for longer than --wait",
     Exit.REFUSED: "refused by a rule of the release; nothing was changed",
 }
