@@ -12,10 +12,6 @@ BASE_PYTHON ?= $(shell /usr/bin/python3 -c 'import ensurepip, sys; sys.exit(sys.
     && echo /usr/bin/python3 || echo python3)
 IN_SANDBOX := . .sandbox/env &&
 
-# These measure seconds. They are no part of `make test`: on a slow host, seconds say nothing about the code.
-TIMED := tests/engine/test_rules_cost.py tests/engine/test_emergency_cost.py tests/engine/test_command_speed.py
-NOT_TIMED := $(addprefix --ignore=,$(TIMED))
-
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,8 +36,8 @@ unit: $(VENV)/ready ## Run the tests that need neither cluster nor CLI (seconds)
 
 .PHONY: cluster-test
 cluster-test: sandbox ## Run the tests on the real engine and cluster (minutes)
-	@$(IN_SANDBOX) python -m pytest tests/engine tests/traffic -m "not alone" --numprocesses 3 --dist loadfile $(NOT_TIMED)
-	@$(IN_SANDBOX) python -m pytest tests/engine tests/traffic -m alone $(NOT_TIMED)
+	@$(IN_SANDBOX) python -m pytest tests/engine tests/traffic -m "not alone" --numprocesses 3 --dist loadfile
+	@$(IN_SANDBOX) python -m pytest tests/engine tests/traffic -m alone
 
 .PHONY: bench
 bench: sandbox ## Measure a release beside Argo Rollouts, Flagger, kubectl and bare Pulumi, and report (an hour)
@@ -49,11 +45,6 @@ bench: sandbox ## Measure a release beside Argo Rollouts, Flagger, kubectl and b
 
 .PHONY: bench-quick
 bench-quick: sandbox ## Measure a switch beside a bare Pulumi program; fails when it costs too much (two minutes)
-	@$(IN_SANDBOX) python -m bench quick
-
-.PHONY: speed
-speed: sandbox ## Measure how long a switch, `rollback --now` and `bluegreen status` take; fails when they take too long
-	@$(IN_SANDBOX) python -m pytest $(TIMED)
 	@$(IN_SANDBOX) python -m bench quick
 
 .PHONY: sandbox

@@ -21,8 +21,18 @@ class Request:
     agent: str
 
     @property
+    def is_ours(self) -> bool:
+        """Whether the rules or the command sent it, and not Pulumi's provider."""
+        return self.agent.startswith("bluegreen")
+
+    @property
     def is_write(self) -> bool:
         return self.method != "GET" and "dryRun=All" not in self.path
+
+    @property
+    def name(self) -> str:
+        """The last part of the path: of a write, the name of the object."""
+        return self.path.partition("?")[0].rpartition("/")[2]
 
 
 @contextlib.contextmanager
@@ -70,8 +80,10 @@ def _forwarder(target: tuple[str, int], record: Callable[[bytes], None]) -> Iter
 
     with Server(("127.0.0.1", 0), Connection) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
 
 
 def _pipe(source: socket.socket, sink: socket.socket, see: Callable[[bytes], None]) -> None:
