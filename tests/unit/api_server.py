@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -95,7 +96,12 @@ def api_server(
             for name, value in {"Content-Length": str(len(body)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(body)
+            if hangs_up:
+                # The end of the connection goes out with the last byte, so a client that has read the one has got the other.
+                self.connection.send(body, socket.MSG_MORE)
+                self.connection.shutdown(socket.SHUT_WR)
+            else:
+                self.wfile.write(body)
             self.close_connection = hangs_up
 
         def do_GET(self) -> None:
