@@ -11,12 +11,6 @@ if __name__ == "__main__":
     gc.set_threshold(100_000)
     atexit.register(gc.freeze)
     sys.path[:1] = [str(Path(__file__).parents[1])]
-    if sys.argv[1:2] == ["rollback"] and "--now" in sys.argv:
-        # Before everything that takes time.
-        from automation import emergency
-
-        emergency.begin(sys.argv[2:])
-
     from automation.cli import main
 
     main()

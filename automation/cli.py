@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from automation import outcomes
-from automation.options import COLOR, Duration, changing, reading
+from automation.options import COLOR, Duration, changing, moving_first, reading
 from release.settings import COLORS
 
 if TYPE_CHECKING:
+    from automation.emergency import Moved
     from automation.environment import Environment
     from automation.progress import Progress
     from automation.session import Session
@@ -146,16 +147,19 @@ def activate(session: "Session", color: str, bake: float, checks: Path | None, m
 @click.argument("color", type=click.Choice(COLORS), required=False)
 @click.option("--now", is_flag=True, help="Write the route first and update the stack afterwards: users are back in a blink.")
 @_MATCH_ROOM
-@changing
-def rollback(session: "Session", color: str | None, now: bool, match_room: bool) -> None:
-    """Move users back to what served before.
+@moving_first
+def rollback(session: "Session", color: str | None, now: bool, match_room: bool, moved: "Moved | None") -> None:
+    """Move users back to what they were on before.
 
-    Refused when that color has got another image since. With --now it is not: that goes, without COLOR,
-    to whichever color users are not on, so saying it twice moves them twice.
+    Run twice, it does not move them forward again. Without --now it is refused if that color has received another image
+    since. With --now one ready pod is enough, and COLOR goes where it says.
     """
     from automation import verbs
 
-    (verbs.rollback_now if now else verbs.rollback)(session, color, match_room)
+    if now:
+        verbs.rollback_now(session, color, match_room, moved)
+    else:
+        verbs.rollback(session, color, match_room)
 
 
 @cli.command()

@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -93,6 +94,17 @@ def find(stack: str | None, file: Path | None, **reached: str) -> Environment:
 def stack_files() -> Path:
     """The directory of the stacks' config files: that of Pulumi.yaml, or the `stackConfigDir` in it."""
     return config_file.stack_files(ROOT)
+
+
+@functools.cache
+def project_name() -> str:
+    """The name of the project in Pulumi.yaml, found without parsing it; empty if it has none."""
+    try:
+        text = (ROOT / "Pulumi.yaml").read_text(encoding="utf-8")
+    except (OSError, ValueError):  # the reader of the config reports it
+        return ""
+    found = re.search(r"""^name:\s*["']?([^"'#\s]*)""", text, re.MULTILINE)
+    return found[1] if found else ""
 
 
 def _selected() -> str:

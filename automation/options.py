@@ -4,14 +4,17 @@ import functools
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from automation.environment import find, stack_files
+from automation.environment import Environment, find, stack_files
 from automation.outcomes import Exit, ReleaseError
 from automation.progress import Progress
 from release.settings import COLORS
+
+if TYPE_CHECKING:
+    from automation.emergency import Moved
 
 Verb = Callable[..., None]
 
@@ -85,6 +88,27 @@ def changing(verb: Verb) -> Verb:
     return _with(verb, [*_WHERE, *_REACHED, *_PATIENCE], _changes)
 
 
+def moving_first(verb: Verb) -> Verb:
+    """As `changing`, for `rollback`: with `now` users are moved before Pulumi is imported, which takes longer than that.
+
+    What was done comes to the verb as `moved`, None if it has to do it itself.
+    """
+
+    def first(environment: Environment, progress: Progress, arguments: dict[str, Any]) -> None:
+        waits = arguments["match_room"] or arguments["from_state"]
+        arguments["moved"] = _moved(environment, progress, arguments["color"]) if arguments["now"] and not waits else None
+
+    return _with(verb, [*_WHERE, *_REACHED, *_PATIENCE], functools.partial(_changes, first=first))
+
+
+def _moved(environment: Environment, progress: Progress, color: str | None) -> "Moved":
+    from automation import emergency
+
+    moved = emergency.move(environment, color)
+    emergency.report(progress, moved)
+    return moved
+
+
 def _with(verb: Verb, options: list[Any], given: Callable[..., Any]) -> Verb:
     @functools.wraps(verb)
     def run(is_json: bool, **arguments: Any) -> None:
@@ -121,11 +145,17 @@ def _looks(verb: Verb, progress: Progress, arguments: dict[str, Any]) -> None:
     verb(environment=environment, progress=progress, **arguments)
 
 
-def _changes(verb: Verb, progress: Progress, arguments: dict[str, Any]) -> None:
-    from automation.session import opened  # imports Pulumi
-
+def _changes(
+    verb: Verb,
+    progress: Progress,
+    arguments: dict[str, Any],
+    first: Callable[[Environment, Progress, dict[str, Any]], None] = lambda *_: None,
+) -> None:
     reached = {name: arguments.pop(name) for name in ("url", "test_url", "color_header")}
     environment = find(arguments.pop("stack"), arguments.pop("config_file"), **reached)
+    first(environment, progress, arguments)
+    from automation.session import opened  # imports Pulumi
+
     patience = {"wait_seconds": arguments.pop("wait"), "timeout_seconds": arguments.pop("timeout")}
     truth = {name: arguments.pop(name, False) for name in ("from_state", "release_from_state")}
     with opened(environment, progress, **truth, **patience) as session:

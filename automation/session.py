@@ -102,9 +102,8 @@ class Session:
         if more := [str(step) for step in planned if f"{step.kind}/{step.name}" not in route]:
             raise ReleaseError(
                 Exit.UNEXPECTED_CHANGES,
-                f"The config asks for more than the route, so the stack was not updated: {', '.join(more)}.\n"
-                "The route is written already, and the config says so.\n"
-                "  next: bluegreen plan, and bluegreen up if that is meant.",
+                f"The config asks for more than the route: {', '.join(more)}.\n"
+                "  next: bluegreen plan, and bluegreen up if that is meant",
             )
 
     def _show(self, what: Step | str) -> None:

@@ -12,10 +12,13 @@ from automation.session import Session
 from automation.stack import UpdateError
 from automation.steps import Changes
 from automation.updates import Record
+from release import marks, served
 from release.about import About
+from release.live import Live, annotation
 from release.probe import Entrance, wait_for
 from release.routing import LAYERS
-from release.settings import PROJECT, other
+from release.settings import PROJECT, Settings, other
+from release.way_back import WayBack, way_back
 
 # A pod that drains and stops in its usual time is gone by then; the cluster goes on by itself when it is not.
 LEAVING_SECONDS = 120
@@ -243,22 +246,22 @@ def _roll_back(session: Session, watched: bake.Watch, verdict: bake.Verdict) -> 
 def rollback(session: Session, to: str | None, match_room: bool = False) -> None:
     """Moves users back to the color that served before, if it still runs what it ran then.
 
-    Said twice, it does not move them forward again. With `match_room` that color first gets as many pods as serve users now.
+    Run twice, it does not move them forward again. With `match_room` that color first gets as many pods as serve users now.
     """
-    settings, updates = session.environment.settings(), session.stack().history()
-    if to is None and history.is_back_already(updates, settings.active_color):
+    settings, live, updates = session.environment.settings(), session.live(), session.stack().history()
+    back = _way_back(settings, live, updates)
+    if to is None and back.is_already and settings.active_color == back.color:
         active = settings.active_color
-        text = (
-            f"nothing to do: the config has users back on {active} already. Forward again: bluegreen activate {other(active)}"
-        )
+        text = f"nothing to do: users are back on {active} already. Forward again: bluegreen activate {other(active)}"
         session.progress.event("done", text, verb="rollback", changed=[], active=active, test=settings.test_color, verified=[])
         return
-    target = to or other(settings.active_color)
-    if target not in settings.service.colors:
+    target = to or back.color
+    if not target or target not in settings.service.colors:
         raise ReleaseError(
             Exit.REFUSED,
-            f"There is nothing to roll back to: {target} is not deployed. Nothing was changed; users stay on "
-            f"{settings.active_color}.\n  next: bluegreen deploy {target} --image <tag>, then bluegreen activate {target}",
+            f"There is nothing to roll back to: {back.reason or f'{target} is not deployed'}.\n"
+            f"Nothing was changed; {live.users}.\n"
+            "  next: bluegreen status; to move users all the same, bluegreen activate COLOR",
         )
     steps.expect_served(settings, target, history.served(updates, target), f"activate {target}")
     if match_room:
@@ -266,21 +269,41 @@ def rollback(session: Session, to: str | None, match_room: bool = False) -> None
     _move(session, session.environment.users(), About(verb="rollback", color=target))
 
 
-def rollback_now(session: Session, to: str | None, match_room: bool = False) -> None:
+def _way_back(settings: Settings, live: Live, updates: Sequence[history.Update]) -> WayBack:
+    """By the route's record; a route of an older version has none, so then by the history of the stack."""
+    route = live.objects.get(LAYERS[settings.routing].objects(settings.service.name)[0])
+    record = served.read(annotation(route or {}, marks.SERVED))
+    if not record and history.is_back_already(updates, live.active):
+        return WayBack(color=live.active, is_already=True)
+    return way_back(live, record)
+
+
+def rollback_now(session: Session, to: str | None, match_room: bool = False, moved: emergency.Moved | None = None) -> None:
     """Moves users by writing the route, and then brings config and state to the same truth. See `emergency`.
 
-    With `match_room` an ordinary update comes before that, and gives the color as many pods as serve users now.
+    `moved` is what was written already, None if nothing was. With `match_room` an ordinary update comes before that, and gives
+    the color as many pods as serve users now.
     """
     if match_room:
+        to = emergency.target(session.environment, to)
         room.match(session, to)
-    moved = emergency.moved(session.environment, to)
-    took = f"{moved.seconds * 1000:.0f} ms"
-    session.progress.event(
-        "moved", f"users: {moved.origin} -> {moved.target}, written in {took}", origin=moved.origin, target=moved.target
-    )
+    if moved is None:
+        moved = emergency.move(session.environment, to)
+        emergency.report(session.progress, moved)
     changes: Changes = {steps.ACTIVE: moved.target, steps.TEST: moved.test or None}
-    record = session.apply(f"rollback --now to {moved.target}", changes, route_alone=True)
+    try:
+        record = session.apply(f"rollback --now to {moved.target}", changes, route_alone=True)
+    except ReleaseError as error:
+        raise _behind(moved, error) from None
     _done(session, "rollback --now", [str(step) for step in record.ended if step.is_object])
+
+
+def _behind(moved: emergency.Moved, error: ReleaseError) -> ReleaseError:
+    """The error of the update that was to follow the route."""
+    users = f"Users are on {moved.target}" if moved.is_already else f"Users have moved to {moved.target}"
+    status = Exit.UNEXPECTED_CHANGES if error.status is Exit.REFUSED else error.status
+    text = f"{users} by the route, but this stack was not updated to say so:\n{error}"
+    return ReleaseError(status, text if "  next: " in text else f"{text}\n  next: bluegreen plan, then bluegreen up")
 
 
 def release(session: Session, tag: str, image: str | None, checks: Path | None, command: Sequence[str], goes_on: bool) -> None:

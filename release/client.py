@@ -55,9 +55,16 @@ class Client:
 
     def __init__(self, access: Access, namespace: str, clock: Clock = SYSTEM) -> None:
         self._namespace = namespace
+        self._context = access.context
         self._clock = clock
         self._exchange = Exchange(access, clock)
         self._discovered: dict[str, Mapping[str, _Resource]] = {}
+
+    @property
+    def place(self) -> str:
+        """The context and the address of the API server, in words."""
+        context = f"context {self._context}" if self._context else "the service account of this pod"
+        return f"{context}, {self._exchange.server}"
 
     def get(self, api_version: str, kind: str, name: str) -> Mapping[str, Any] | None:
         """One object, or None when it does not exist. A kind that the cluster does not have is an error."""

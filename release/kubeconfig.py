@@ -29,11 +29,13 @@ class KubeconfigError(Exception):
 class Access:
     """A cluster and a user, with the keys of the kubeconfig.
 
-    Paths are absolute. Every key that this program reads has the type that Kubernetes defines, or is absent.
+    Paths are absolute. Every key that this program reads has the type that Kubernetes defines, or is absent. `context` is the
+    name of the context, empty for the service account of a pod.
     """
 
     cluster: Mapping[str, Any]
     user: Mapping[str, Any]
+    context: str = ""
 
 
 # Checks a value found at a place, and returns it without what is null in it. Raises `KubeconfigError`.
@@ -169,6 +171,7 @@ def access(context: str) -> Access:
     return Access(
         cluster=_named(files, "cluster", found.get("cluster", ""), context),
         user=_named(files, "user", found["user"], context) if found.get("user") else {},
+        context=context,
     )
 
 

@@ -135,6 +135,10 @@ class Cluster:
             | {Ref("apps/v1", "Deployment", str(value_at(each, "metadata", "name"))): each for each in found},
         )
 
+    def place(self) -> str:
+        """The context and the address of the API server that everything is read from, in words."""
+        return self._read("use the kubeconfig", lambda client: client.place)
+
     def route(self) -> list[Object | None]:
         """The objects of the route, the users' first, None for each that does not exist."""
         return [self.get(*ref) for ref in self._layer.objects(self._app)]

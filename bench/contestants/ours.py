@@ -43,7 +43,7 @@ class BluegreenCommand(PulumiUp):
 
     def move(self, kind: str) -> Move:
         if kind in (ROLLBACK, ROLLBACK_LATER):
-            return self.to_idle(self._command("rollback", "--now"))
+            return self.to_idle(self._command("rollback", "--now", self.idle))
         if kind == PLAIN_ROLLBACK:
             return self.to_idle(self._command("rollback"))
         commands = [self._command("activate", self.idle)]

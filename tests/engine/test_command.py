@@ -274,8 +274,9 @@ def test_rollback_now_moves_users_first_and_leaves_no_difference_behind(operator
 def test_rollback_now_is_refused_when_the_other_color_is_not_ready(operator: Operator) -> None:
     environment = operator.environment
     environment.cluster.kubectl("scale", "deployment/myapp-green", "--replicas=0", "--namespace", environment.name)
-    refused = operator.run("rollback", "--now", status=13)
+    refused = operator.run("rollback", "--now", "green", status=13)
     assert "users stay on blue" in refused.err
+    assert "pods of green are ready" in refused.err
     assert environment.users.served_by() == "blue"
 
 

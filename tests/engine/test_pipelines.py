@@ -57,7 +57,7 @@ def test_githubs_release_is_deployed_tested_approved_and_rolled_back(agent: Agen
 def test_githubs_button_does_not_take_the_next_release_for_the_last_one(agent: Agent) -> None:
     github(agent, "release", "deploy", ref_name="v2.0-green")
     refused = github(agent, "rollback", "rollback", status=REFUSED)
-    assert "users were never on green" in refused.stderr
+    assert "users were on nothing but blue" in refused.stderr
     assert agent.environment.users.served_by() == "blue"
 
 

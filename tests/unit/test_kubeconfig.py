@@ -55,7 +55,8 @@ def test_a_context_may_name_what_stands_in_another_file(folder: Path) -> None:
     split = content("one", token="secret")
     write(folder / "a", {"contexts": split["contexts"]})
     write(folder / "b/b", {"clusters": split["clusters"], "users": split["users"]})
-    assert access("one") == kubeconfig.Access(cluster={"server": "https://one.example"}, user={"token": "secret"})
+    cluster = {"server": "https://one.example"}
+    assert access("one") == kubeconfig.Access(cluster=cluster, user={"token": "secret"}, context="one")
 
 
 def test_a_relative_path_is_relative_to_the_file_that_it_stands_in(folder: Path) -> None:
