@@ -28,6 +28,9 @@ PATIENCE_SECONDS = 2.0
 # Requests that wait for an answer at the same time; more are not sent.
 MOST_AT_ONCE = 200
 
+# A request that times out while this process gets no processor time for so long says nothing about the color.
+STALL_SECONDS = 0.5
+
 CHECK_FAILURES = 2
 CHECK_EVERY_SECONDS = 1.0
 
@@ -295,7 +298,7 @@ def requests(
                 inbox.put(Seen(at=passed(), check=each, outcome=outcome))
 
     in_background(check)
-    due, waiting = 0.0, 0
+    due, waiting, latest, stalled = 0.0, 0, 0.0, -1.0
     # A request without an answer long after its time hangs in the lookup of the name, which has no limit of its own.
     until = seconds + patience_seconds + 1
     try:
@@ -310,7 +313,10 @@ def requests(
                 seen = inbox.get(timeout=max(0.001, due - passed()) if now < seconds else 0.1)
             except queue.Empty:
                 seen = Seen(at=passed())
+            latest, gap = passed(), passed() - latest
+            stalled = latest if gap > STALL_SECONDS else stalled
             waiting -= seen.answer is not None
-            yield seen
+            is_ours = seen.answer is not None and seen.answer.is_late and seen.sent <= stalled
+            yield Seen(at=seen.at) if is_ours else seen
     finally:
         over.set()

@@ -231,7 +231,12 @@ def _roll_back(session: Session, watched: bake.Watch, verdict: bake.Verdict) -> 
     """Moves users back to the color that served before, looks who serves, and raises `ReleaseError` with status 11."""
     origin, color = watched.before.color, watched.color
     session.progress.event("worse", f"  {color} is worse: {verdict.worse}", color=color, reason=verdict.worse)
-    rollback_now(session, origin)
+    try:
+        rollback_now(session, origin)
+    except ReleaseError as error:
+        raise ReleaseError(
+            error.status, f"{color} is worse than {origin}: {verdict.worse}\nThe rollback failed: {error}"
+        ) from None
     waited = wait_for(watched.entrance, origin)
     served = f"{origin} served 20 requests in a row" if waited.is_served else f"not by {origin}: {waited.last_other}"
     raise ReleaseError(

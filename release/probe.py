@@ -48,6 +48,11 @@ class Answer:
         """Whether an application answered: a refused login is an answer, a gateway without a pod behind it is none."""
         return not self.error and 200 <= self.status < 500
 
+    @property
+    def is_late(self) -> bool:
+        """Whether the time was over before the answer was complete."""
+        return self.error.startswith("TimeoutError")
+
     def __str__(self) -> str:
         return self.error or f"status {self.status}" + (f" by {self.color}" if self.color else "")
 

@@ -217,6 +217,23 @@ def test_a_request_that_hangs_stops_neither_the_others_nor_the_checks(hanging: C
         seen.close()  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(("stall_seconds", "counts"), [(1e9, True), (-1.0, False)], ids=["it had time", "it had none"])
+def test_a_request_that_times_out_counts_only_if_this_process_had_time_for_it(
+    monkeypatch: pytest.MonkeyPatch, stall_seconds: float, counts: bool
+) -> None:
+    monkeypatch.setattr(bake, "STALL_SECONDS", stall_seconds)
+    over = threading.Event()
+
+    def answer(_: Asked) -> Reply:
+        over.wait(60)
+        return Reply()
+
+    with server(answer) as url:
+        seen = [*bake.requests(Entrance(url=url), 0.05, seconds=0.1)]
+        over.set()
+    assert any(each.answer for each in seen) is counts
+
+
 def test_a_check_that_hangs_does_not_stop_the_requests() -> None:
     over = threading.Event()
 
