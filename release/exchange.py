@@ -139,7 +139,7 @@ class Exchange:
 
     def _renew(self) -> None:
         before = self._login
-        self._login = login(self._access)
+        self._login = login(self._access, is_secure=self._server.scheme == "https")
         self._login_ends = self._clock.now() + self._login.seconds
         if before is None or before.certificate != self._login.certificate:
             self._close()

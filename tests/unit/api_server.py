@@ -96,7 +96,7 @@ def api_server(
             for name, value in {"Content-Length": str(len(body)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            if hangs_up:
+            if hangs_up and not tls:
                 # The end of the connection goes out with the last byte, so a client that has read the one has got the other.
                 self.connection.send(body, socket.MSG_MORE)
                 self.connection.shutdown(socket.SHUT_WR)

@@ -1,13 +1,17 @@
 """The user of a kubeconfig logs in as the provider's own client (client-go) does."""
 
 import base64
+import contextlib
+import functools
 import json
 import os
 import pty
+import ssl
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,17 +19,43 @@ from typing import Any
 import pytest
 
 from release import plugin as plugins
-from release.client import ApiError
+from release.client import ApiError, Client
 from release.kubeconfig import KubeconfigError
-from tests.unit.api_server import Answer, FakeTime, Request, api_server, client
+from sandbox.authority import Authority
+from tests.unit import api_server
+from tests.unit.api_server import Answer, FakeTime, Request, found
 
 V1 = "client.authentication.k8s.io/v1"
 OBJECT = {"metadata": {"name": "myapp"}}
 
 
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """A server's certificate, whoever signed it."""
+    with tempfile.TemporaryDirectory() as folder:
+        Authority(Path(folder), ["localhost"]).issue("server", "server", "any")
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(Path(folder, "server.crt"), Path(folder, "server.key"))
+    return context
+
+
+def secured(
+    answer: Callable[[Request], Answer] = found, *, hangs_up: bool = False
+) -> contextlib.AbstractContextManager[tuple[str, list[Request]]]:
+    """An API server with TLS: without it no credentials are sent."""
+    return api_server.api_server(answer, tls=_tls(), hangs_up=hangs_up)
+
+
+def client(
+    url: str, cluster: Mapping[str, Any] | None = None, *, user: Mapping[str, Any], time: FakeTime | None = None
+) -> Client:
+    """A client that does not look at the server's certificate."""
+    return api_server.client(url, {"insecure-skip-tls-verify": True, **(cluster or {})}, user=user, time=time)
+
+
 def shows(**user: Any) -> Request:
     """What a request of this user looks like to the API server."""
-    with api_server() as (url, asked):
+    with secured() as (url, asked):
         client(url, user=user).get("v1", "Service", "myapp")
     return asked[0]
 
@@ -34,6 +64,16 @@ def test_a_user_without_anything_shows_nothing_but_the_name_of_the_program() -> 
     headers = shows().headers
     assert "Authorization" not in headers
     assert headers["User-Agent"] == ["bluegreen"]
+
+
+def test_without_tls_no_credentials_are_sent_and_no_plugin_runs(tmp_path: Path) -> None:
+    users = {"token": "secret"}, {"username": "ann", "password": "b"}, plugin(tmp_path, answers(token="fresh"))
+    for user in users:
+        with api_server.api_server() as (url, asked):
+            api_server.client(url, user={**user, "as": "bob"}).get("v1", "Service", "myapp")
+        assert "Authorization" not in asked[0].headers
+        assert asked[0].headers["Impersonate-User"] == ["bob"]
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_token_is_shown() -> None:
@@ -130,7 +170,7 @@ def test_a_file_that_is_not_there_is_an_error_that_names_it(tmp_path: Path) -> N
 def test_a_token_in_a_file_is_read_again_after_a_minute_and_the_connection_stays(tmp_path: Path) -> None:
     now = FakeTime()
     (tmp_path / "token").write_text("one")
-    with api_server() as (url, asked):
+    with secured() as (url, asked):
         one = client(url, user={"tokenFile": str(tmp_path / "token")}, time=now)
         one.get("v1", "Service", "myapp")
         (tmp_path / "token").write_text("two")
@@ -173,7 +213,7 @@ def ends_in(seconds: float) -> str:
 
 
 def test_a_plugin_gives_a_token_and_runs_once_also_when_the_connection_is_made_anew(tmp_path: Path) -> None:
-    with api_server(hangs_up=True) as (url, asked):
+    with secured(hangs_up=True) as (url, asked):
         one = client(url, user=plugin(tmp_path, answers(token="fresh")))
         for _ in range(3):
             one.get("v1", "Service", "myapp")
@@ -183,7 +223,7 @@ def test_a_plugin_gives_a_token_and_runs_once_also_when_the_connection_is_made_a
 
 
 def test_a_plugin_runs_once_for_threads_that_begin_at_the_same_time(tmp_path: Path) -> None:
-    with api_server() as (url, asked):
+    with secured() as (url, asked):
         one = client(url, user=plugin(tmp_path, answers(token="fresh")))
         threads = [threading.Thread(target=one.get, args=("v1", "Service", "myapp")) for _ in range(8)]
         for thread in threads:
@@ -195,7 +235,7 @@ def test_a_plugin_runs_once_for_threads_that_begin_at_the_same_time(tmp_path: Pa
 
 def test_a_plugin_runs_again_shortly_before_its_credentials_end(tmp_path: Path) -> None:
     now = FakeTime()
-    with api_server() as (url, asked):
+    with secured() as (url, asked):
         one = client(url, user=plugin(tmp_path, counted(tmp_path, expirationTimestamp=ends_in(600))), time=now)
         for passed in (0, 580, 15):
             now.seconds += passed
@@ -206,7 +246,7 @@ def test_a_plugin_runs_again_shortly_before_its_credentials_end(tmp_path: Path) 
 @pytest.mark.parametrize("seconds", [-3600, -1, 5], ids=["an hour ago", "just now", "in a moment"])
 def test_credentials_that_end_at_once_are_used_all_the_same(tmp_path: Path, seconds: float) -> None:
     """The clock of this machine may be wrong, and a plugin that runs for every request helps nobody."""
-    with api_server() as (url, _):
+    with secured() as (url, _):
         one = client(url, user=plugin(tmp_path, answers(token="a", expirationTimestamp=ends_in(seconds))))
         for _ in range(3):
             one.get("v1", "Service", "myapp")
@@ -219,7 +259,7 @@ def test_a_plugin_runs_again_when_the_server_refuses_its_token(tmp_path: Path) -
     def check(request: Request) -> Answer:
         return (200, OBJECT) if request.headers["Authorization"] == valid else (401, {"message": "Unauthorized"})
 
-    with api_server(check) as (url, _):
+    with secured(check) as (url, _):
         one = client(url, user=plugin(tmp_path, counted(tmp_path)))
         one.get("v1", "Service", "myapp")
         valid[:] = ["Bearer 2"]
@@ -246,10 +286,11 @@ def test_a_plugin_gets_its_arguments_and_variables_and_is_told_whom_it_logs_in_t
         env=[{"name": "REALM", "value": "dev"}],
         provideClusterInfo=True,
     )
-    (tmp_path / "ca.crt").write_text("PEM")
+    Authority(tmp_path, [])
+    authority = base64.b64encode((tmp_path / "ca.crt").read_bytes()).decode()
     extension = {"name": "client.authentication.k8s.io/exec", "extension": {"audience": "a"}}
     cluster = {"certificate-authority": str(tmp_path / "ca.crt"), "extensions": [extension]}
-    with api_server() as (url, asked):
+    with secured() as (url, asked):
         client(url, cluster, user=user).get("v1", "Service", "myapp")
     assert asked[0].headers["Authorization"] == ["Bearer get-token-dev"]
     assert json.loads((tmp_path / "told").read_text()) == {
@@ -257,7 +298,12 @@ def test_a_plugin_gets_its_arguments_and_variables_and_is_told_whom_it_logs_in_t
         "kind": "ExecCredential",
         "spec": {
             "interactive": False,
-            "cluster": {"server": url, "certificate-authority-data": "UEVN", "config": {"audience": "a"}},
+            "cluster": {
+                "server": url,
+                "insecure-skip-tls-verify": True,
+                "certificate-authority-data": authority,
+                "config": {"audience": "a"},
+            },
         },
     }
 
