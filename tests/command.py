@@ -11,7 +11,7 @@ from typing import Any
 from tests.cluster import ROOT
 from tests.stack import Environment
 
-LONGEST_SECONDS = 180
+LONGEST_SECONDS = 300
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -70,6 +71,30 @@ def new_environment(cluster: Cluster, tmp_path: Path) -> Iterator[Environments]:
 def figures(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Takes a line of what a test has measured; all of them are shown at the end of the run."""
     return request.config.stash.setdefault(_FIGURES, []).append
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keeps tests that share an environment in one process when tests run in parallel (`--dist loadgroup`)."""
+    for item in items:
+        if isinstance(item, pytest.Function) and _shares(item):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+def _shares(test: pytest.Function) -> bool:
+    found = [fixture for name in test.fixturenames for fixture in test._fixtureinfo.name2fixturedefs.get(name, ())]
+    return any(fixture.scope == "module" for fixture in found)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Sends the figures of a parallel process to the one that shows them."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["figures"] = session.config.stash.get(_FIGURES, [])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Takes the figures of a parallel process that has ended."""
+    node.config.stash.setdefault(_FIGURES, []).extend(getattr(node, "workeroutput", {}).get("figures", []))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
