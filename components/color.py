@@ -120,8 +120,8 @@ class Color(pulumi.ComponentResource):
         name = job_name(self._settings)
         spec = {
             "backoffLimit": 0,
-            # The pod has this limit too. It is the one that leaves a log: when a Job ends its pods, they are deleted.
-            "activeDeadlineSeconds": self._settings.migrate_timeout_seconds + 30,
+            # The time limit is that of the pod, which counts from when a node accepts it. A Job counts from its creation, so a
+            # pod that waits for a node would use the time up; and a Job that ends its pods deletes them, with their logs.
             "template": migration_template(self._settings),
         }
         suffix = name.removeprefix(name_of(self._settings))
@@ -139,6 +139,8 @@ class Color(pulumi.ComponentResource):
             "template": pod_template(settings),
         }
         annotations = {marks.TEMPLATE: fingerprint(settings)}
+        if settings.migrate:
+            annotations[marks.MIGRATION] = job_name(settings)
         if settings.release:
             annotations[marks.RELEASE] = settings.release
         return self._manifest(

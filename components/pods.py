@@ -52,6 +52,11 @@ def _digest(what: list[Any]) -> str:
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:10]
 
 
+def main_container(settings: ColorSettings) -> str:
+    """The name of the application's container in the pods of the color and of its migration."""
+    return settings.app
+
+
 def pod_template(settings: ColorSettings) -> dict[str, Any]:
     """The template of the color's Deployment."""
     container = _container(settings) | {
@@ -95,7 +100,7 @@ def _pod(settings: ColorSettings, container: dict[str, Any]) -> dict[str, Any]:
 
 def _container(settings: ColorSettings) -> dict[str, Any]:
     container: dict[str, Any] = {
-        "name": settings.app,
+        "name": main_container(settings),
         "image": settings.image,
         "env": [{"name": "COLOR", "value": settings.name}],
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},

@@ -137,13 +137,13 @@ class Gate:
     def ready(self, color: ColorSettings, deployment: pulumi.Resource) -> pulumi.Output[Any]:
         """Resolves when every pod of the Deployment is ready.
 
-        Fails with the pod, the reason, the last events and log lines and what to do, as soon as it is certain that
-        waiting cannot help, and at the latest after `ready_timeout_seconds`.
+        Fails with the pod, the container, the reason, the last log lines and events and what to do, as soon as a problem is
+        final (`release/readiness.py`), and at the latest after `ready_timeout_seconds`.
         """
 
         async def wait(_: Any) -> None:
             if self._is_awaited(color.name):
-                await PodsOfColor(self._cluster, color, self._live).until_ready(deployment)
+                await PodsOfColor(self._cluster, color, self._live, self._where()).until_ready(deployment)
 
         return deployment.urn if pulumi.runtime.is_dry_run() else deployment.urn.apply(wait)
 
@@ -193,13 +193,14 @@ class Gate:
         return color not in serves and not self._live.colors[color].is_ready
 
     def migrated(self, color: ColorSettings, job: pulumi.Resource) -> pulumi.Output[Any]:
-        """Resolves when the migration's Job has succeeded.
+        """Resolves when the migration has succeeded, or the color was deployed after it.
 
-        Fails with its log when it has failed, and with the reason as soon as it is certain that it cannot even start.
+        Fails with its log if it has failed, and with the reason if it does not start: as soon as the problem is final, and at
+        the latest after `ready_timeout_seconds`.
         """
 
         async def wait(_: Any) -> None:
-            await Migration(self._cluster, color, self._live, self._where()).until_done()
+            await Migration(self._cluster, color, self._live, self._where()).until_done(job)
 
         return job.urn if pulumi.runtime.is_dry_run() else job.urn.apply(wait)
 

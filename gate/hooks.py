@@ -67,7 +67,7 @@ class Hooks:
         self._transition = transition
         self._beyond = beyond
         self.rewritten: set[str] = set()
-        """The colors whose Deployments this run updates, whatever the reason."""
+        """The colors whose Deployments get another spec in this run, whatever the reason."""
 
     @cached_property
     def creation(self) -> pulumi.ResourceHook:
@@ -105,7 +105,9 @@ class Hooks:
             old, new = args.old_inputs or {}, args.new_inputs or {}
             color = new["metadata"]["labels"]["color"]
             self._judge.stop_at(deployment_update(self._transition, color, old["spec"], new["spec"]))
-            self.rewritten.add(color)
+            # An annotation changes no pod.
+            if old["spec"] != new["spec"]:
+                self.rewritten.add(color)
 
         return pulumi.ResourceHook("moves-nobody", moves_nobody, _IN_PREVIEW_TOO)
 

@@ -1,74 +1,104 @@
 """Waiting for the migration of a color, with words for why it has failed."""
 
 import asyncio
-import time
 
 import pulumi
 
 from components.pods import job_name
 from gate.hooks import POLL_SECONDS
-from gate.pods import who_serves
-from release.live import Cluster, Live, LiveError, Object
-from release.readiness import failure, lost
-from release.settings import ColorSettings
+from gate.waiting import Wait, advised, evidence, waiting_for, who_serves, why_final
+from release.live import LiveError
+from release.readiness import Run, State
+
+# The cluster ends a migration in time. So much later it is taken for one that the cluster does not end.
+SPARE_SECONDS = 60
 
 
-class Migration:
-    """The migration of one color, while it is waited for. `live` is what served when the update began.
+class Migration(Wait):
+    """The migration of one color, while it is waited for."""
 
-    `where` are the options that lead kubectl to its Job.
-    """
+    _ran: float | None = None
+    """When its container was seen running first, by `clock`."""
 
-    def __init__(self, cluster: Cluster, color: ColorSettings, live: Live, where: str) -> None:
-        self._cluster = cluster
-        self._color = color
-        self._live = live
-        self._where = where
+    @property
+    def _name(self) -> str:
+        return job_name(self._color)
 
-    async def until_done(self) -> None:
-        """Returns when the Job has succeeded; raises `pulumi.RunError` as `Gate.migrated` says."""
-        began = time.monotonic()
-        while not await asyncio.to_thread(self._is_done, time.monotonic() - began):
-            # The cluster ends the Job in time; the minute is for a cluster that does not say so.
-            if time.monotonic() - began > self._color.migrate_timeout_seconds + 60:
-                raise pulumi.RunError(f"The migration {job_name(self._color)} has not ended in time. {who_serves(self._live)}")
-            await asyncio.sleep(POLL_SECONDS)
+    @property
+    def _again(self) -> str:
+        return f"kubectl delete job {self._name} {self._where} && pulumi up --refresh"
 
-    def _is_done(self, waited_seconds: float) -> bool:
-        name = job_name(self._color)
+    async def until_done(self, job: pulumi.Resource) -> None:
+        """Returns when the migration has succeeded; raises `pulumi.RunError` as `Gate.migrated` says."""
+        said = ""
+        while (run := await asyncio.to_thread(self._look)).state is not State.SUCCEEDED:
+            if failure := await asyncio.to_thread(self._failure, run):
+                raise pulumi.RunError(f"{failure}\nThe pods of the color were not touched. {who_serves(self._live)}")
+            text = waiting_for(self._name, run.problem, self._color.fail_fast_seconds) if run.problem else f"{self._name} runs"
+            if text != said:
+                said = text
+                pulumi.info(text, job, ephemeral=True)
+            await self._pause(POLL_SECONDS)
+
+    def _look(self) -> Run:
+        if self._is_deployed_after():
+            return Run(state=State.SUCCEEDED)
         try:
-            job = self._cluster.get("batch/v1", "Job", name)
-            pods = self._cluster.find("v1", "Pod", **{"job-name": name})
-        except LiveError:  # an API server that restarts comes back
-            return False
-        if job is None:
-            return self._is_done_long_since()
-        ended = {each["type"]: each for each in job.get("status", {}).get("conditions") or [] if each["status"] == "True"}
-        if "Failed" in ended:
-            again = f"kubectl delete job {name} {self._where} && pulumi up --refresh"
-            advice = f"Mend it and deploy another image; or, to run this one once more:\n          {again}"
-            why = [failure(pod) for pod in pods] or [f"{ended['Failed'].get('reason')}: {ended['Failed'].get('message')}"]
-            raise pulumi.RunError(self._failure(f"The migration {name} failed: {why[-1]}", pods, advice))
-        for found in lost(pods, waited_seconds):
-            what = f"The migration {name} does not start: {found.reason}: {found.message}"
-            raise pulumi.RunError(self._failure(what, pods, f"{found.advice} Then: pulumi up"))
-        return "Complete" in ended
+            job = self._cluster.get("batch/v1", "Job", self._name)
+            if job is None:
+                return self._gone()
+            pods = self._cluster.find("v1", "Pod", **{"job-name": self._name})
+            return self._watch.migration(job, pods, self._cluster.now())
+        except LiveError as error:
+            return Run(state=State.STARTING, problem=self._unread(error))
 
-    def _is_done_long_since(self) -> bool:
-        """Whether the Job is no longer needed: somebody has cleared it away, but this image could not run without it.
+    def _is_deployed_after(self) -> bool:
+        """Whether the color was deployed after this very migration. What became of the Job since then does not matter.
 
-        A switch, or a roll-back, must not fail because of that.
+        A switch, or a rollback, must not fail because somebody has deleted the Job, or because it was ended with a container
+        that never ends.
         """
         present = self._live.colors.get(self._color.name)
-        if present is None or not present.runs(self._color.image):
-            gone = f"The migration {job_name(self._color)} is gone. Bring it back: pulumi up --refresh"
-            raise pulumi.RunError(f"{gone}\n{who_serves(self._live)}")
-        return True
+        return present is not None and present.migration == self._name
 
-    def _failure(self, what: str, pods: list[Object], advice: str) -> str:
-        names = [each["metadata"]["name"] for each in pods]
-        log = [f"  log:    {line}" for pod in names for line in self._cluster.log(pod)]
-        # One that has run has said what was wrong; of one that has not, the cluster tells.
-        told = log or [f"  event:  {line}" for pod in names for line in self._cluster.events(pod)]
-        lines = [what, *told, f"  next:   {advice}", f"The pods of the color were not touched. {who_serves(self._live)}"]
+    def _gone(self) -> Run:
+        """A Job that does not exist. A color that an older program deployed has no annotation; its image tells the same."""
+        present = self._live.colors.get(self._color.name)
+        if present is not None and not present.migration and present.runs(self._color.image):
+            return Run(state=State.SUCCEEDED)
+        raise pulumi.RunError(
+            f"The migration {self._name} is gone. Bring it back: pulumi up --refresh\n{who_serves(self._live)}"
+        )
+
+    def _failure(self, run: Run) -> str:
+        """Why there is nothing to wait for; empty if there is."""
+        if run.state is State.FAILED:
+            return self._failed(run)
+        if run.state is State.RUNNING and self._ran is None:
+            self._ran = self._clock()
+        if self._ran is None:
+            waited, limit = self._clock() - self._began, self._color.ready_timeout_seconds
+            over = f"readyTimeoutSeconds ({limit}) is over" if waited >= limit else ""
+        else:
+            waited, limit = self._clock() - self._ran, self._color.migrate_timeout_seconds + SPARE_SECONDS
+            over = f"it runs, and the cluster has not ended it within {limit} s" if waited >= limit else ""
+        until = why_final(run.problem, self._color.fail_fast_seconds) if run.problem else ""
+        return self._stuck(run, f"waited: {waited:.0f} s; {until or over}") if until or over else ""
+
+    def _failed(self, run: Run) -> str:
+        lines = [f"The migration {self._name} failed: {run.why}"]
+        lines += evidence(self._cluster, run.pod, run.container, self._name)
+        lines += [f"  next:   Fix it and deploy another image; or, to run this one once more:\n          {self._again}"]
+        return "\n".join(lines)
+
+    def _stuck(self, run: Run, waited: str) -> str:
+        """What to say of a migration that has not ended, and that is not waited for any longer."""
+        if not (found := run.problem):
+            return f"The migration {self._name} does not end.\n  {waited}"
+        lines = [f"The migration {self._name} does not start: {found.reason}: {found.message}", f"  {waited}"]
+        lines += (
+            [f"  where:  pod {found.pod}" + (f", container {found.container}" if found.container else "")] if found.pod else []
+        )
+        lines += [*evidence(self._cluster, found.pod, found.container, self._name), *advised(found, self._again)]
+        lines += ["          The Job is still there, and starts when it can. The next pulumi up waits for it again."]
         return "\n".join(lines)

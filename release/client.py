@@ -80,9 +80,14 @@ class Client:
         body = self._body(self._send(Request(method="GET", path=f"{path}?{urlencode(selectors)}")), api_version, kind)
         return [_checked(item, path) for item in _list(body, "items", path)]
 
-    def log(self, pod: str, last: int) -> list[str]:
-        """The `last` lines that the newest container of a pod wrote."""
-        path = f"{self._path('v1', 'Pod', pod)}/log?{urlencode({'tailLines': last})}"
+    def log(self, pod: str, last: int, container: str = "", *, previous: bool = False) -> list[str]:
+        """The `last` lines that a container of a pod has written in its present run, or in the `previous` one.
+
+        Without a container it is that of a pod that has only one.
+        """
+        query = {"tailLines": str(last), **({"container": container} if container else {})}
+        query |= {"previous": "true"} if previous else {}
+        path = f"{self._path('v1', 'Pod', pod)}/log?{urlencode(query)}"
         return self._body(self._send(Request(method="GET", path=path))).decode(errors="replace").splitlines()
 
     def apply(self, item: Mapping[str, Any], manager: str) -> None:

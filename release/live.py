@@ -6,7 +6,7 @@ Nothing here writes and nothing decides. One `Cluster` keeps its connection, so 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -34,8 +34,9 @@ class LiveError(Exception):
 class LiveColor:
     """The Deployment of one color as it is now.
 
-    `owner`, `template`, `release` and `uid` are empty when it does not say. `is_settled` is true when the cluster has taken up
-    the newest template and no pod of an older one is left. `is_autoscaled` is known only after `Cluster.with_autoscalers`.
+    `owner`, `template`, `release`, `uid` and `migration` (the Job that had succeeded when it was written) are empty when it does
+    not say. `is_settled` is true when the cluster has processed the newest template and no pod of an older one is left.
+    `is_autoscaled` is known only after `Cluster.with_autoscalers`.
     """
 
     image: str
@@ -43,6 +44,7 @@ class LiveColor:
     release: str = ""
     owner: str = ""
     uid: str = ""
+    migration: str = ""
     replicas: int = 1
     ready: int = 1
     is_settled: bool = True
@@ -170,39 +172,54 @@ class Cluster:
         """One object, or None when it does not exist. A kind that the cluster does not have is a `LiveError`."""
         return self._read(f"read {kind} {name}", lambda client: client.get(api_version, kind, name))
 
-    def find(self, api_version: str, kind: str, **labels: str | None) -> list[Object]:
+    def find(self, api_version: str, kind: str, /, **labels: str | None) -> list[Object]:
         """The objects with these labels; a label that is None may have any value."""
         selector = ",".join(name if value is None else f"{name}={value}" for name, value in labels.items())
         return self._read(f"list objects of kind {kind}", lambda client: client.find(api_version, kind, labelSelector=selector))
 
-    def pods(self, deployment: Object) -> list[Object]:
-        """The pods of the template that a Deployment asks for: none of an older one, and none on their way out.
+    def replica_sets(self, deployment: Object) -> list[Object]:
+        """The ReplicaSets of the pod template that a Deployment asks for: none of an older template.
 
-        They are told by the mark, which the cluster copies from a Deployment to the ReplicaSet that it makes for it. The
-        revision will not do: with Recreate it is the old one until the last old pod has gone, and a crash loop that this
-        very update mends would be taken for its failure.
+        The annotation tells, which the cluster copies from a Deployment to the ReplicaSet that it makes for it. The revision
+        does not: with Recreate it is the old one until the last old pod has gone, and a crash loop that this very update fixes
+        would be taken for its failure.
         """
-        labels = deployment["spec"]["selector"]["matchLabels"]
         asked = annotation(deployment, marks.TEMPLATE)
-        newest = [each for each in self.find("apps/v1", "ReplicaSet", **labels) if annotation(each, marks.TEMPLATE) == asked]
-        hashes = [each["metadata"]["labels"]["pod-template-hash"] for each in newest]
-        found = [pod for name in hashes for pod in self.find("v1", "Pod", **labels, **{"pod-template-hash": name})]
+        found = self.find("apps/v1", "ReplicaSet", **_selected(deployment))
+        return [replica_set for replica_set in found if annotation(replica_set, marks.TEMPLATE) == asked]
+
+    def pods(self, deployment: Object, replica_sets: Sequence[Object]) -> list[Object]:
+        """The pods of some ReplicaSets of a Deployment, but for those that are being deleted."""
+        hashes = [value_at(replica_set, "metadata", "labels", "pod-template-hash") for replica_set in replica_sets]
+        labels = _selected(deployment)
+        found = [pod for name in hashes if name for pod in self.find("v1", "Pod", **labels, **{"pod-template-hash": name})]
         return [pod for pod in found if not is_leaving(pod)]
 
-    def events(self, name: str, last: int = 4) -> list[str]:
-        """The `last` events about an object, oldest first, a line each; none when they cannot be read."""
+    def events_of(self, name: str) -> list[Object]:
+        """The events about an object, oldest first; none if they cannot be read."""
         try:
             about = f"involvedObject.name={name}"
             found = self._read("list events", lambda client: client.find("v1", "Event", fieldSelector=about))
         except LiveError:
             return []
-        found.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
-        return [f"{event['reason']}: {event['message'].strip()}" for event in found[-last:]]
+        return sorted(found, key=lambda event: str(value_at(event, "lastTimestamp") or value_at(event, "eventTime") or ""))
 
-    def log(self, pod: str, last: int = 8) -> list[str]:
-        """The `last` lines that the newest container of a pod wrote; none when it never ran, or they cannot be read."""
+    def events(self, name: str, last: int = 4) -> list[str]:
+        """The `last` events about an object, oldest first, a line each; none if they cannot be read."""
+        found = [(value_at(event, "reason"), value_at(event, "message")) for event in self.events_of(name)]
+        return [f"{reason}: {str(message or '').strip()}" for reason, message in found[-last:]]
+
+    def log(self, pod: str, container: str = "", last: int = 8) -> list[str]:
+        """The `last` lines of a container's log; none if it never ran, or the log cannot be read.
+
+        They are those of its present run, or of the run before if the present one has not written anything. Without a
+        container it is that of a pod that has only one.
+        """
+        return self._log(pod, container, last, previous=False) or self._log(pod, container, last, previous=True)
+
+    def _log(self, pod: str, container: str, last: int, *, previous: bool) -> list[str]:
         try:
-            return self._read("read a log", lambda client: client.log(pod, last))
+            return self._read("read a log", lambda client: client.log(pod, last, container, previous=previous))
         except LiveError:
             return []
 
@@ -232,6 +249,15 @@ class Cluster:
             if self._client is None:
                 self._client = Client(access(self._context), self._namespace)
             return self._client
+
+
+def _selected(deployment: Object) -> dict[str, str]:
+    """The labels by which a Deployment selects its pods. Raises `LiveError` without any: that would be all pods there are."""
+    labels = value_at(deployment, "spec", "selector", "matchLabels")
+    found = {str(name): str(value) for name, value in labels.items()} if isinstance(labels, Mapping) else {}
+    if not found:
+        raise LiveError(f"The Deployment {value_at(deployment, 'metadata', 'name')} has no selector, so its pods are not known")
+    return found
 
 
 def value_at(item: object, *path: str) -> Any:
@@ -275,6 +301,7 @@ def live_color(deployment: Object) -> LiveColor:
         release=annotation(deployment, marks.RELEASE),
         owner=annotation(deployment, marks.OWNER),
         uid=str(value_at(deployment, "metadata", "uid") or ""),
+        migration=annotation(deployment, marks.MIGRATION),
         replicas=wanted,
         ready=status["readyReplicas"],
         is_settled=seen and status["updatedReplicas"] == status["replicas"] == wanted,

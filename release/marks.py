@@ -14,6 +14,11 @@ OWNER = "bluegreen/owner"
 # defaults, so they cannot be compared directly, and an update that keeps the fingerprint restarts no pod.
 TEMPLATE = "bluegreen/template"
 
+# On each Deployment of a color with a migration: the name of the migration's Job, which had succeeded when the Deployment was
+# written. It does not matter if the Job is gone or has failed since then: with an injected container that never ends, a Job
+# fails at its deadline however well the migration went.
+MIGRATION = "bluegreen/migration"
+
 # On each Deployment: the release that the color runs, when the config names one.
 RELEASE = "bluegreen/release"
 

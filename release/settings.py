@@ -56,6 +56,7 @@ class ColorSettings:
     image_pull_secret: str = ""
     run_as_user: int = 0
     ready_timeout_seconds: int = 180
+    fail_fast_seconds: int = 60
     release: str = ""
     migrate: tuple[str, ...] = ()
     migrate_timeout_seconds: int = 600
@@ -165,6 +166,7 @@ _COLOR: dict[str, Parser] = {
     "imagePullSecret": _optional_label,
     "runAsUser": values.integer(0, 2**31 - 1),
     "readyTimeoutSeconds": values.integer(1, 3600),
+    "failFastSeconds": values.integer(0, 3600),
     "migrate": values.optional(values.command),
     "migrateTimeoutSeconds": values.integer(1, 86400),
 }

@@ -5,6 +5,7 @@ import runpy
 import signal
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -129,8 +130,17 @@ class _Cluster:
         spec = {"replicas": 1, "template": {"spec": {"containers": [container]}}}
         return {"metadata": {}, "spec": spec, "status": status}
 
-    def pods(self, _: object) -> list[object]:
+    def replica_sets(self, _: object) -> list[object]:
         return []
+
+    def pods(self, *_: object) -> list[object]:
+        return []
+
+    def events_of(self, _: str) -> list[object]:
+        return []
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
 
     def find(self, *_: str, **__: str) -> list[object]:
         return []

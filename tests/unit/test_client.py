@@ -69,7 +69,9 @@ def test_objects_are_found_by_selectors() -> None:
 def test_a_log_is_its_last_lines() -> None:
     with api_server(lambda _: (200, "one\ntwo \u00fc\n")) as (url, asked):
         assert client(url).log("blue-1", last=2) == ["one", "two \u00fc"]
-    assert asked[0].path == "/api/v1/namespaces/prod/pods/blue-1/log?tailLines=2"
+        client(url).log("blue-1", 2, "setup", previous=True)
+    paths = ["?tailLines=2", "?tailLines=2&container=setup&previous=true"]
+    assert [each.path for each in asked] == [f"/api/v1/namespaces/prod/pods/blue-1/log{path}" for path in paths]
 
 
 def test_an_object_is_applied_by_force_in_the_name_of_its_manager() -> None:

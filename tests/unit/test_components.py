@@ -172,6 +172,23 @@ def test_readiness_and_strategy_are_those_of_the_config() -> None:
     assert deployed.objects()["Deployment/shop-blue"].inputs["spec"]["strategy"]["type"] == "Recreate"
 
 
+def test_a_deployment_names_the_migration_that_it_was_deployed_after() -> None:
+    objects = run(ONE_COLOR | {"blue:migrate": "/migrate"}).objects()
+    [job] = [each for each in objects if each.startswith("Job/")]
+    noted = objects["Deployment/shop-blue"].inputs["metadata"]["annotations"]
+    assert noted["bluegreen/migration"] == objects[job].inputs["metadata"]["name"]
+    without = run(ONE_COLOR).objects()["Deployment/shop-blue"].inputs["metadata"]["annotations"]
+    assert "bluegreen/migration" not in without
+
+
+def test_the_time_of_a_migration_begins_when_a_node_has_accepted_its_pod() -> None:
+    """A Job's own deadline counts from its creation, so a pod that waits for a node would use it up."""
+    objects = run(ONE_COLOR | {"blue:migrate": "/migrate", "blue:migrateTimeoutSeconds": "9"}).objects()
+    [spec] = [each.inputs["spec"] for name, each in objects.items() if name.startswith("Job/")]
+    assert "activeDeadlineSeconds" not in spec
+    assert spec["template"]["spec"]["activeDeadlineSeconds"] == 9
+
+
 @pytest.mark.parametrize("name", ["Deployment/shop-blue", "Job/shop-blue-migrate"])
 def test_what_has_pods_gives_its_name_back_before_they_have_left(name: str) -> None:
     objects = run(ONE_COLOR | {"blue:migrate": "/migrate"}).objects()

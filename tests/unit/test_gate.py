@@ -207,6 +207,15 @@ def test_a_deployment_that_is_scaled_while_users_move_is_refused(hooks: Callable
     assert allowed.rewritten == {"green"}
 
 
+def test_a_deployment_that_gets_another_annotation_alone_is_not_waited_for(hooks: Callable[..., Hooks]) -> None:
+    """A live color that fails must not hold up the way out because a new version of the program annotates it."""
+    spec = {"replicas": 1, "template": {}}
+    old, new = ({"metadata": {"labels": {"color": "blue"}, "annotations": {"a": text}}, "spec": spec} for text in "12")
+    made = hooks(Cluster(Live()))
+    call(made.deployment_update, old_inputs=old, new_inputs=new)
+    assert made.rewritten == set()
+
+
 def test_every_object_of_the_cluster_is_guarded_and_only_the_live_color_keeps_its_template() -> None:
     objects = run(BOTH_COLORS, live=served()).objects()
     assert [name for name, each in objects.items() if len(each.request.hooks.before_create) != 1] == []

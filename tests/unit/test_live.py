@@ -1,16 +1,21 @@
 """What is live is read safely, whatever the objects look like, and whoever asks at the same time."""
 
+import contextlib
 import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from release.live import is_leaving, live_color
+from release.client import Client
+from release.kubeconfig import Access
+from release.live import Cluster, LiveError, is_leaving, live_color
+from release.marks import TEMPLATE
 from tests.cluster import ROOT
 from tests.unit.api_server import Answer, Request, api_server, kubeconfig
 
@@ -117,6 +122,64 @@ def _damaged(draw: st.DrawFn) -> dict[str, object]:
                 break
             place = place[key]
     return item
+
+
+def cluster_of(url: str) -> Cluster:
+    cluster = Cluster(context="", namespace="prod", app="shop", routing="istio")
+    cluster._client = Client(Access(cluster={"server": url}, user={}), "prod")
+    return cluster
+
+
+@pytest.mark.parametrize(
+    ("present", "shown"),
+    [("now\n", ["now"]), ("", ["before"]), (None, ["before"])],
+    ids=["it has written", "it has written nothing", "it does not run"],
+)
+def test_the_log_of_a_container_is_that_of_its_former_run_while_the_present_one_has_written_nothing(
+    present: str | None, shown: list[str]
+) -> None:
+    def answer(asked: Request) -> Answer:
+        assert "container=shop" in asked.path
+        if "previous=true" in asked.path:
+            return 200, "before\n"
+        return (200, present) if present is not None else (400, {"message": "container is waiting to start"})
+
+    with api_server(answer) as (url, _):
+        assert cluster_of(url).log("shop-green-1", "shop") == shown
+
+
+def test_pods_are_those_of_the_newest_template_that_are_not_being_deleted() -> None:
+    labels = {"app": "shop", "kind": "web"}
+    asked_for = {"metadata": {"annotations": {TEMPLATE: "new"}}, "spec": {"selector": {"matchLabels": labels}}}
+    sets = [
+        {"metadata": {"name": name, "annotations": {TEMPLATE: name}, "labels": {"pod-template-hash": name}}}
+        for name in ("old", "new")
+    ]
+    pods = [{"metadata": {"name": "a"}}, {"metadata": {"name": "b", "deletionTimestamp": "2026-01-01T00:00:00Z"}}]
+
+    def answer(asked: Request) -> Answer:
+        assert "labelSelector=app%3Dshop%2Ckind%3Dweb" in asked.path
+        if "replicasets" in asked.path:
+            return 200, {"items": [*sets, {"metadata": {"name": "c", "annotations": {TEMPLATE: "new"}}}]}
+        return 200, {"items": pods if "hash%3Dnew" in asked.path else []}
+
+    with api_server(answer) as (url, _):
+        cluster = cluster_of(url)
+        newest = cluster.replica_sets(asked_for)
+        assert newest[0] == sets[1]
+        assert [pod["metadata"]["name"] for pod in cluster.pods(asked_for, newest)] == ["a"]
+
+
+@given(st.lists(_NONSENSE, max_size=3), _NONSENSE)
+def test_events_and_the_pods_of_a_deployment_of_any_shape_are_read_or_refused_in_words(found: list[Any], odd: Any) -> None:
+    items = [{"reason": odd, "message": odd, "lastTimestamp": odd, "metadata": odd, "spec": {"selector": odd}}, *found]
+    cluster = Cluster(context="", namespace="prod", app="shop", routing="istio")
+    client: Any = SimpleNamespace(find=lambda *_, **__: [*items])
+    cluster._client = client
+    assert all(isinstance(line, str) for line in cluster.events("any"))
+    for item in items:
+        with contextlib.suppress(LiveError):
+            cluster.pods(item, cluster.replica_sets(item))
 
 
 @given(_damaged())

@@ -82,6 +82,7 @@ REFUSED = {
     "a port out of range": ("blue:port", "65536"),
     "a relative readiness path": ("blue:readinessPath", "ready"),
     "a timeout of zero": ("blue:readyTimeoutSeconds", "0"),
+    "a patience of more than an hour": ("blue:failFastSeconds", "3601"),
     "variables that are a list": ("blue:env", "[]"),
     "a variable with a space": ("blue:env", '{"A B": "1"}'),
     "a variable that YAML made a fraction": ("blue:env", '{"VERSION": 1.1}'),
