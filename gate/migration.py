@@ -93,12 +93,13 @@ class Migration(Wait):
 
     def _stuck(self, run: Run, waited: str) -> str:
         """What to say of a migration that has not ended, and that is not waited for any longer."""
+        does = "does not start" if self._ran is None else "does not end"
         if not (found := run.problem):
-            return f"The migration {self._name} does not end.\n  {waited}"
-        lines = [f"The migration {self._name} does not start: {found.reason}: {found.message}", f"  {waited}"]
+            return f"The migration {self._name} {does}.\n  {waited}"
+        lines = [f"The migration {self._name} {does}: {found.reason}: {found.message}", f"  {waited}"]
         lines += (
             [f"  where:  pod {found.pod}" + (f", container {found.container}" if found.container else "")] if found.pod else []
         )
         lines += [*evidence(self._cluster, found.pod, found.container, self._name), *advised(found, self._again)]
-        lines += ["          The Job is still there, and starts when it can. The next pulumi up waits for it again."]
+        lines += ["          The Job is still there, and goes on when it can. The next pulumi up waits for it again."]
         return "\n".join(lines)

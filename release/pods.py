@@ -6,11 +6,14 @@ is absent.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Any
 
 from release.live import Object, is_leaving, value_at
+
+# More than Kubernetes takes, and little enough to calculate with.
+_LONGEST_SECONDS = 10**10
 
 
 class Role(IntEnum):
@@ -89,7 +92,10 @@ class Container:
 
 @dataclass(frozen=True, kw_only=True)
 class Pod:
-    """One pod. The containers are in the order of `Role`, within that in the order in which the pod lists them."""
+    """One pod. The containers are in the order of `Role`, within that in the order in which the pod lists them.
+
+    `stopped` is when Kubernetes begins, or has begun, to end it whether it is done or not; None if that is not known.
+    """
 
     name: str = "?"
     uid: str = ""
@@ -98,6 +104,7 @@ class Pod:
     message: str = ""
     restart_policy: str = ""
     is_deleted: bool = False
+    stopped: datetime | None = None
     created: datetime | None = None
     conditions: Mapping[str, Condition] = field(default_factory=dict)
     containers: tuple[Container, ...] = ()
@@ -143,6 +150,7 @@ def read_pod(item: Object, main: str) -> Pod:
         message=text(value_at(item, "status", "message")),
         restart_policy=text(value_at(item, "spec", "restartPolicy")),
         is_deleted=is_leaving(item),
+        stopped=min(_stops(item), default=None),
         created=time(value_at(item, "metadata", "creationTimestamp")),
         conditions=read_conditions(item),
         containers=tuple(_containers(item, main)),
@@ -162,6 +170,24 @@ def read_conditions(item: Object) -> dict[str, Condition]:
         )
         for condition in items(value_at(item, "status", "conditions"))
     }
+
+
+def _stops(item: Object) -> Iterator[datetime]:
+    """When each known cause ends a pod: its own deadline, a deletion, an eviction."""
+    causes = (
+        (value_at(item, "status", "startTime"), number(value_at(item, "spec", "activeDeadlineSeconds"))),
+        # The deletion's time is that by which the pod must be gone.
+        (
+            value_at(item, "metadata", "deletionTimestamp"),
+            -(number(value_at(item, "metadata", "deletionGracePeriodSeconds")) or 0),
+        ),
+    )
+    for begun, seconds in causes:
+        if (moment := time(begun)) and seconds is not None and abs(seconds) <= _LONGEST_SECONDS:
+            yield moment + timedelta(seconds=seconds)
+    disrupted = read_conditions(item).get("DisruptionTarget")
+    if disrupted and disrupted.status == "True" and disrupted.since:
+        yield disrupted.since
 
 
 def _containers(item: Object, main: str) -> Iterator[Container]:
@@ -238,4 +264,4 @@ def time(value: Any) -> datetime | None:
         found = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return found if 1970 < found.year < 9999 else None
+    return found if 1970 < found.year < 3000 else None

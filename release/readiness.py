@@ -20,7 +20,8 @@ A problem lasts since its own beginning, by the cluster's timestamps, and not si
 lasted for an hour is final at once, and one of a pod that has just been created is not, however long the update waits already.
 
 A migration has succeeded when its own container has ended with 0, and failed when it has ended otherwise. Other containers of
-its pod may go on for ever, or be ended with the Job later. Until it runs, its pod has the same problems as a color's.
+its pod may go on for ever, or be ended with the Job later. An end that Kubernetes has brought about (a deadline, a deletion, an
+eviction) proves nothing: then the Job decides. Until it runs, its pod has the same problems as a color's.
 """
 
 from collections.abc import Callable, Sequence
@@ -109,7 +110,7 @@ class Watch:
         read = sorted((read_pod(pod, self._main) for pod in pods), key=lambda pod: pod.created or _LONG_AGO)
         newest = read[-1] if read else Pod()
         met = {name for name, condition in read_conditions(job).items() if condition.status == "True"}
-        if any(_has_succeeded(pod) for pod in read) or met & {"Complete", "SuccessCriteriaMet"}:
+        if any(_own_end(pod) == 0 for pod in read) or met & {"Complete", "SuccessCriteriaMet"}:
             return Run(state=State.SUCCEEDED)
         if met & {"Failed", "FailureTarget"} or _has_failed(newest):
             return _failed(job, newest)
@@ -188,20 +189,27 @@ def _is_about(event: Object, problem: Problem) -> bool:
     return of_it and is_same and text(event.get("reason")) == "Failed"
 
 
-def _has_succeeded(pod: Pod) -> bool:
-    return pod.main is not None and pod.main.ended is not None and pod.main.ended.exit_code == 0
+def _own_end(pod: Pod) -> int | None:
+    """The exit code of a migration that has ended by itself; None if it has not, or if Kubernetes may have ended it.
+
+    A program that is told to stop may well end with 0, at its deadline for example, with its work half done.
+    """
+    end = pod.main.ended if pod.main else None
+    if end is None or (pod.stopped is None and pod.reason):
+        return None
+    is_own = pod.stopped is None or (end.finished is not None and end.finished < pod.stopped)
+    return end.exit_code if is_own else None
 
 
 def _has_failed(pod: Pod) -> bool:
-    """Whether a migration has ended with an error and is not started again. Of a pod that was disrupted, the Job decides."""
-    has_ended = pod.main is not None and pod.main.ended is not None
-    return has_ended and pod.restart_policy == "Never" and not pod.is_true("DisruptionTarget")
+    """Whether a migration has ended with an error by itself, and is not started again. Otherwise, the Job decides."""
+    return pod.restart_policy == "Never" and (_own_end(pod) or 0) != 0
 
 
 def _failed(job: Object, pod: Pod) -> Run:
     """Why a migration has failed: by the container that did, and its pod; else by the Job."""
     of_job, blamed = read_conditions(job).get("Failed", Condition(status="")), _blamed(pod)
-    end = f"{blamed.ended}" if blamed and blamed.ended else ""
+    end = f"{blamed.ended}" if blamed and blamed.ended and blamed.ended.exit_code != 0 else ""
     named = f"init container {blamed.name}: " if end and blamed and blamed.role is Role.INIT else ""
     why = "; ".join(filter(None, (named + end, _said(pod.reason, pod.message))))
     why = why or _said(of_job.reason, of_job.message) or "the cluster does not say why"

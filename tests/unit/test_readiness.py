@@ -634,9 +634,12 @@ def job(**conditions: str) -> Object:
     }
 
 
-def run_pod(*statuses: Object, **more: Any) -> Object:
+def run_pod(*statuses: Object, deadline: int = 600, metadata: Object | None = None, **more: Any) -> Object:
+    """A pod of a migration that a node has accepted at 0, with so many seconds of time."""
     made = pod(*statuses, **more)
-    made["spec"]["restartPolicy"] = "Never"
+    made["spec"] |= {"restartPolicy": "Never", "activeDeadlineSeconds": deadline}
+    made["status"].setdefault("startTime", stamp(0))
+    made["metadata"] |= metadata or {}
     return made
 
 
@@ -673,9 +676,39 @@ RUNS: dict[str, tuple[Object, list[Object], State, str]] = {
         State.FAILED,
         "exit code 3",
     ),
+    "it was ended at its deadline, and told to stop it ended without an error": (
+        job(Failed="True"),
+        [run_pod(ended(5, 0), deadline=5, **LATE)],
+        State.FAILED,
+        "DeadlineExceeded: Pod was active on the node too long",
+    ),
+    "it was ended at its deadline a moment ago": (
+        job(),
+        [run_pod(ended(5, 0), running(0, name="proxy"), deadline=5, phase="Running")],
+        State.STARTING,
+        "",
+    ),
+    "it was deleted, and told to stop it ended without an error": (
+        job(),
+        [run_pod(ended(5, 0), metadata={"deletionTimestamp": stamp(34), "deletionGracePeriodSeconds": 30})],
+        State.STARTING,
+        "",
+    ),
+    "it has ended well, and was deleted later": (
+        job(),
+        [run_pod(ended(5, 0), metadata={"deletionTimestamp": stamp(36), "deletionGracePeriodSeconds": 30})],
+        State.SUCCEEDED,
+        "",
+    ),
+    "it was evicted, and told to stop it ended without an error": (
+        job(Failed="True"),
+        [run_pod(ended(5, 0), phase="Failed", reason="Evicted", conditions=[condition("DisruptionTarget", "True", 4)])],
+        State.FAILED,
+        "Evicted",
+    ),
     "it has failed by its deadline": (
         job(Failed="True"),
-        [run_pod(ended(5, 137), **LATE)],
+        [run_pod(ended(5, 137), deadline=5, **LATE)],
         State.FAILED,
         "exit code 137; DeadlineExceeded: Pod was active on the node too long",
     ),

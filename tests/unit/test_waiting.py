@@ -33,6 +33,7 @@ from tests.unit.test_readiness import (
     pod,
     run_pod,
     running,
+    stamp,
     waiting,
 )
 
@@ -248,7 +249,7 @@ def test_a_migration_may_wait_for_a_node_and_then_has_all_of_its_time() -> None:
     def life(seconds: float) -> Object:
         if seconds < 170:
             return run_pod(conditions=[NO_ROOM])
-        return run_pod(running(170), phase="Running") if seconds < 760 else run_pod(ended(760, 0))
+        return run_pod(running(170), phase="Running") if seconds < 760 else run_pod(ended(760, 0), startTime=stamp(170))
 
     assert migrate(of_job(life)) == ""
 
