@@ -643,7 +643,7 @@ def run_pod(*statuses: Object, deadline: int = 600, metadata: Object | None = No
     return made
 
 
-LATE = {"phase": "Failed", "reason": "DeadlineExceeded", "message": "Pod was active on the node too long"}
+LATE: dict[str, Any] = {"phase": "Failed", "reason": "DeadlineExceeded", "message": "Pod was active on the node too long"}
 PROXY = running(0, name="proxy", ready=True)
 
 RUNS: dict[str, tuple[Object, list[Object], State, str]] = {
