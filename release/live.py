@@ -34,8 +34,8 @@ class LiveError(Exception):
 class LiveColor:
     """The Deployment of one color as it is now.
 
-    `owner`, `template`, `release`, `uid` and `migration` (a Job that had succeeded when it was written) are empty when it does not
-    say. `is_settled` is true when the cluster has processed the newest template and no pod of an older one is left.
+    `owner`, `template`, `release`, `uid` and `migration` (a Job that had succeeded when it was written) are empty when it does
+    not say. `is_settled` is true when the cluster has processed the newest template and no pod of an older one is left.
     `is_autoscaled` is known only after `Cluster.with_autoscalers`.
     """
 
