@@ -167,8 +167,14 @@ def _impersonation(user: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _token(user: Mapping[str, Any]) -> str:
-    """The file's, which the cluster renews, before the one that stands there."""
-    return _text(user["tokenFile"]).strip() if user.get("tokenFile") else user.get("token") or ""
+    """The file's, which the cluster renews; the one in the kubeconfig if there is no file, or it cannot be read."""
+    token: str = user.get("token") or ""
+    try:
+        return (_text(user["tokenFile"]).strip() if user.get("tokenFile") else "") or token
+    except KubeconfigError:
+        if not token:
+            raise
+        return token
 
 
 def _text(file: str) -> str:

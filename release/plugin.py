@@ -23,9 +23,8 @@ from release.login import pem
 
 VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 
-# A plugin may take this long, its second attempt included; and longer if it can ask a person at the terminal.
+# A plugin may take this long, its second attempt included. Who needs longer for a code logs in with kubectl first.
 LONGEST_SECONDS = 60
-LONGEST_INTERACTIVE_SECONDS = 300
 
 # For what a plugin has written before it ended, when a child of it keeps its output open.
 _REST_SECONDS = 1
@@ -52,15 +51,12 @@ class _FailedError(Exception):
 
 
 def credential(plugin: Mapping[str, Any], cluster: Mapping[str, Any]) -> Credential:
-    """What a plugin gives. One that fails runs a second time, unless it could ask a person. Raises `KubeconfigError`."""
+    """What a plugin gives. One that fails runs a second time. Raises `KubeconfigError`."""
     is_interactive = _is_interactive(plugin)
     variables = _variables(plugin, cluster, is_interactive)
-    until = time.monotonic() + (LONGEST_INTERACTIVE_SECONDS if is_interactive else LONGEST_SECONDS)
-    try:
+    until = time.monotonic() + LONGEST_SECONDS
+    with contextlib.suppress(_FailedError):
         return _read(_run(plugin, variables, is_interactive, until))
-    except _FailedError as error:
-        if is_interactive:
-            raise KubeconfigError(f"the credential plugin {plugin['command']} {error}") from None
     try:
         return _read(_run(plugin, variables, is_interactive, until))
     except _FailedError as error:
@@ -116,9 +112,8 @@ def _run(plugin: Mapping[str, Any], variables: Mapping[str, str], is_interactive
         status = process.wait(max(0.0, until - time.monotonic()))
     except subprocess.TimeoutExpired:
         _kill(process, is_interactive)
-        longest = LONGEST_INTERACTIVE_SECONDS if is_interactive else LONGEST_SECONDS
         raise KubeconfigError(
-            f"the credential plugin {plugin['command']} did not end within {longest} s and was stopped{err.tail()}\n"
+            f"the credential plugin {plugin['command']} did not end within {LONGEST_SECONDS} s and was stopped{err.tail()}\n"
             "Run it by hand, for example with kubectl get pods, and log in there if it asks for that"
         ) from None
     except BaseException:  # Ctrl-C

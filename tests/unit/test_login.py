@@ -85,6 +85,10 @@ def test_a_token_in_a_file_comes_before_one_that_stands_there(tmp_path: Path) ->
     assert shows(token="old", tokenFile=str(tmp_path / "token")).headers["Authorization"] == ["Bearer renewed"]
 
 
+def test_the_token_that_stands_there_is_shown_while_the_file_cannot_be_read(tmp_path: Path) -> None:
+    assert shows(token="old", tokenFile=str(tmp_path / "token")).headers["Authorization"] == ["Bearer old"]
+
+
 def test_a_name_and_a_password_are_shown() -> None:
     assert shows(username="ann", password="s3:cret").headers["Authorization"] == ["Basic YW5uOnMzOmNyZXQ="]
 
@@ -409,11 +413,13 @@ def test_a_plugin_that_never_asks_does_not_get_our_terminal(tmp_path: Path) -> N
     assert json.loads((tmp_path / "told").read_text())["spec"] == {"interactive": False}
 
 
-@pytest.mark.usefixtures("terminal")
-def test_a_plugin_that_could_ask_a_person_does_not_ask_twice(tmp_path: Path) -> None:
-    with pytest.raises(KubeconfigError, match=r"failed with exit status 1: wrong code$"):
-        shows(**plugin(tmp_path, "echo wrong code >&2; exit 1"))
-    assert runs(tmp_path) == 1
+def test_a_plugin_that_waits_for_a_person_is_stopped_too(
+    tmp_path: Path, terminal: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plugins, "LONGEST_SECONDS", 1)
+    with pytest.raises(KubeconfigError, match=r"did not end within 1 s and was stopped: enter the code"):
+        shows(**plugin(tmp_path, f"echo enter the code >&2; {READS_A_CODE}"))
+    os.write(terminal, b"too late\n")
 
 
 @pytest.fixture
