@@ -19,6 +19,7 @@ from automation.outcomes import Exit, ReleaseError
 from automation.process import Event, Pulumi
 from automation.updates import Record, Step, stderr_of
 from release.about import VARIABLE, About
+from release.rights import missing
 
 ROOT = Path(__file__).parents[1]
 
@@ -164,7 +165,8 @@ class UpdateError(ReleaseError):
             status = Exit.SMOKE_TEST_FAILED
         elif status is Exit.ERROR and record.has_changed:
             status = Exit.RESOURCE
-        super().__init__(status, "\n\n".join(record.errors) or message)
+        rights = [f"{sentence}." for sentence in missing("\n".join(record.errors))]
+        super().__init__(status, "\n\n".join([*record.errors, *rights]) or message)
         self.record = record
 
 

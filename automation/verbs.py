@@ -296,8 +296,9 @@ def rollback_now(session: Session, to: str | None, match_room: bool = False, mov
         moved = emergency.move(session.environment, to)
         emergency.report(session.progress, moved)
     changes: Changes = {steps.ACTIVE: moved.target, steps.TEST: moved.test or None}
+    about = About(verb="rollback", color=moved.target)
     try:
-        record = session.apply(f"rollback --now to {moved.target}", changes, route_alone=True)
+        record = session.apply(f"rollback --now to {moved.target}", changes, about=about, route_alone=True)
     except ReleaseError as error:
         raise _behind(moved, error) from None
     _done(session, "rollback --now", [str(step) for step in record.ended if step.is_object])

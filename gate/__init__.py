@@ -22,6 +22,7 @@ from release.about import About
 from release.live import Cluster, Live, LiveError, Object
 from release.notes import Notes
 from release.ownership import NOT_ASKED, Evidence
+from release.rights import ROLES, deleted_without_end
 from release.routing import LAYERS
 from release.routing.base import Ref
 from release.settings import ColorSettings, Settings
@@ -77,6 +78,8 @@ class Gate:
         except LiveError as error:
             self._unread(error)
             return
+        if not pulumi.runtime.is_dry_run():
+            await self._refuse_endless_deletions()
         if self._about:
             self._live = await asyncio.to_thread(self._cluster.with_autoscalers, self._live)
         found = ownership.foreign(self._live, self._owner)
@@ -117,6 +120,19 @@ class Gate:
     def _read(self) -> Live:
         live = self._cluster.live()
         return replace(live, objects={**live.objects, **self._cluster.parts()})
+
+    async def _refuse_endless_deletions(self) -> None:
+        """Raises `pulumi.RunError` if the account may delete objects that the provider then waits for without end."""
+        try:
+            kinds = deleted_without_end(await asyncio.to_thread(self._cluster.rights))
+        except LiveError:
+            return  # rights that are not known refuse nothing; what is forbidden is refused when it is tried
+        if kinds:
+            raise pulumi.RunError(
+                f"The account has the right to delete and no right to list {', '.join(kinds)} in namespace "
+                f"{self._settings.namespace}. Pulumi lists them to see that a deleted one is gone, and would wait for ever.\n"
+                f"  next: give it the right to list; {ROLES}.\n\n{self._where_users_are()}"
+            )
 
     def _unread(self, error: LiveError) -> None:
         if pulumi.runtime.is_dry_run():
@@ -183,12 +199,16 @@ class Gate:
         """Whether this update changes a color, or may send somebody to it who is not there yet.
 
         The color that serves users is not waited for as long as its pods stay as they are: what it lacks is a reason to
-        leave it, and must not hold up the way out. The color they move to is judged by the rules.
+        leave it, and must not hold up the way out. The color they move to is judged by the rules. A subcommand waits for the
+        color that it is about, and for no other one that stays as it is.
         """
         if not self._hooks:
             return False
         if color in self._hooks.rewritten or color not in self._live.colors:
             return True
+        if self._about and color != self._about.color:
+            # A color that users have just left by `rollback --now` is often one that never becomes ready again.
+            return False
         serves = {*self._live.serving, *(self._transition.moves or ())}
         return color not in serves and not self._live.colors[color].is_ready
 

@@ -12,7 +12,7 @@ import pulumi
 
 from release import marks
 from release.backend import exists
-from release.live import Cluster, Object, annotation, is_leaving
+from release.live import Cluster, LiveError, Object, annotation, is_leaving
 from release.rules import Refusal
 from release.transition import Transition
 from release.writes import creation, deployment_update, route_overwrite, route_update
@@ -76,17 +76,29 @@ class Hooks:
         async def is_not_there(args: pulumi.ResourceHookArgs) -> None:
             asked = args.new_inputs or {}
             kind, name = asked["kind"], asked["metadata"]["name"]
-            until = time.monotonic() + LEAVING_SECONDS
-            while found := await asyncio.to_thread(self._cluster.get, asked["apiVersion"], kind, name):
-                if not is_leaving(found) or pulumi.runtime.is_dry_run() or time.monotonic() > until:
-                    break
-                await asyncio.sleep(POLL_SECONDS)
+            try:
+                found = await self._present(asked["apiVersion"], kind, name)
+            except LiveError as error:
+                if not pulumi.runtime.is_dry_run():
+                    raise
+                # Reading alone is enough for a preview, and reading Secrets is no part of that.
+                pulumi.warn(f"{error}. So this preview does not say whether {kind} {name} is there already; an update looks.")
+                return
             is_there = found is not None and not (is_leaving(found) and pulumi.runtime.is_dry_run())
             whose = annotation(found, marks.OWNER) if found is not None and is_there else ""
             owner_exists = await asyncio.to_thread(exists, whose) if whose not in ("", self._owner) else None
             self._judge.stop_at(creation(f"{kind} {name}", found if is_there else None, self._owner, owner_exists))
 
         return pulumi.ResourceHook("is-not-there", is_not_there, _IN_PREVIEW_TOO)
+
+    async def _present(self, api_version: str, kind: str, name: str) -> Object | None:
+        """An object that is there; an update waits until one that is being deleted is gone."""
+        until = time.monotonic() + LEAVING_SECONDS
+        while found := await asyncio.to_thread(self._cluster.get, api_version, kind, name):
+            if not is_leaving(found) or pulumi.runtime.is_dry_run() or time.monotonic() > until:
+                break
+            await asyncio.sleep(POLL_SECONDS)
+        return found
 
     @cached_property
     def subject(self) -> pulumi.ResourceHook:

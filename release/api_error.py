@@ -1,20 +1,12 @@
 """Why the API server did not do what it was asked, in words."""
 
 import json
-import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 from release.exchange import Response
-
-_ROLES = "examples/rbac/ has the Roles that this program needs"
-
-# What RBAC says about a missing right.
-_FORBIDDEN = re.compile(
-    r'User "(?P<user>[^"]*)" cannot (?P<verb>\S+) resource "(?P<resource>[^"]*)" in API group "(?P<group>[^"]*)"'
-    r'(?: in the namespace "(?P<namespace>[^"]*)")?'
-)
+from release.rights import missing
 
 
 class ApiError(Exception):
@@ -37,10 +29,8 @@ def reason(response: Response) -> str:
         return f"{said}: it leads to {response.location}. Is there a proxy before the API server that wants a login?"
     if response.status == HTTPStatus.UNAUTHORIZED:
         return f"{said}: the API server does not accept the credentials of the kubeconfig's user. Log in again"
-    if response.status == HTTPStatus.FORBIDDEN and (found := _FORBIDDEN.search(said)):
-        where = f"in namespace {found['namespace']}" if found["namespace"] else "in the whole cluster"
-        kind = f"{found['resource']}.{found['group']}" if found["group"] else found["resource"]
-        return f"{found['user']} has no right to {found['verb']} {kind} {where}; {_ROLES}"
+    if response.status == HTTPStatus.FORBIDDEN and (found := missing(said)):
+        return found[0]
     return said
 
 

@@ -22,6 +22,7 @@ __all__ = ["ApiError", "Client", "Clock"]
 # The media types of writes.
 APPLY = "application/apply-patch+yaml"
 JSON_PATCH = "application/json-patch+json"
+JSON = "application/json"
 
 # A request that failed and may succeed a little later is repeated after these pauses, or after what Retry-After asks for. No
 # attempt begins later than LONGEST_SECONDS after the first one. client-go repeats up to ten times, but only with Retry-After.
@@ -110,6 +111,16 @@ class Client:
         request = Request(method="PATCH", path=path, body=json.dumps(operations).encode(), content_type=JSON_PATCH)
         is_repeatable = any(operation.get("op") == "test" for operation in operations)
         return self._written(self._send(request, is_repeatable=is_repeatable), api_version, kind, path)
+
+    def rights(self) -> Mapping[str, Any]:
+        """The rights of the account in the namespace: the status of a SelfSubjectRulesReview. Every account may ask for it."""
+        path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
+        body = json.dumps(
+            {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": self._namespace}}
+        )
+        found = _json(self._body(self._send(Request(method="POST", path=path, body=body.encode(), content_type=JSON))), path)
+        status = found.get("status")
+        return status if isinstance(status, dict) else {}
 
     def now(self) -> datetime:
         """The present time of the API server (UTC, to the second), by the Date header of its latest response."""

@@ -223,6 +223,10 @@ class Cluster:
         except LiveError:
             return []
 
+    def rights(self) -> Object:
+        """The rights of the account in the namespace, as the status of a SelfSubjectRulesReview says."""
+        return self._read("read the rights of the account", lambda client: client.rights())
+
     def now(self) -> datetime:
         """The present time of the API server (UTC, to the second). Asks for it only when nothing was read before."""
         return self._read("read the time of the API server", lambda client: client.now())

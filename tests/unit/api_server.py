@@ -114,6 +114,9 @@ def api_server(
         def do_PATCH(self) -> None:
             self.answer()
 
+        def do_POST(self) -> None:
+            self.answer()
+
         def log_message(self, *_: object) -> None:
             pass
 

@@ -122,6 +122,9 @@ class _Cluster:
     def parts(self) -> dict[Any, Any]:
         return {}
 
+    def rights(self) -> dict[str, Any]:
+        return {}
+
     def get(self, _: str, kind: str, __: str) -> dict[str, Any]:
         if kind == "Job":
             return {"status": {"conditions": [{"type": "Complete", "status": "True"}]}}

@@ -253,7 +253,7 @@ def forbidden(resource: str, group: str, where: str) -> Answer:
     ],
 )
 def test_a_missing_right_is_a_sentence_that_names_the_verb_the_resource_and_where(answer: Answer, right: str) -> None:
-    words = f"^system:serviceaccount:ci:bot has no right {right}; examples/rbac/ has the Roles that this program needs$"
+    words = f"^system:serviceaccount:ci:bot has no right {right}; examples/rbac/ has a Role for each kind of command: "
     with api_server(lambda _: answer) as (url, _), pytest.raises(ApiError, match=words):
         client(url).get("v1", "Service", "myapp")
 

@@ -4,13 +4,14 @@ import asyncio
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 import pytest
 
 from gate import Gate, wanted
 from gate.hooks import Hooks, Judge
+from release.about import About
 from release.live import Live, LiveColor, LiveError
 from release.rules import EXCEPTIONS, Rule
 from release.settings import read_settings
@@ -36,7 +37,13 @@ class Cluster:
             raise answer
         return answer
 
+    def with_autoscalers(self, live: Live) -> Live:
+        return live
+
     def parts(self) -> dict[Any, Any]:
+        return {}
+
+    def rights(self) -> Mapping[str, Any]:
         return {}
 
     def get(self, *_: str) -> Mapping[str, Any] | None:
@@ -255,3 +262,34 @@ def test_users_who_are_split_are_gathered_only_on_a_color_that_is_ready() -> Non
     split = replace(served(), also=frozenset({"green"}), foreign="users are split")
     route = run(BOTH_COLORS, live=split).objects()["VirtualService/shop-blue-green"]
     assert len(route.request.hooks.before_update) == 2
+
+
+@pytest.mark.parametrize(
+    ("about", "awaited"),
+    [(None, ["green"]), (About(verb="rollback", color="blue"), []), (About(verb="test", color="green"), ["green"])],
+)
+def test_a_subcommand_does_not_wait_for_a_color_that_users_have_left(
+    monkeypatch: pytest.MonkeyPatch, about: About | None, awaited: list[str]
+) -> None:
+    """Users are on blue, and green is not ready: that is why they are there, after `rollback --now`."""
+    waited: list[str] = []
+
+    class Pods:
+        def __init__(self, _: object, color: Any, *__: object) -> None:
+            self._name = color.name
+
+        async def until_ready(self, _: object) -> None:
+            waited.append(self._name)
+
+    monkeypatch.setattr("gate.PodsOfColor", Pods)
+    settings, cluster = read_settings(BOTH_COLORS), cast(Any, Cluster(served(ready=0)))
+
+    async def update() -> None:
+        gate = Gate(settings, cluster, OWNER, about)
+        await gate.check()
+        for color in settings.service.colors.values():
+            deployment: Any = type("Deployment", (), {"urn": pulumi.Output.from_input("urn")})
+            await gate.ready(color, deployment).future()
+
+    asyncio.run(update())
+    assert waited == awaited
