@@ -11,7 +11,7 @@ import yaml
 from tests.cluster import Cluster
 from tests.command import Operator
 from tests.engine.onlookers import served_by
-from tests.engine.unsteady import BUSY, ERROR, IS_LOST, STALLS, UNAVAILABLE, Fault, Way, unsteady
+from tests.engine.unsteady import BUSY, ERROR, IS_LOST, REDIRECTS, STALLS, UNAVAILABLE, Fault, Way, unsteady
 from tests.stack import ONE_COLOR, environment_of_its_own
 
 V1 = "client.authentication.k8s.io/v1"
@@ -68,7 +68,12 @@ def test_a_busy_api_server_is_waited_for_in_a_hook_in_the_wait_for_pods_and_in_a
         way.expect(*switch)
         operator.run("activate", "green", KUBECONFIG=through)
         assert len(way.happened) == len(switch)
-        back = every("GET", "/deployments?", BUSY, ERROR) + every("PATCH", "/virtualservices/", UNAVAILABLE, BUSY, STALLS)
+        way.expect(*every("PATCH", "/virtualservices/", REDIRECTS))
+        refused = operator.run("rollback", "--now", status=4, KUBECONFIG=through)
+        assert "https://login.example/" in refused.err
+        assert "users stay on green" in refused.err
+        back = every("GET", "/deployments?", BUSY, ERROR)
+        back += every("PATCH", "/virtualservices/", UNAVAILABLE, BUSY, STALLS, IS_LOST)
         way.expect(*back)
         operator.run("rollback", "--now", KUBECONFIG=through)
         assert len(way.happened) == len(back)

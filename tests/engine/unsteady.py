@@ -14,9 +14,11 @@ from urllib.parse import urlsplit
 
 import yaml
 
-# What happens to a request. `stalls`: no response, and the server does not get it. `is lost`: the server gets it, and its
-# response is lost with the connection.
-BUSY, ERROR, UNAVAILABLE, STALLS, IS_LOST = "429", "500", "503", "stalls", "is lost"
+# What happens to a request. `redirects`: something in between wants a login. `stalls`: no response, and the server does not get
+# it. `is lost`: the server gets it, and its response is lost with the connection.
+REDIRECTS, BUSY, ERROR, UNAVAILABLE, STALLS, IS_LOST = "302", "429", "500", "503", "stalls", "is lost"
+
+_HEADERS = {BUSY: {"Retry-After": "1"}, REDIRECTS: {"Location": "https://login.example/"}}
 
 # As long as nothing is sent on a connection that stalls; a client that waits for 10 s has gone by then.
 STALL_SECONDS = 12
@@ -98,7 +100,7 @@ def unsteady(kubeconfig: Path) -> Iterator[Way]:
             if what in ("", IS_LOST):
                 self.forward(body, is_lost=what == IS_LOST)
             elif what != STALLS:
-                self.refuse(int(what), {"Retry-After": "1"} if what == BUSY else {})
+                self.refuse(int(what), _HEADERS.get(what, {}))
             self.close_connection = self.close_connection or what in (STALLS, IS_LOST)
 
         def refuse(self, status: int, headers: dict[str, str]) -> None:

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from release.client import Client
-from release.kubeconfig import Access
+from release.client import ApiError, Client
+from release.kubeconfig import Access, KubeconfigError
 from release.live import Cluster, LiveError, is_leaving, live_color
 from release.marks import TEMPLATE
 from tests.cluster import ROOT
-from tests.unit.api_server import Answer, Request, api_server, kubeconfig
+from tests.unit.api_server import Answer, Request, api_server, kubeconfig, status
 
 # As many threads as an environment has objects ask at once, with the threads taking turns as often as they can.
 ASK_AT_ONCE = """
@@ -188,3 +188,44 @@ def test_a_deployment_of_any_shape_is_read_as_a_color(item: dict[str, object]) -
     assert isinstance(color.image, str)
     assert not color.is_ready or color.ready >= color.replicas > 0
     assert is_leaving(item) in (True, False)
+
+
+def without_istio(asked: Request) -> Answer:
+    """A cluster without the CRDs of Istio, and without any Deployment."""
+    if asked.path == "/version":
+        return 200, {"gitVersion": "v1.35.4"}
+    return (200, {"items": []}) if "/deployments?" in asked.path else status(404, "NotFound", "could not find the resource")
+
+
+def test_istio_on_a_cluster_without_it_is_an_error_that_says_so_and_how_to_go_on() -> None:
+    with api_server(without_istio) as (url, _), pytest.raises(LiveError) as raised:
+        cluster_of(url).live()
+    assert str(raised.value) == (
+        "Could not read VirtualService shop-blue-green in namespace prod (the current context): the cluster does not have the "
+        "kind VirtualService of networking.istio.io/v1: the CRDs of Istio are not installed. Install Istio, or set "
+        "bluegreen:routing to selector"
+    )
+
+
+@pytest.mark.parametrize("bug", [KeyError("name"), TypeError("None"), AssertionError()], ids=lambda bug: type(bug).__name__)
+def test_a_bug_of_ours_is_an_error_of_its_own_and_not_a_cluster_that_cannot_be_read(bug: Exception) -> None:
+    def fails(*_: object) -> None:
+        raise bug
+
+    cluster = Cluster(context="", namespace="prod", app="shop", routing="istio")
+    client: Any = SimpleNamespace(get=fails)
+    cluster._client = client
+    with pytest.raises(type(bug)):
+        cluster.get("v1", "Service", "shop")
+
+
+@pytest.mark.parametrize("error", [ApiError("forbidden"), KubeconfigError("no such context")], ids=lambda error: str(error))
+def test_what_access_cannot_do_is_a_cluster_that_cannot_be_read(error: Exception) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    cluster = Cluster(context="prod", namespace="prod", app="shop", routing="istio")
+    client: Any = SimpleNamespace(get=fails)
+    cluster._client = client
+    with pytest.raises(LiveError, match=rf"^Could not read Service shop in namespace prod \(context prod\): {error}$"):
+        cluster.get("v1", "Service", "shop")
