@@ -74,7 +74,7 @@ class Picture:
 def colors(live: Live) -> Iterator[Text]:
     """A line for each color: its tag, a dot for each pod that is ready and a circle for each that is not, who is on it."""
     on = {live.test: "testers", live.active: "users"}
-    tags = {name: Image.parse(color.image).short for name, color in live.colors.items()}
+    tags = {name: Image.parse(color.called).short for name, color in live.colors.items()}
     width = max(map(len, tags.values()), default=0)
     for name, color in sorted(live.colors.items()):
         pods = "●" * color.ready + "○" * max(0, color.replicas - color.ready)

@@ -46,7 +46,7 @@ class Plan:
 
 def make(record: Record, settings: Settings, live: Live | None, *, project: str, stack: str) -> Plan:
     """The plan that a preview amounts to. `live` is None when the cluster could not be read."""
-    before = {name: Image.parse(color.image).short for name, color in live.colors.items()} if live else {}
+    before = {name: Image.parse(color.called).short for name, color in live.colors.items()} if live else {}
     after = {name: Image.parse(color.image).short for name, color in settings.service.colors.items()}
     was = (live.active, live.test) if live else (settings.active_color, settings.test_color)
     steps = sorted((step for step in record.began if step.is_object), key=lambda step: (step.kind, step.name, step.operation))

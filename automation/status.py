@@ -152,7 +152,7 @@ def _row(settings: Settings, live: Live, name: str, color: LiveColor, since: str
     return Row(
         color=name,
         role=roles.get(name, "idle"),
-        image=color.image,
+        image=color.called,
         release=color.release,
         ready=color.ready,
         wanted=color.replicas,

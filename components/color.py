@@ -138,7 +138,7 @@ class Color(pulumi.ComponentResource):
             "strategy": _strategy(settings.strategy),
             "template": pod_template(settings),
         }
-        annotations = {marks.TEMPLATE: fingerprint(settings)}
+        annotations = {marks.TEMPLATE: fingerprint(settings), marks.IMAGE: settings.image}
         if settings.migrate:
             annotations[marks.MIGRATION] = job_name(settings)
         if settings.release:

@@ -254,7 +254,8 @@ class Gate:
         1. An object is created only when it is not there yet.
         2. A Deployment is not updated while users move.
         3. A subcommand writes what it is about.
-        4. The pods of the live color stay as they are, also where somebody has changed them beside this stack.
+        4. The pods of the live color stay as they are, also where somebody has changed them beside this stack. So does an image
+           that an admission controller has written by another name.
         5. What somebody has changed beside this stack is written again; see `release.notes`.
         """
         if not args.type_.startswith("kubernetes:"):
@@ -274,9 +275,25 @@ class Gate:
         color = props["metadata"]["labels"].get("color")
         if is_deployment and color in self._live.serving and color not in self._transition.changes:
             added.ignore_changes = ["spec.template"]
+        elif is_deployment and color not in self._transition.changes:
+            props = self._as_admitted(color, props)
         options = pulumi.ResourceOptions.merge(args.opts, added)
         ignored = [tuple(path.split(".")) for path in options.ignore_changes or ()]
         return pulumi.ResourceTransformationResult(_noted(props, self._notes.annotations(ref, props, ignored)), options)
+
+    def _as_admitted(self, color: str, props: Any) -> Any:
+        """An unchanged Deployment with the image by the name that an admission controller has written, if one has.
+
+        The provider compares with what the cluster returned, and would write our name again in every update.
+        """
+        present = self._live.colors.get(color)
+        if present is None or not present.is_rewritten:
+            return props
+        template = props["spec"]["template"]
+        (container, *others) = template["spec"]["containers"]
+        containers = [{**container, "image": present.image}, *others]
+        admitted = {**template, "spec": {**template["spec"], "containers": containers}}
+        return {**props, "spec": {**props["spec"], "template": admitted}}
 
 
 def _noted(props: Any, annotations: Mapping[str, str]) -> dict[str, Any]:

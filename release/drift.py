@@ -43,6 +43,27 @@ def is_changed(found: Object, wanted: Object, ignored: Collection[Path] = ()) ->
     return _differ(found, wanted, (), _Owners(ours, theirs), ignored)
 
 
+def is_own(found: Object, *keys: str) -> bool:
+    """Whether the program owns the field at `keys` (of FieldsV1: `f:spec`, `k:{...}`), and nobody else does.
+
+    Its value is then what the program wrote, or what an admission controller made of that.
+    """
+    owners = {
+        str(entry.get("manager"))
+        for entry in as_items(as_mapping(found.get("metadata")).get("managedFields"))
+        if _has(entry.get("fieldsV1"), keys)
+    }
+    return owners == {MANAGER}
+
+
+def _has(fields: object, keys: Sequence[str]) -> bool:
+    for key in keys:
+        if not isinstance(fields, Mapping) or key not in fields:
+            return False
+        fields = fields[key]
+    return True
+
+
 def _differ(found: object, wanted: object, path: Path, owners: _Owners, ignored: Collection[Path]) -> bool:
     if not owners.theirs or wanted is None or path in ignored:
         return False

@@ -6,12 +6,14 @@ Nothing here writes and nothing decides. One `Cluster` keeps its connection, so 
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from release import marks
+from release.drift import is_own
 from release.image import Image
 from release.routing import LAYERS
 from release.routing.base import Object as Object
@@ -34,12 +36,16 @@ class LiveError(Exception):
 class LiveColor:
     """The Deployment of one color as it is now.
 
+    `image` is the one that runs. `asked` is the one that the program asked for, if `image` is what an admission controller made
+    of it; it is empty if somebody else has written the image since.
+
     `owner`, `template`, `release`, `uid` and `migration` (a Job that had succeeded when it was written) are empty when it does
     not say. `is_settled` is true when the cluster has processed the newest template and no pod of an older one is left.
     `is_autoscaled` is known only after `Cluster.with_autoscalers`.
     """
 
     image: str
+    asked: str = ""
     template: str = ""
     release: str = ""
     owner: str = ""
@@ -61,8 +67,20 @@ class LiveColor:
         return self.ready if self.is_ready else max(self.ready, self.replicas)
 
     def runs(self, image: str) -> bool:
-        """Whether the pods run `image`, also where an admission controller has pinned its tag to a digest."""
-        return Image.parse(self.image).pins(Image.parse(image))
+        """Whether the pods run `image`, also if an admission controller has pinned it to a digest, or named it otherwise."""
+        return image == self.asked or Image.parse(self.image).pins(Image.parse(image))
+
+    @property
+    def is_rewritten(self) -> bool:
+        """Whether an admission controller has written another name of the image than the program."""
+        return self.asked not in ("", self.image)
+
+    @property
+    def called(self) -> str:
+        """The image by the name that the program asked for, with the digest that runs."""
+        if not self.asked or Image.parse(self.image).pins(Image.parse(self.asked)):
+            return self.image
+        return str(replace(Image.parse(self.asked), digest=Image.parse(self.image).digest))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -299,8 +317,11 @@ def live_color(deployment: Object) -> LiveColor:
     status = {name: _number(deployment, 0, "status", name) for name in _COUNTS}
     wanted = _number(deployment, 1, "spec", "replicas")
     seen = status["observedGeneration"] >= _number(deployment, 0, "metadata", "generation")
+    container = main_container(deployment)
+    field = ("f:spec", "f:template", "f:spec", "f:containers", f'k:{{"name":{json.dumps(container.get("name"))}}}', "f:image")
     return LiveColor(
-        image=str(main_container(deployment).get("image") or ""),
+        image=str(container.get("image") or ""),
+        asked=annotation(deployment, marks.IMAGE) if is_own(deployment, *field) else "",
         template=annotation(deployment, marks.TEMPLATE),
         release=annotation(deployment, marks.RELEASE),
         owner=annotation(deployment, marks.OWNER),

@@ -19,6 +19,10 @@ TEMPLATE = "bluegreen/template"
 # fails at its deadline however well the migration went.
 MIGRATION = "bluegreen/migration"
 
+# On each Deployment: the image that the program asked for. An admission controller may have written another name of it into the
+# pod template.
+IMAGE = "bluegreen/image"
+
 # On each Deployment: the release that the color runs, when the config names one.
 RELEASE = "bluegreen/release"
 

@@ -293,3 +293,15 @@ def test_a_subcommand_does_not_wait_for_a_color_that_users_have_left(
 
     asyncio.run(update())
     assert waited == awaited
+
+
+def test_an_image_that_an_admission_controller_has_pinned_is_written_as_it_is() -> None:
+    """The engine compares with what the cluster returned. Our name of the image would be an update in every run."""
+    pinned = f"registry.example/shop:2.0@sha256:{'a' * 64}"
+    for asked, image in (("registry.example/shop:2.0", pinned), ("", "registry.example/shop:2.0")):
+        objects = run(BOTH_COLORS, live=served(image=pinned, asked=asked)).objects()
+        containers = objects["Deployment/shop-green"].inputs["spec"]["template"]["spec"]["containers"]
+        assert [container["image"] for container in containers] == [image]
+        assert (
+            objects["Deployment/shop-green"].inputs["metadata"]["annotations"]["bluegreen/image"] == "registry.example/shop:2.0"
+        )

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from release.client import ApiError, Client
 from release.kubeconfig import Access, KubeconfigError
-from release.live import Cluster, LiveError, is_leaving, live_color
+from release.live import Cluster, LiveColor, LiveError, is_leaving, live_color
 from release.marks import TEMPLATE
 from tests.cluster import ROOT
 from tests.unit.api_server import Answer, Request, api_server, kubeconfig, status
@@ -229,3 +229,39 @@ def test_what_access_cannot_do_is_a_cluster_that_cannot_be_read(error: Exception
     cluster._client = client
     with pytest.raises(LiveError, match=rf"^Could not read Service shop in namespace prod \(context prod\): {error}$"):
         cluster.get("v1", "Service", "shop")
+
+
+MANAGED: dict[str, Any] = {
+    "f:spec": {"f:template": {"f:spec": {"f:containers": {'k:{"name":"shop"}': {"f:image": {}}}}}},
+}
+
+
+def written(image: str, *managers: str, asked: str = "shop:2") -> LiveColor:
+    """A color whose image the `managers` own, after the program asked for `asked`."""
+    item: Any = deployment(("shop", image))
+    item["metadata"]["annotations"] = {"bluegreen/image": asked}
+    item["metadata"]["managedFields"] = [{"manager": name, "fieldsV1": MANAGED} for name in managers]
+    return live_color(item)
+
+
+DIGEST = "sha256:" + "a" * 64
+
+
+@pytest.mark.parametrize("image", [f"mirror.example/shop@{DIGEST}", f"shop@{DIGEST}", f"mirror.example/cache/shop:2@{DIGEST}"])
+def test_an_image_that_nobody_else_wrote_is_the_one_that_was_asked_for_whatever_its_name(image: str) -> None:
+    color = written(image, "bluegreen")
+    assert color.runs("shop:2")
+    assert not color.runs("shop:3")
+    assert color.called == f"shop:2@{DIGEST}"
+
+
+@pytest.mark.parametrize("managers", [("kubectl-set",), ("bluegreen", "kubectl-set"), ()])
+def test_an_image_that_somebody_else_wrote_is_another_one(managers: tuple[str, ...]) -> None:
+    color = written(f"shop@{DIGEST}", *managers)
+    assert not color.runs("shop:2")
+    assert color.called == f"shop@{DIGEST}"
+
+
+def test_the_image_that_was_asked_for_is_called_by_its_own_name() -> None:
+    assert written("shop:2", "bluegreen").called == "shop:2"
+    assert not written("shop:2", "bluegreen").is_rewritten
