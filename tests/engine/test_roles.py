@@ -9,7 +9,7 @@ import pytest
 
 from tests.cluster import Cluster
 from tests.conftest import Environments
-from tests.engine.onlookers import break_a_pod, same_config_afterwards, undisturbed
+from tests.engine.onlookers import break_a_pod, same_config_afterwards, served_by, undisturbed
 from tests.engine.rights import Person, Recorded, Right, rules
 from tests.notes import notes
 from tests.stack import BOTH_COLORS, Environment
@@ -174,6 +174,16 @@ def test_a_missing_right_is_a_sentence_and_users_stay(little: Story) -> None:
             assert f"{verb} {resource} in namespace {environment.name}" in said.err, str(said)
             assert f"{name}.yaml" in said.err.partition("examples/rbac/")[2], str(said)
             assert "Traceback" not in said.err
+
+
+def test_a_right_that_is_missing_while_pods_are_waited_for_ends_the_wait_soon(little: Story) -> None:
+    """The API server may refuse for a moment while it starts, so that the wait ends after failFastSeconds."""
+    environment = little.release.environment
+    environment.set({"bluegreen:failFastSeconds": 2, "bluegreen:readyTimeoutSeconds": 600})
+    taken = little.release.without("list", "replicasets")
+    with served_by(environment, "blue"), taken, little.release.working() as operator:
+        said = operator.run("deploy", "green", "--image", "3.0", *_reached(environment), status=4)
+    assert f"list replicasets.apps in namespace {environment.name}" in said.err
 
 
 def test_a_preview_whose_account_may_read_nothing_shows_what_the_state_says_and_warns(little: Story) -> None:
