@@ -12,6 +12,7 @@ A command finds the entrance in its environment: BLUEGREEN_URL, BLUEGREEN_COOKIE
 it is not the one of the URL) and BLUEGREEN_COLOR.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -21,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from automation.outcomes import Exit, ReleaseError
+from release import config_file
+from release.config_file import ConfigFileError
 from release.probe import Entrance
 
 
@@ -49,18 +52,24 @@ class Outcome:
 
 def read(file: Path) -> list[Check]:
     """The checks in `file`. Raises `ReleaseError` naming everything that is wrong with it."""
-    import yaml
-
     try:
-        listed = yaml.safe_load(file.read_text(encoding="utf-8")) or []
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ReleaseError(Exit.CONFIG, f"The checks in {file} cannot be read: {error}") from None
-    if not isinstance(listed, list):
+        listed, misread = config_file.of_document(file.read_text(encoding="utf-8"), str(file))
+    except (OSError, ValueError, ConfigFileError) as error:
+        raise ReleaseError(Exit.CONFIG, f"Could not read the checks in {file}: {error}") from None
+    if not isinstance(listed, list | None):
         raise ReleaseError(Exit.CONFIG, f"{file} must be a list of checks, such as: [{{path: /ping, status: 200}}]")
-    problems = [f"check {place}: {problem}" for place, each in enumerate(listed, 1) for problem in _problems(each)]
+    problems = [_changed(each) for each in misread]
+    problems += [f"check {place}: {problem}" for place, each in enumerate(listed or [], 1) for problem in _problems(each)]
     if problems:
         raise ReleaseError(Exit.CONFIG, f"{file} cannot be used:\n  " + "\n  ".join(problems))
-    return [Check(**each) for each in listed]
+    return [Check(**each | {"headers": _texts(each.get("headers", {}))}) for each in listed or []]
+
+
+def _changed(misread: config_file.Misread) -> str:
+    place, _, key = misread.path.removeprefix("[").partition("]")
+    name = f"check {int(place) + 1}: {key.removeprefix('.')}" if place.isdecimal() else misread.path or "the file"
+    quoted = json.dumps(misread.written, ensure_ascii=False)
+    return f"{name} is {misread.written or 'empty'}, which YAML reads as {misread.read}. Write it in quotes: {quoted}"
 
 
 _TYPES = {"path": str, "status": int, "body": str, "headers": dict, "within_ms": int}
@@ -73,15 +82,24 @@ def _problems(given: Any) -> list[str]:
     found += [
         f"{key} must be {'text' if kind is str else 'a whole number' if kind is int else 'an object of names and values'}"
         for key, kind in _TYPES.items()
-        if key in given and not isinstance(given[key], kind)
+        if key in given and (not isinstance(given[key], kind) or isinstance(given[key], bool))
     ]
-    if not str(given.get("path", "")).startswith("/"):
-        found.append("path must be there and start with '/'")
+    if not re.fullmatch(r"/[!-~]*", str(given.get("path", ""))):
+        found.append("path must be there, start with '/', and have neither spaces nor letters outside ASCII")
+    headers = given.get("headers")
+    for name, value in headers.items() if isinstance(headers, dict) else ():
+        if isinstance(value, dict | list):
+            found.append(f"headers.{name} must be text")
     try:
         re.compile(str(given.get("body", "")))
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         found.append(f"body is no regular expression: {error}")
     return found
+
+
+def _texts(headers: Mapping[str, Any]) -> dict[str, str]:
+    """Headers as texts: a number or a boolean is what the file says."""
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in headers.items()}
 
 
 def run(check: Check, entrance: Entrance) -> Outcome:

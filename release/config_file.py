@@ -143,6 +143,13 @@ def of_stack(text: str, name: str) -> Contents:
     return _Reader(name).contents(nodes)
 
 
+def of_document(text: str, name: str) -> tuple[Any, tuple[Misread, ...]]:
+    """What any YAML file with this text and name holds, and what YAML changes in it. Raises `ConfigFileError`."""
+    root = _composed(text, name)
+    found = _Reader(name).contents({} if root is None else {"": root})
+    return found.values.get(""), found.misread
+
+
 @functools.lru_cache(maxsize=8)
 def of_project(text: str, name: str) -> Contents:
     """What Pulumi.yaml gives to every stack: defaults, and values of its own. Raises `ConfigFileError`."""
@@ -179,7 +186,7 @@ def _composed(text: str, name: str) -> "yaml.Node | None":
         # The loader in Python: the one in C crashes on deep nesting.
         return yaml.compose(text, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ConfigFileError(f"The config file {name} is not valid YAML: {error or type(error).__name__}") from None
+        raise ConfigFileError(f"The file {name} is not valid YAML: {error or type(error).__name__}") from None
 
 
 def _section(root: "yaml.Node | None", name: str) -> "yaml.Node | None":
@@ -223,7 +230,7 @@ class _Reader:
                 self._key = key
                 values[key] = self._value(node, "")
         except RecursionError:
-            raise ConfigFileError(f"The config file {self._file} nests values too deeply in {self._key}.") from None
+            raise ConfigFileError(f"The file {self._file} nests values too deeply in {self._key}.") from None
         return Contents(values=values, secrets=frozenset(self._secrets), misread=tuple(self._misread))
 
     def _value(self, node: "yaml.Node", path: str) -> Any:
@@ -233,9 +240,7 @@ class _Reader:
             return self._scalar(node, path)
         self._count += 1
         if id(node) in self._around or self._count > _MOST_VALUES:
-            raise ConfigFileError(
-                f"The config file {self._file} has a value without an end, by its aliases: {self._key}{path}."
-            )
+            raise ConfigFileError(f"The file {self._file} has a value without an end, by its aliases: {self._key}{path}.")
         self._around.add(id(node))
         value = self._object(node, path) if isinstance(node, yaml.MappingNode) else self._list(node, path)
         self._around.remove(id(node))
@@ -255,7 +260,7 @@ class _Reader:
             else:
                 text = self._name(name, path)
                 if text in own:
-                    raise ConfigFileError(f"The config file {self._file} has {self._key}{path}.{text} twice. Correct it.")
+                    raise ConfigFileError(f"The file {self._file} has {self._key}{path}.{text} twice. Correct it.")
                 own[text] = self._value(item, f"{path}.{text}")
         if is_secret(own):
             self._secrets.add(self._key)
@@ -263,7 +268,7 @@ class _Reader:
 
     def _name(self, node: "yaml.Node", path: str) -> str:
         if not isinstance(node.value, str):
-            raise ConfigFileError(f"The config file {self._file} has a name that is no text in {self._key}{path}. Correct it.")
+            raise ConfigFileError(f"The file {self._file} has a name that is no text in {self._key}{path}. Correct it.")
         return str(self._scalar(node, f"{path}.{node.value}", is_name=True))
 
     def _scalar(self, node: "yaml.Node", path: str, *, is_name: bool = False) -> Any:

@@ -120,3 +120,34 @@ def test_any_row_of_changes_gives_what_a_mapping_would(changes: list[dict[str, s
         wanted = {key: value for key, value in {**wanted, **each}.items() if value is not None}
     assert yaml.safe_load(text) == {"config": wanted, "encryptionsalt": "v1:abc="}
     assert "# Production. Ask before you change it.\n" in text
+
+
+FRAGMENTS = st.one_of(
+    st.sampled_from(
+        ["config:\n", "  blue:imageTag: ", "  bluegreen:activeColor: ", "blue", "'1.0'", "{", "}", "[", "]", "&a ", "*a", "\n"]
+    ),
+    st.sampled_from(
+        ["  ", "# text\n", "|\n", ">\n", "? ", "- ", "...\n", "---\n", "\r\n", "\ufeff", "'", '"', ", ", "config: {", "null"]
+    ),
+    st.text(max_size=4),
+)
+
+
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(FRAGMENTS, max_size=12).map("".join), st.dictionaries(KEYS, VALUES, max_size=3))
+def test_any_file_gets_exactly_the_change_or_is_left_alone_in_words(
+    tmp_path: Path, text: str, changes: dict[str, str | None]
+) -> None:
+    file = tmp_path / "Pulumi.prod.yaml"
+    file.write_bytes(text.encode(errors="replace"))
+    before = file.read_bytes()
+    try:
+        had = read(file)
+        made = change(file, changes)
+    except ConfigFileError as refusal:
+        assert "Pulumi.prod.yaml" in str(refusal)  # noqa: PT017 - some files can be changed, and the others are left alone
+        assert file.read_bytes() == before
+        return
+    assert read(file) == {key: value for key, value in {**had, **changes}.items() if value is not None}
+    made.take_back()
+    assert read(file) == had

@@ -4,6 +4,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from automation.outcomes import Exit, ReleaseError
 from automation.smoke import Check, read, run, run_command
@@ -81,3 +83,56 @@ def test_a_command_that_is_not_there_has_not_passed() -> None:
     with pytest.raises(ReleaseError) as missing:
         run_command(["/no/such/command"], Entrance(url="http://x.example"), "green", None)
     assert missing.value.status is Exit.SMOKE_TEST_FAILED
+
+
+def test_a_plain_value_that_yaml_changes_is_refused_and_others_are_what_they_say(tmp_path: Path) -> None:
+    file = tmp_path / "smoke.yaml"
+    file.write_text("- {path: /ping, headers: {x-version: 1.10, x-cached: on, x-age: 5, x-new: true}}\n")
+    with pytest.raises(ReleaseError) as wrong:
+        read(file)
+    assert 'check 1: headers.x-version is 1.10, which YAML reads as the number 1.1. Write it in quotes: "1.10"' in str(
+        wrong.value
+    )
+    assert "check 1: headers.x-cached is on" in str(wrong.value)
+    file.write_text("- {path: /ping, headers: {x-version: '1.10', x-age: 5, x-new: true}}\n")
+    assert read(file)[0].headers == {"x-version": "1.10", "x-age": "5", "x-new": "true"}
+
+
+ODD = [
+    "status: true",
+    "within_ms: yes",
+    "body: 5",
+    "body: 'a{99999999999}'",
+    "headers: {a: [b]}",
+    "headers: {[a]: b}",
+    "path: /a b",
+]
+KEYS = st.sampled_from(["path", "status", "body", "headers", "within_ms", "other"])
+PARTS = st.one_of(
+    st.text("ab/01.:{}[]'\"&*!~ \n#-", max_size=12), st.sampled_from(["/ping", "200", "{a: b}", "(", "0022", "[", "on"])
+)
+LISTS = st.lists(st.dictionaries(KEYS, PARTS, max_size=3), max_size=3).map(
+    lambda checks: "".join(f"- {', '.join(f'{key}: {part}' for key, part in check.items()).join('{}')}\n" for check in checks)
+)
+
+
+@pytest.mark.parametrize("written", ODD)
+def test_a_check_that_cannot_be_run_is_refused(tmp_path: Path, written: str) -> None:
+    (tmp_path / "smoke.yaml").write_text(f"- {{path: /, {written}}}\n")
+    with pytest.raises(ReleaseError) as wrong:
+        read(tmp_path / "smoke.yaml")
+    assert wrong.value.status is Exit.CONFIG
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.one_of(LISTS, st.text(max_size=40)), st.binary(max_size=3))
+def test_any_file_is_a_list_of_checks_or_refused_in_words(tmp_path: Path, text: str, more: bytes) -> None:
+    file = tmp_path / "smoke.yaml"
+    file.write_bytes(text.encode(errors="replace") + (more if len(more) == 3 else b""))
+    try:
+        checks = read(file)
+    except ReleaseError as wrong:
+        assert wrong.status is Exit.CONFIG  # noqa: PT017 - many files are fine, and those that are not say so
+        assert str(file) in str(wrong)  # noqa: PT017
+    else:
+        assert all(check.path.startswith("/") for check in checks)
