@@ -116,7 +116,7 @@ def is_mine(owner: str, stack: str) -> bool:
 
 
 def _begun(environment: Environment) -> "tuple[_Emergency, Live]":
-    settings, cluster = environment.settings(), environment.cluster()
+    settings, cluster = environment.place(), environment.cluster()
     try:
         place, live = cluster.place(), cluster.live()
     except LiveError as error:

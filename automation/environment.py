@@ -5,7 +5,7 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -13,10 +13,10 @@ from typing import Any, NoReturn
 from automation import engine_config
 from automation.outcomes import Exit, ReleaseError
 from release import config_file, entrance
-from release.config_file import ConfigFileError, is_secret
+from release.config_file import ConfigFileError, Misread, is_secret
 from release.live import Cluster
 from release.probe import Entrance
-from release.settings import Settings, SettingsError, read_settings
+from release.settings import Settings, SettingsError, read_place, read_settings
 
 ROOT = Path(__file__).parents[1]
 
@@ -36,19 +36,26 @@ class Environment:
 
     def settings(self) -> Settings:
         """The settings as the engine hands them to the program. Raises `ReleaseError` if they cannot be used."""
+        return self._read(read_settings)
+
+    def place(self) -> Settings:
+        """Where the environment is, whatever else is wrong with its config; see `read_place`. Raises `ReleaseError`."""
+        return self._read(read_place)
+
+    def _read(self, read: Callable[[Mapping[str, str], Collection[str], Iterable[Misread]], Settings]) -> Settings:
         engine_config.refuse_overrides()
         try:
             found = config_file.of_command(self.config_file, ROOT / "Pulumi.yaml")
             if text := engine_config.text_with_environment(self.config_file):
                 resolved, secrets = engine_config.ask(self.stack, self.config_file, text)
-                return read_settings(resolved, found.secrets.union(secrets), found.misread)
-            return read_settings(as_engine(found.values), found.secrets, found.misread)
+                return read(resolved, found.secrets.union(secrets), found.misread)
+            return read(as_engine(found.values), found.secrets, found.misread)
         except (SettingsError, ConfigFileError) as error:
             raise ReleaseError(Exit.CONFIG, str(error)) from None
 
     def cluster(self) -> Cluster:
         """Access to what is live: the same for the whole command, so that it connects and logs in once."""
-        settings = self.settings()
+        settings = self.place()
         return _cluster(settings.context, settings.namespace, settings.service.name, settings.routing)
 
     def users(self) -> Entrance:

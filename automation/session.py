@@ -96,9 +96,9 @@ class Session:
         return record
 
     def _refuse_more_than_the_route(self) -> None:
-        app = self.environment.settings().service.name
+        app = self.environment.place().service.name
         route = {f"VirtualService/{app}-blue-green", f"Service/{app}", f"Service/{app}-test"}
-        planned = [step for step in self.stack().preview().began if step.is_object]
+        planned = [step for step in self.stack().preview().began if step.is_object and not _is_left_over(step)]
         if more := [str(step) for step in planned if f"{step.kind}/{step.name}" not in route]:
             raise ReleaseError(
                 Exit.UNEXPECTED_CHANGES,
@@ -140,6 +140,11 @@ def _forget(made: config_file.Change, expect: str) -> None:
     # The same approval in the file is what a killed run of this command has left there.
     had = made.had[EXPECT]
     config_file.change(made.file, {EXPECT: None if had == expect else had})
+
+
+def _is_left_over(step: Step) -> bool:
+    """Whether a step removes variables that no pod uses any more; see `components.color`."""
+    return step.operation == "delete" and step.kind in ("ConfigMap", "Secret")
 
 
 @contextlib.contextmanager

@@ -307,7 +307,7 @@ def rollback_now(session: Session, to: str | None, match_room: bool = False, mov
 def _behind(moved: emergency.Moved, error: ReleaseError) -> ReleaseError:
     """The error of the update that was to follow the route."""
     users = f"Users are on {moved.target}" if moved.is_already else f"Users have moved to {moved.target}"
-    status = Exit.UNEXPECTED_CHANGES if error.status is Exit.REFUSED else error.status
+    status = Exit.UNEXPECTED_CHANGES if error.status in (Exit.REFUSED, Exit.CONFIG) else error.status
     text = f"{users} by the route, but this stack was not updated to say so:\n{error}"
     return ReleaseError(status, text if "  next: " in text else f"{text}\n  next: bluegreen plan, then bluegreen up")
 

@@ -188,6 +188,19 @@ def read_settings(config: Mapping[str, str], secret_keys: Collection[str] = (), 
     return _Reader(config, secret_keys, misread).settings()
 
 
+# Which cluster, and which objects there, an environment is.
+_PLACE = ("app", "namespace", "context", "routing")
+
+
+def read_place(config: Mapping[str, str], secret_keys: Collection[str] = (), misread: Iterable[Misread] = ()) -> Settings:
+    """The settings that say where an environment is, and which colors it has; all others are their defaults.
+
+    For an emergency: what is wrong elsewhere in the config must not keep users on a bad color. Raises `SettingsError` with
+    every problem of these few keys, because the wrong place would be worse.
+    """
+    return _Reader(config, secret_keys, misread).place()
+
+
 def warnings(settings: Settings) -> list[str]:
     """What this config needs and nothing here can see, in words."""
     return [
@@ -203,7 +216,8 @@ class _Reader:
     """One pass over one config; collects what it cannot use in `problems`."""
 
     def __init__(self, config: Mapping[str, str], secret_keys: Collection[str], misread: Iterable[Misread]) -> None:
-        self._config = config
+        # Half of a surrogate pair cannot be written anywhere.
+        self._config = {key: text.encode(errors="replace").decode() for key, text in config.items()}
         self._secret_keys = secret_keys
         self._misread = misread
         self._problems: list[Problem] = []
@@ -214,7 +228,7 @@ class _Reader:
             if misread.key in self._config and misread.key.partition(":")[0] in _NAMESPACES:
                 self._refuse_misread(misread)
         for key, text in self._config.items():
-            self._read(key, text.encode(errors="replace").decode())  # half of a surrogate pair cannot be written
+            self._read(key, text)
         self._require("activeColor", "Name the color that serves the users: pulumi config set activeColor blue")
         self._require("image", "Name the image without its tag: pulumi config set image registry.example/shop")
         self._check_roles()
@@ -226,6 +240,21 @@ class _Reader:
         service = ServiceSettings(**self._fields({"app": "name", "port": "port"}), colors=colors)
         environment = {key: _snake(key) for key in _ENVIRONMENT if key not in ("app", "image")}
         return Settings(service=service, **self._fields(environment))
+
+    def place(self) -> Settings:
+        keys = [f"{PROJECT}:{name}" for name in _PLACE]
+        for misread in self._misread:
+            if misread.key in keys:
+                self._refuse_misread(misread)
+        for key in keys:
+            if key in self._config:
+                self._read(key, self._config[key])
+        if self._problems:
+            raise SettingsError(self._problems)
+        app = self._values.get("bluegreen:app", ServiceSettings.name)
+        colors = {name: ColorSettings(app=app, name=name, image="") for name in COLORS if self._is_deployed(name)}
+        service = ServiceSettings(name=app, colors=colors)
+        return Settings(service=service, active_color="", **self._fields({name: name for name in _PLACE if name != "app"}))
 
     def _read(self, key: str, text: str) -> None:
         namespace, _, name = key.rpartition(":")

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from release import settings as module
+from release.config_file import Misread
 from release.settings import COLORS, Settings, SettingsError, other, read_settings
 from tests.unit.program import BOTH_COLORS, ONE_COLOR
 
@@ -269,6 +270,36 @@ def test_whatever_a_secret_is_it_is_in_no_message(key: str, value: str) -> None:
         said = str(refusal)
     assert "hunter2" not in said
     assert said or key.endswith(":secretEnv")
+
+
+PLACE = ["bluegreen:app", "bluegreen:namespace", "bluegreen:context", "bluegreen:routing"]
+
+
+@given(
+    st.dictionaries(st.sampled_from([key for key in KEYS if key not in PLACE]), TEXTS, max_size=8),
+    st.sets(st.sampled_from(KEYS)),
+)
+def test_where_an_environment_is_can_be_read_whatever_else_is_wrong(config: dict[str, str], secret: set[str]) -> None:
+    place = {
+        "bluegreen:app": "shop",
+        "bluegreen:namespace": "prod",
+        "bluegreen:context": "east",
+        "bluegreen:routing": "selector",
+    }
+    misread = [Misread(key=key, path="", file="", written="0022", read="the number 18") for key in secret - {*PLACE}]
+    found = module.read_place(place | config, secret - {*PLACE}, misread)
+    assert (found.service.name, found.namespace, found.context, found.routing) == ("shop", "prod", "east", "selector")
+    assert set(found.service.colors) == {color for color in COLORS if config.get(f"{color}:imageTag")}
+
+
+@pytest.mark.parametrize("key", PLACE)
+def test_a_place_that_cannot_be_read_is_refused_and_never_the_default(key: str) -> None:
+    misread = Misread(key=key, path="", file="Pulumi.prod.yaml", written="0022", read="the number 18")
+    for secret, changed in (([key], []), ([], [misread])):
+        with pytest.raises(SettingsError, match=key):
+            module.read_place({key: "istio"}, secret, changed)
+    with pytest.raises(SettingsError, match=key):
+        module.read_place({key: " "})
 
 
 def test_a_secret_of_another_package_is_left_alone() -> None:

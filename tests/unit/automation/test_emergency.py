@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,9 @@ from automation.cli import cli
 from automation.emergency import is_mine
 from automation.environment import Environment
 from automation.outcomes import Exit, ReleaseError
+from automation.progress import Progress
+from automation.session import Session
+from automation.updates import Record, Step
 from tests.unit.api_server import Answer, Request
 from tests.unit.automation.cluster import Environs, deployment, rule, served, service, virtual_service
 
@@ -53,6 +57,26 @@ def test_users_and_testers_change_places_and_nothing_else_is_written(serve: Serv
     assert before == after
     (patch,) = green.patches
     assert "fieldManager=bluegreen-rollback-now" in patch.path
+
+
+def test_a_config_that_is_wrong_elsewhere_does_not_hold_up_users(serve: Serve, green: Environs) -> None:
+    with serve(green) as environment:
+        with environment.config_file.open("a") as config:
+            config.write("  blue:env: {UMASK: 0022, TOKEN: {secure: v1:abc=}}\n  green:replicas: none\n  blue:nonsense: 1.10\n")
+        assert emergency.move(environment, None).target == "blue"
+    assert users(green) == "blue"
+
+
+@pytest.mark.parametrize("line", ["bluegreen:namespace: 0022", "bluegreen:context: {secure: v1:abc=}", "bluegreen:app: Shop"])
+def test_a_config_that_does_not_say_where_the_environment_is_moves_nobody(serve: Serve, green: Environs, line: str) -> None:
+    with serve(green) as environment:
+        key = line.partition(": ")[0]
+        text = [each for each in environment.config_file.read_text().splitlines() if key not in each]
+        environment.config_file.write_text("\n".join([*text, f"  {line}"]))
+        with pytest.raises(ReleaseError, match=key) as error:
+            emergency.move(environment, None)
+    assert error.value.status is Exit.CONFIG
+    assert green.patches == []
 
 
 def test_twice_it_says_already_and_moves_nobody(serve: Serve, green: Environs) -> None:
@@ -382,3 +406,34 @@ def test_users_are_moved_before_pulumi_is_imported(
     assert ran.exit_code == 13, ran.output
     ((environment, color),) = no_emergency
     assert (environment.stack, color) == ("prod", "blue")
+
+
+def step(operation: str, kind: str, name: str) -> Step:
+    return Step(operation=operation, kind=kind, name=name, is_object=True)
+
+
+@pytest.mark.parametrize(
+    ("planned", "is_more"),
+    [
+        (step("update", "VirtualService", ROUTE), False),
+        (step("delete", "ConfigMap", "shop-blue-env-0123456789"), False),  # a failed update has left it
+        (step("delete", "Secret", "shop-blue-secret-env-0123456789"), False),
+        (step("create", "ConfigMap", "shop-blue-env-0123456789"), True),
+        (step("update", "Deployment", "shop-blue"), True),
+        (step("delete", "PodDisruptionBudget", "shop-blue"), True),
+    ],
+)
+def test_the_update_afterwards_writes_the_route_and_removes_variables_that_nobody_uses(
+    serve: Serve, green: Environs, monkeypatch: pytest.MonkeyPatch, planned: Step, is_more: bool
+) -> None:
+    record = Record(began=[planned])
+    stack = SimpleNamespace(preview=lambda: record, up=lambda *_: record)
+    monkeypatch.setattr(Session, "stack", lambda _: stack)
+    with serve(green) as environment:
+        session = Session(environment=environment, progress=Progress(is_json=True))
+        if not is_more:
+            assert session.apply("rollback --now to blue", {}, route_alone=True) == record
+            return
+        with pytest.raises(ReleaseError, match=f"asks for more than the route: {planned}") as error:
+            session.apply("rollback --now to blue", {}, route_alone=True)
+    assert error.value.status is Exit.UNEXPECTED_CHANGES
