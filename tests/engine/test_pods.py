@@ -3,10 +3,11 @@
 import base64
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from tests.cluster import Cluster
+from tests.cluster import Cluster, eventually
 from tests.entrance import Entrance
 from tests.stack import BOTH_COLORS, Environment, environment_of_its_own
 
@@ -21,9 +22,9 @@ def live(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield environment
 
 
-def told(entrance: Entrance) -> dict[str, object]:
+def told(entrance: Entrance) -> dict[str, Any]:
     """What the pod that answers says of itself and its variables."""
-    said: dict[str, object] = json.loads(entrance.ask("/info").body)
+    said: dict[str, Any] = json.loads(entrance.ask("/info").body)
     return said
 
 
@@ -38,8 +39,7 @@ def digest(environment: Environment, color: str) -> str:
 def test_a_digest_is_a_tag_too(live: Environment) -> None:
     of_version_1 = digest(live, "blue")
     live.deploy("green", of_version_1)
-    live.testers.wait_for("green")
-    assert told(live.testers)["version"] == "1.0"
+    eventually(lambda: told(live.testers)["version"], "1.0")  # the old pods answer until the gateway knows that they stop
     container = live.get("deployment", "myapp-green")["spec"]["template"]["spec"]["containers"][0]
     assert container["image"] == f"bluegreen.example/app@{of_version_1}"
 
@@ -48,14 +48,25 @@ def test_variables_reach_the_pods_of_their_color_and_secrets_reach_nothing_else(
     live.set({"green:env": {"DB_PORT": "5432", "DB_HOST": "db-green.example"}})
     live.set_secret("green:secretEnv.DB_PASSWORD", SECRET)
     said = [live.preview("--diff").text, live.up().text]
-    live.testers.wait_for("green")
-    assert told(live.testers)["env"] == {"DB_HOST": "db-green.example", "DB_PORT": "5432"}
+    eventually(lambda: told(live.testers)["env"], {"DB_HOST": "db-green.example", "DB_PORT": "5432"})
     assert told(live.testers)["envNames"] == ["DB_HOST", "DB_PASSWORD", "DB_PORT"]
     assert told(live.users)["envNames"] == []
     live.set_secret("green:secretEnv.DB_PASSWORD", SECRET.upper())
     said += [live.preview("--diff").text, live.state_text(), live.config_file.read_text()]
     encoded = base64.b64encode(SECRET.encode()).decode()
     assert [text for text in said if SECRET in text.lower() or encoded in text] == []
+
+
+def test_existing_secrets_and_config_maps_reach_the_pods_of_both_colors_and_the_config_wins(live: Environment) -> None:
+    where = ("--namespace", live.name)
+    live.cluster.kubectl("create", "secret", "generic", "vault", "--from-literal=DB_TOKEN=made-elsewhere", *where)
+    live.cluster.kubectl("create", "configmap", "flags", "--from-literal=DB_MODE=slow", "--from-literal=DB_PORT=1", *where)
+    refs = {"bluegreen:secretRefs": ["vault"], "green:configMapRefs": ["flags"], "green:env": {"DB_PORT": "5432"}}
+    live.set(refs | {"bluegreen:allow": ["change-live"]})
+    live.up()
+    eventually(lambda: told(live.users)["envNames"], ["DB_TOKEN"])
+    eventually(lambda: told(live.testers)["envNames"], ["DB_MODE", "DB_PASSWORD", "DB_PORT", "DB_TOKEN"])
+    assert told(live.testers)["env"] == {"DB_PORT": "5432"}  # and not the port of the ConfigMap
 
 
 def test_the_namespace_accepts_the_pods_and_would_not_accept_any(live: Environment) -> None:
