@@ -56,6 +56,9 @@ def test_rollback_now_moves_users_and_testers_and_leaves_no_difference_behind(op
     environment.users.wait_for("blue")
     environment.testers.wait_for("green")
     assert roles(operator) == {"blue": ("live", "100 % of users"), "green": ("test", "the test port")}
+    again = operator.run("rollback", "--now", *reached(operator), "--json").lines
+    assert [each["target"] for each in again if each["event"] in ("moved", "already")] == ["blue"]
+    assert environment.users.served_by() == "blue"
     assert environment.run("up", "--refresh", "--skip-preview", "--yes").written == set()
 
 

@@ -18,7 +18,7 @@ from tests.stack import BOTH_COLORS, Environment, environment_of_its_own
 MOST_READS_OF_THE_RULES = 12
 MOST_REQUESTS_UNTIL_USERS_ARE_BACK = 6
 # What takes long to import. `rollback --now` needs none of it before users are back.
-SLOW_TO_IMPORT = {"pulumi", "pulumi_kubernetes", "grpc", "click", "rich"}
+SLOW_TO_IMPORT = {"pulumi", "pulumi_kubernetes", "grpc", "rich"}
 
 
 @pytest.fixture(scope="module")

@@ -48,3 +48,54 @@ def test_a_maintenance_page_is_reported_and_not_overwritten(operator: Operator) 
                 assert "overwrite-route" in refused
                 assert "Traceback" not in refused
     assert json.dumps(rules(environment)[0], sort_keys=True) == json.dumps(MAINTENANCE, sort_keys=True)
+
+
+def kubectl_edit(environment: Environment, change: list[dict[str, object]]) -> None:
+    """Somebody changes the route with kubectl, and so owns its rules from now on."""
+    where = ("--namespace", environment.name, "--type=json", "--patch", json.dumps(change))
+    environment.cluster.kubectl("patch", "virtualservice", ROUTE, *where)
+
+
+def test_an_emergency_moves_users_and_keeps_the_maintenance_page(operator: Operator) -> None:
+    environment = operator.environment
+    environment.users.wait_for("blue")
+    kubectl_edit(environment, [{"op": "remove", "path": "/spec/http/0"}])
+    operator.run("activate", "green")
+    kubectl_edit(environment, [{"op": "add", "path": "/spec/http/0", "value": MAINTENANCE}])
+    with served_by(environment, "green", "blue"):
+        went = operator.run("rollback", "--now", status=7)
+        environment.users.wait_for("blue")
+    assert rules(environment)[0] == MAINTENANCE
+    assert "Users have moved to blue by the route, but this stack was not updated" in went.err
+    assert by(Rule.ROUTE_KEPT)[0] in went.err
+    assert "activeColor: blue" in operator.config()
+    assert "users are on blue already" in operator.run("rollback", "--now", status=7).out
+    kubectl_edit(environment, [{"op": "remove", "path": "/spec/http/0"}])
+    operator.run("up")
+    assert operator.run("status", "--json").lines[0]["drift"] == []
+    assert environment.up().written == set()
+
+
+def test_an_emergency_gathers_users_whom_somebody_has_split(operator: Operator) -> None:
+    environment = operator.environment
+    operator.run("activate", "green")
+    targets = [
+        {
+            "destination": {"host": "myapp", "subset": color},
+            "weight": weight,
+            "headers": {"response": {"set": {"x-color": color}}},
+        }
+        for color, weight in (("green", 90), ("blue", 10))
+    ]
+    kubectl_edit(environment, [{"op": "replace", "path": "/spec/http/1/route", "value": targets}])
+    said = "rule 2 (myapp-default) splits all requests (green 90 %, blue 10 %)"
+    with served_by(environment, "green", "blue"):
+        seen = operator.run("status", "--json").lines[0]
+        assert said in seen["foreign"]
+        assert {row["color"]: row["role"] for row in seen["rows"]} == {"green": "live", "blue": "live"}
+        assert said in environment.preview().text
+        operator.run("rollback", "--now")
+        environment.users.wait_for("blue")
+    assert [rule["name"] for rule in rules(environment)] == ["myapp-test", "myapp-default"]
+    assert operator.run("status", "--json").lines[0]["foreign"] == ""
+    assert environment.up().written == set()
