@@ -232,7 +232,10 @@ class _Emergency:
         whose = sorted(set(others.values()))
         remedy = "Check bluegreen:context, bluegreen:namespace and bluegreen:app of this stack."
         if whose:
-            remedy = f"If that is the environment you mean: bluegreen rollback --now --stack {whose[0]}"
+            remedy = (
+                f"If that is the environment you mean: bluegreen rollback --now --stack {whose[0]}. "
+                "If this stack was renamed, pulumi up writes the new name."
+            )
         found = sorted(others or owners)
         belong = "belongs" if len(found) == 1 else "belong"
         raise self._refused(

@@ -15,6 +15,7 @@ from automation.environment import Environment
 from automation.outcomes import Exit, ReleaseError
 from automation.progress import Progress, console
 from automation.served import Served
+from release import marks
 from release.image import Image
 from release.live import Cluster, Live, LiveColor, LiveError, Object
 from release.routing import LAYERS
@@ -74,10 +75,10 @@ def look(environment: Environment) -> Status:
     answers = served.begin(environment.known_users())
     try:
         live = cluster.live()
-        found = cluster.find("apps/v1", "Deployment", app=settings.service.name, color=None)
     except LiveError as error:
         raise ReleaseError(Exit.ERROR, str(error)) from None
-    written = {each["metadata"]["labels"]["color"]: _written(each) for each in found}
+    deployments = [item for ref, item in live.objects.items() if ref.kind == "Deployment" and item]
+    written = {as_text(_labels(item).get("color")): _written(item) for item in deployments}
     drift = list(differences(settings, live, environment.stack))
     problems = _autoscalers(cluster, settings.service.name)
     seen = answers() if live.active else None
@@ -94,11 +95,22 @@ def look(environment: Environment) -> Status:
             for name, color in sorted(live.colors.items())
         ],
         drift=drift,
-        next=[*_mending(settings, live), *_unserved(live, seen), *next_commands(live, is_drifted=bool(drift), written=written)],
+        next=[
+            *_fixing(settings, live),
+            *_unserved(live, seen),
+            *_keeping(settings, live),
+            *next_commands(live, is_drifted=bool(drift), written=written),
+        ],
     )
 
 
-def _mending(settings: Settings, live: Live) -> Iterator[str]:
+def _keeping(settings: Settings, live: Live) -> Iterator[str]:
+    """The command that keeps users where they are, if the config says another color: `up` would move them."""
+    if live.active and live.active != settings.active_color:
+        yield f"bluegreen activate {live.active}: users stay on {live.active}, and the config says so"
+
+
+def _fixing(settings: Settings, live: Live) -> Iterator[str]:
     """The command that removes from the route what this program did not write."""
     if live.foreign:
         ref = LAYERS[settings.routing].objects(settings.service.name)[0]
@@ -139,9 +151,9 @@ def cannot_scale(autoscaler: Object) -> str:
 
 def _written(item: Object) -> str:
     """When the program last wrote the object, by the record that the cluster keeps of every writer."""
-    metadata = item["metadata"]
-    times = [each.get("time", "") for each in metadata.get("managedFields") or [] if each.get("manager") == "bluegreen"]
-    return max(times, default="") or str(metadata.get("creationTimestamp", ""))
+    metadata = as_mapping(item.get("metadata"))
+    ours = [entry for entry in as_items(metadata.get("managedFields")) if entry.get("manager") == marks.MANAGER]
+    return max((as_text(entry.get("time")) for entry in ours), default="") or as_text(metadata.get("creationTimestamp"))
 
 
 def _row(settings: Settings, live: Live, name: str, color: LiveColor, since: str) -> Row:
@@ -193,14 +205,14 @@ def next_commands(live: Live, *, is_drifted: bool, written: Mapping[str, str]) -
     if not live.colors:
         yield "bluegreen up: nothing is deployed yet"
         return
-    if is_drifted:
-        yield "bluegreen plan, then bluegreen up: brings what is live to what the config says"
-        return
-    idle = other(live.active)
+    idle = other(live.active) if live.active else ""
     present = live.colors.get(idle)
     serving = live.colors.get(live.active)
     if present and present.is_ready and serving and not serving.is_ready:
         yield f"bluegreen rollback --now: {live.active} is not ready, and {idle} is"
+    if is_drifted or not idle:
+        yield "bluegreen plan, then bluegreen up: brings what is live to what the config says"
+        return
     if present is None:
         yield f"bluegreen deploy {idle} --image <tag>"
     elif not present.is_ready:

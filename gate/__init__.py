@@ -105,6 +105,8 @@ class Gate:
                 "the environment, and there is no stack of the old name. An update writes the new name to them and restarts no "
                 "pods."
             )
+        if moves := self._transition.moves:
+            pulumi.info(f"Users move from {moves[0]} to {moves[1]}.")
         if self._live.foreign:
             pulumi.warn(
                 f"The route holds what this program did not write: {self._live.foreign}. An update that writes the route is "
@@ -279,6 +281,8 @@ class Gate:
             props = self._as_admitted(color, props)
         options = pulumi.ResourceOptions.merge(args.opts, added)
         ignored = [tuple(path.split(".")) for path in options.ignore_changes or ()]
+        if self._notes.is_changed(ref, props, ignored):
+            pulumi.info(f"{ref} was changed beside this stack, so it is written again.")
         return pulumi.ResourceTransformationResult(_noted(props, self._notes.annotations(ref, props, ignored)), options)
 
     def _as_admitted(self, color: str, props: Any) -> Any:

@@ -43,6 +43,12 @@ class Notes:
         }
         return {name: text for name, text in notes.items() if text}
 
+    def is_changed(self, ref: Ref, manifest: Object, ignored: Collection[Path] = ()) -> bool:
+        """Whether this update writes an object again because somebody else has changed it."""
+        found = self.live.objects.get(ref)
+        is_due = found is not None and self._is_about(ref, manifest) and self._is_due(ref, found, manifest, ignored)
+        return is_due and found is not None and is_changed(found, manifest, ignored)
+
     def is_gone(self, ref: Ref) -> bool:
         """Whether an object of an environment that stands is not in the cluster."""
         stands = bool(self.live.colors) or self.live.route_owner is not None

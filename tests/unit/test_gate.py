@@ -11,8 +11,10 @@ import pytest
 
 from gate import Gate, wanted
 from gate.hooks import Hooks, Judge
+from release import marks
 from release.about import About
 from release.live import Live, LiveColor, LiveError
+from release.routing import LAYERS
 from release.rules import EXCEPTIONS, Rule
 from release.settings import read_settings
 from release.transition import Transition
@@ -305,3 +307,34 @@ def test_an_image_that_an_admission_controller_has_pinned_is_written_as_it_is() 
         assert (
             objects["Deployment/shop-green"].inputs["metadata"]["annotations"]["bluegreen/image"] == "registry.example/shop:2.0"
         )
+
+
+def test_an_object_that_is_gone_is_named_before_the_provider_fails_at_it(hooks: Callable[..., Hooks]) -> None:
+    ref = LAYERS["istio"].objects("shop")[0]
+    route = run(BOTH_COLORS, live=replace(served(), objects={ref: None})).objects()["VirtualService/shop-blue-green"]
+    assert route.inputs["metadata"]["annotations"][marks.REPLACES].startswith("none-")
+    assert "is-there" in route.request.hooks.before_update
+    with pytest.raises(RuntimeError, match=r"VirtualService shop-blue-green .* deleted it(.|\n)*pulumi up --refresh"):
+        call(hooks(Cluster(served())).presence, new_inputs={"apiVersion": ref.api_version, **ROUTE})
+    call(hooks(Cluster(served(), found={"metadata": {}})).presence, new_inputs={"apiVersion": ref.api_version, **ROUTE})
+
+
+def test_without_a_look_at_the_cluster_the_annotations_of_the_state_stay() -> None:
+    gate = Gate(read_settings(BOTH_COLORS), Cluster(LiveError("no answer")), OWNER)  # type: ignore[arg-type]
+    props = {"kind": "Service", "metadata": {"name": "shop", "annotations": {}}}
+    args = pulumi.ResourceTransformationArgs(None, "kubernetes:core/v1:Service", "shop", props, pulumi.ResourceOptions())  # type: ignore[arg-type]
+    made = gate.guard(args)
+    assert made is not None
+    assert made.props == props
+    assert made.opts.ignore_changes == [f'metadata.annotations["{name}"]' for name in (marks.SERVED, marks.REPLACES)]
+
+
+def test_a_change_beside_the_stack_is_said_and_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(pulumi, "info", lambda text, *_, **__: said.append(text))
+    ref = LAYERS["istio"].objects("shop")[0]
+    edited = {"manager": "kubectl-edit", "fieldsV1": {"f:spec": {"f:http": {}}}}
+    found = {"metadata": {"resourceVersion": "7", "managedFields": [edited]}, "spec": {"http": []}}
+    route = run(BOTH_COLORS, live=replace(served(), objects={ref: found})).objects()["VirtualService/shop-blue-green"]
+    assert route.inputs["metadata"]["annotations"][marks.REPLACES] == "7"
+    assert said == ["VirtualService shop-blue-green was changed beside this stack, so it is written again."]

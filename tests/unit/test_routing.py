@@ -1,5 +1,6 @@
 """Who serves whom is read from whatever stands in the route, and what somebody else wrote there is said in words."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from release.live import Cluster, Live
 from release.routing import LAYERS
 from release.routing.base import Object
 from release.settings import COLORS
+from tests.unit.automation.cluster import apply_operation
 
 OWNER = "acme/bluegreen/prod"
 
@@ -322,3 +324,56 @@ def test_whatever_the_objects_hold_they_are_read(routing: str, data: st.DataObje
     # A route that cannot be understood is no missing one, and no color that it may lead to loses its pods.
     assert found.route_owner is not None
     assert found.active or (found.foreign and found.serving >= {*found.colors} & {*COLORS})
+
+
+def moved(routing: str, route: list[Any], users: str, testers: str) -> list[Any]:
+    """The objects of a route after users and testers were sent elsewhere."""
+    after = copy.deepcopy(route)
+    for item, operations in zip(after, LAYERS[routing].move("shop", route, users, testers), strict=True):
+        assert all(apply_operation(item, operation) for operation in operations)
+    return after
+
+
+# Rules that a person writes: they have names of their own, and stay.
+OTHERS = [
+    REDIRECT,
+    REDIRECT | {"match": PATH},
+    {"directResponse": {"status": 503}, "match": PATH},
+    rule("mine", "green"),
+    rule("mine too", "blue", match=PATH),
+    rule("page", destination(host="page")),
+]
+# The program's own rule of the users, in whatever shape it may be found.
+OWN = [USERS, SPLIT, USERS | {"redirect": {"uri": "/down"}}, rule("shop-default", destination(host="page")), None]
+
+
+@hypothesis_settings(derandomize=True, max_examples=400)
+@given(
+    others=st.lists(st.sampled_from(OTHERS), max_size=3, unique_by=str),
+    own=st.sampled_from(OWN),
+    test=st.sampled_from([TESTERS, None]),
+    seed=st.randoms(use_true_random=False),
+    users=st.sampled_from(COLORS),
+)
+def test_users_are_sent_to_a_color_and_the_rules_of_others_stay(
+    others: list[Any], own: Any, test: Any, seed: Any, users: str
+) -> None:
+    rules = [each for each in (*others, own, test) if each]
+    seed.shuffle(rules)
+    (after,) = moved("istio", [virtual_service(*rules)], users, "")
+    kept = [each for each in after["spec"]["http"] if each.get("name") not in ("shop-default", "shop-test")]
+    assert kept == [each for each in rules if each in others]
+    found = live("istio", after)
+    ends = [each for each in others if not each.get("match") and each.get("name") in ("maintenance", "page")]
+    assert found.active == users or ends
+
+
+@pytest.mark.parametrize("routing", LAYERS)
+@hypothesis_settings(derandomize=True, max_examples=300)
+@given(data=st.data())
+def test_whatever_the_objects_hold_it_is_known_what_to_write(routing: str, data: st.DataObject) -> None:
+    odd: Mapping[str, st.SearchStrategy[Any]] = {"istio": ODD_ROUTES, "selector": ODD_SERVICES}
+    route = [data.draw(st.none() | odd[routing]) for _ in LAYERS[routing].objects("shop")]
+    made = LAYERS[routing].move("shop", route, "green", data.draw(st.sampled_from(["", "blue"])))
+    assert len(made) == len(route)
+    assert all(operation["op"] in ("add", "replace", "remove") for operations in made for operation in operations)

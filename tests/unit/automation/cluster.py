@@ -83,7 +83,7 @@ class Environs:
     def _patched(self, name: str, operations: list[dict[str, Any]]) -> Answer:
         item = copy.deepcopy(self.objects[name])
         for operation in operations:
-            if not _apply(item, operation):
+            if not apply_operation(item, operation):
                 return 422, {"message": f"the server rejected our request: {operation['op']} {operation['path']}"}
         self.write(name, item)
         return 200, self.objects[name]
@@ -98,7 +98,7 @@ class Environs:
         return [request for request in self.asked if request.method == "PATCH"]
 
 
-def _apply(item: Any, operation: dict[str, Any]) -> bool:
+def apply_operation(item: Any, operation: dict[str, Any]) -> bool:
     """Carries out one operation of a JSON Patch; false if that cannot be done."""
     *path, last = [part.replace("~1", "/") for part in operation["path"].split("/")[1:]]
     for part in path:

@@ -69,6 +69,11 @@ def test_the_next_command_is_the_one_that_makes_sense(present: Live, first: str)
     assert next(next_commands(present, is_drifted=False, written={})) == first
 
 
+def test_a_live_color_that_is_not_ready_is_left_before_drift_is_fixed() -> None:
+    said = list(next_commands(live(blue=color("1.0", ready=0)), is_drifted=True, written={}))
+    assert [each.partition(":")[0] for each in said] == ["bluegreen rollback --now", "bluegreen plan, then bluegreen up"]
+
+
 @pytest.mark.parametrize(
     ("moment", "said"),
     [
