@@ -20,7 +20,6 @@ from release.kubeconfig import Access
 __all__ = ["ApiError", "Client", "Clock"]
 
 # The media types of writes.
-APPLY = "application/apply-patch+yaml"
 JSON_PATCH = "application/json-patch+json"
 JSON = "application/json"
 
@@ -90,13 +89,6 @@ class Client:
         query |= {"previous": "true"} if previous else {}
         path = f"{self._path('v1', 'Pod', pod)}/log?{urlencode(query)}"
         return self._body(self._send(Request(method="GET", path=path))).decode(errors="replace").splitlines()
-
-    def apply(self, item: Mapping[str, Any], manager: str) -> None:
-        """Server-side apply of an object in the name of `manager`, by force: what others hold of it becomes the manager's."""
-        path = self._path(item["apiVersion"], item["kind"], item["metadata"]["name"])
-        path += f"?{urlencode({'fieldManager': manager, 'force': 'true'})}"
-        request = Request(method="PATCH", path=path, body=json.dumps(item).encode(), content_type=APPLY)
-        self._written(self._send(request), item["apiVersion"], item["kind"], path)
 
     def patch(
         self, api_version: str, kind: str, name: str, operations: Sequence[Mapping[str, Any]], manager: str
@@ -182,6 +174,8 @@ class Client:
             self._discover(api_version, kind)
         text = reason(response) if response.status else f"{self._exchange.server} did not respond: {response.failure}"
         often = f" ({result.attempts} attempts)" if result.attempts > 1 else ""
+        if response.retry_after is not None:
+            often += f"; it asks to be asked again in {response.retry_after:.0f} s"
         raise ApiError(text + often, response.status, is_uncertain=result.is_uncertain)
 
     def _written(self, result: _Result, api_version: str, kind: str, path: str) -> Mapping[str, Any]:

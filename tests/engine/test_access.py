@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from release.live import Cluster as LiveCluster
+from release.live import LiveError
 from tests.cluster import Cluster
 from tests.command import Operator
 from tests.engine.onlookers import served_by
@@ -78,6 +80,30 @@ def test_a_busy_api_server_is_waited_for_in_a_hook_in_the_wait_for_pods_and_in_a
         operator.run("rollback", "--now", KUBECONFIG=through)
         assert len(way.happened) == len(back)
         operator.environment.users.wait_for("blue")
+
+
+NETWORK_POLICY = {
+    "apiVersion": "networking.k8s.io/v1",
+    "kind": "NetworkPolicy",
+    "metadata": {"name": "myapp"},
+    "spec": {"podSelector": {"matchLabels": {"app": "nobody"}}, "policyTypes": ["Ingress"]},
+}
+
+
+def test_an_object_of_any_kind_is_found_and_an_unknown_kind_is_never_absent(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rule that an object is not there yet asks for whatever the program registers."""
+    namespace = operator.environment.name
+    monkeypatch.setenv("KUBECONFIG", operator.variables["KUBECONFIG"])
+    live = LiveCluster(context="", namespace=namespace, app="myapp", routing="istio")
+    operator.environment.cluster.kubectl("create", "--filename=-", "--namespace", namespace, stdin=json.dumps(NETWORK_POLICY))
+    assert (live.get("networking.k8s.io/v1", "NetworkPolicy", "myapp") or {})["metadata"]["name"] == "myapp"
+    assert live.get("networking.k8s.io/v1", "Ingress", "myapp") is None
+    assert (live.get("v1", "Namespace", namespace) or {})["metadata"]["name"] == namespace
+    for api_version, kind in (("v1", "Unheard"), ("example.com/v1", "Unheard"), ("networking.istio.io/v0", "Gateway")):
+        with pytest.raises(LiveError, match=f"does not have the kind {kind} of {api_version}"):
+            live.get(api_version, kind, "myapp")
 
 
 def test_a_command_logs_in_once_and_what_the_login_asks_is_seen(operator: Operator, tmp_path: Path) -> None:
