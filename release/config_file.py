@@ -16,6 +16,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from release.values import writable
+
 if TYPE_CHECKING:
     import yaml
 
@@ -174,8 +176,8 @@ def _given(node: "yaml.Node", name: str) -> "yaml.Node | None":
 
 def _key(text: str) -> str:
     """The key as the engine names it: `<namespace>:config:<name>` is an old form of `<namespace>:<name>`."""
-    namespace, _, name = text.partition(":")
-    return f"{namespace}:{name.removeprefix('config:')}" if name else text
+    namespace, _, name = writable(text).partition(":")
+    return f"{namespace}:{name.removeprefix('config:')}" if name else namespace
 
 
 @functools.lru_cache(maxsize=8)
@@ -272,7 +274,7 @@ class _Reader:
         return str(self._scalar(node, f"{path}.{node.value}", is_name=True))
 
     def _scalar(self, node: "yaml.Node", path: str, *, is_name: bool = False) -> Any:
-        text = str(node.value)
+        text = writable(str(node.value))
         kind = node.tag.removeprefix(_TAG)
         is_plain = (getattr(node, "style", None) or "") not in ("'", '"', "|", ">")
         if kind == "str" and not (is_plain and _resolved(text) == kind and _is_changed_by_go(text)):

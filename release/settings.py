@@ -217,7 +217,7 @@ class _Reader:
 
     def __init__(self, config: Mapping[str, str], secret_keys: Collection[str], misread: Iterable[Misread]) -> None:
         # Half of a surrogate pair cannot be written anywhere.
-        self._config = {key: text.encode(errors="replace").decode() for key, text in config.items()}
+        self._config = {values.writable(key): values.writable(text) for key, text in config.items()}
         self._secret_keys = secret_keys
         self._misread = misread
         self._problems: list[Problem] = []

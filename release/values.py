@@ -212,17 +212,13 @@ def _is_object_name(name: str) -> bool:
 def _is_text(value: object) -> bool:
     """Whether a part of an object is a text that a process can get; a whole number is taken as its digits."""
     if isinstance(value, str):
-        return "\0" not in value and is_unicode(value)
+        return "\0" not in value and writable(value) == value
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def is_unicode(text: str) -> bool:
-    """Whether a text can be written as UTF-8: half of a surrogate pair cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def writable(text: str) -> str:
+    """A text without halves of surrogate pairs, which an escape can make and nothing can write."""
+    return text.encode(errors="replace").decode()
 
 
 def _not_a_text(path: str, value: object) -> InvalidValueError:
@@ -255,7 +251,7 @@ def _problem_of_variable(name: str, value: object) -> InvalidValueError | None:
     path = f".{name}"
     if not re.fullmatch(r"[-._a-zA-Z][-._a-zA-Z0-9]{0,252}", name) or name == "." or name.startswith(".."):
         allowed = "a name of at most 253 letters, digits, '_', '-' and '.', no digit first"
-        return InvalidValueError(allowed, path=path if is_unicode(path) else "", part="as a name")
+        return InvalidValueError(allowed, path=writable(path), part="as a name")
     if name == "COLOR":
         return InvalidValueError(
             "another variable: COLOR is the color of the pod", f"Rename {name}.", path=path, part=str(value)
@@ -295,7 +291,7 @@ def _problem_of_amount(kind: str, name: str, amount: object) -> InvalidValueErro
     if len(name) > 253 or not re.fullmatch(known, name):
         return InvalidValueError(
             "a resource: cpu, memory, ephemeral-storage or vendor.example/name",
-            path=path if is_unicode(path) else "",
+            path=writable(path),
             part="as a name",
         )
     if isinstance(amount, bool) or not _AMOUNT.fullmatch(str(amount)):

@@ -166,13 +166,19 @@ def test_a_file_that_cannot_be_used_is_refused_in_words(text: str) -> None:
         of_stack(text, "Pulumi.prod.yaml")
 
 
-@given(st.one_of(st.text(), st.text("abc:{}[],&*!|>-?'\"\n #<~01.", max_size=60).map(lambda text: f"config:\n  {text}")))
+@given(st.one_of(st.text(), st.text("abc:{}[],&*!|>-?'\"\n #<~01.\\ud8", max_size=60).map(lambda text: f"config:\n  {text}")))
 def test_any_text_is_a_config_or_refused_in_words(text: str) -> None:
     for parse in (of_stack, of_project):
         try:
-            assert json.dumps(dict(parse(text, "Pulumi.prod.yaml").values))
+            assert json.dumps(dict(parse(text, "Pulumi.prod.yaml").values), ensure_ascii=False).encode()
         except ConfigFileError as refusal:
             assert "Pulumi.prod.yaml" in str(refusal)  # noqa: PT017 - most texts are fine, and those that are not say so
+
+
+def test_half_of_a_surrogate_pair_reaches_nothing_that_would_have_to_write_it() -> None:
+    found = stack('"green:\\ud800": a\n  green:env: {"\\ud800": "\\udfff", "B\\ud800": 0022}')
+    assert json.dumps(dict(found.values), ensure_ascii=False).encode()
+    assert [f"{each.key}{each.path}".encode() for each in found.misread] == [b"green:env.B?"]
 
 
 def test_a_key_that_holds_a_secret_is_named_wherever_the_secret_stands() -> None:

@@ -233,20 +233,51 @@ KEYS = [
     *(f"bluegreen:{key}" for key in (*module._ENVIRONMENT, *module._COLOR)),
     *(f"{color}:{key}" for color in COLORS for key in (*module._COLOR, *module._ONE_COLOR)),
 ]
+SHAPES = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(),
+        st.text(max_size=8),
+        st.sampled_from(["100m", "64Mi", "1e3", "cpu"]),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.one_of(st.text(max_size=8), st.sampled_from(["requests", "limits", "cpu", "COLOR", "..", "A"])),
+            inner,
+            max_size=3,
+        ),
+    ),
+    max_leaves=8,
+)
 TEXTS = st.one_of(
-    st.sampled_from(["", "blue", "green", "1.0", "sha256:" + "0" * 64, "3000", "istio", "selector", "a.example", "{}"]),
-    st.text(max_size=80),
-    st.dictionaries(st.text(max_size=8), st.one_of(st.text(max_size=8), st.floats(), st.booleans())).map(json.dumps),
+    st.sampled_from(["", "blue", "green", "1.0", "sha256:" + "0" * 64, "3000", "istio", "selector", "a.example", "{}", "[]"]),
+    st.text(st.characters(codec=None), max_size=80),  # halves of surrogate pairs as well
+    SHAPES.map(json.dumps),
+    st.just('{"A": ' * 5000 + "1" + "}" * 5000),
 )
 
 
-@given(st.dictionaries(st.one_of(st.sampled_from(KEYS), st.text(max_size=30)), TEXTS, max_size=12))
-def test_any_config_is_either_typed_or_refused_in_words(config: dict[str, str]) -> None:
+@given(
+    st.dictionaries(st.one_of(st.sampled_from(KEYS), st.text(max_size=30)), TEXTS, max_size=12),
+    st.sets(st.sampled_from(KEYS), max_size=3),
+    st.lists(
+        st.builds(
+            Misread, key=st.sampled_from(KEYS), path=st.text(max_size=8), file=st.text(), written=st.text(), read=st.text()
+        )
+    ),
+)
+def test_any_config_is_either_typed_or_refused_in_words(
+    config: dict[str, str], secret: set[str], misread: list[Misread]
+) -> None:
     found: list[module.Problem] = []
     try:
-        assert_is_safe(read_settings(BOTH_COLORS | config))
+        assert_is_safe(read_settings(BOTH_COLORS | config, secret, misread))
     except SettingsError as refusal:
         found = refusal.problems
+        assert str(refusal).encode()  # noqa: PT017 - most configs are refused, and it must be possible to show why
     assert all(problem.key and problem.allowed and problem.fix for problem in found)
 
 
