@@ -178,10 +178,11 @@ class Gate:
             try:
                 return await asyncio.to_thread(still_used, self._cluster, color, self._owner)
             except LiveError as error:
-                if not pulumi.runtime.is_dry_run():
+                if self._hooks and not pulumi.runtime.is_dry_run():
                     raise pulumi.RunError(f"{error}\nNo ConfigMap and no Secret was deleted. Run pulumi up again.") from None
                 pulumi.warn(
-                    f"{error}. This preview may show deletions of ConfigMaps and Secrets that the update does not make."
+                    f"{error}. So which ConfigMaps and Secrets the pods of {color.name} use is not known: those of other "
+                    "values than the config has are not kept."
                 )
                 return []
 
@@ -190,7 +191,9 @@ class Gate:
     def _may_use_others(self, color: ColorSettings) -> bool:
         """Whether pods of the color may use other values than those in the config, as far as what was live before tells."""
         present = self._live.colors.get(color.name)
-        if not self._hooks or present is None:
+        if not self._hooks:
+            return not pulumi.runtime.is_dry_run()
+        if present is None:
             return False
         if pulumi.runtime.is_dry_run():
             return not present.is_settled and color.name not in self._transition.changes

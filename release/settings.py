@@ -322,8 +322,8 @@ class _Reader:
             self._refuse("bluegreen:verify", "true", "false as long as nothing says where users enter", fix)
 
     def _check_node_ports(self) -> None:
-        port, test = (self._values.get(f"{PROJECT}:{key}") for key in ("nodePort", "testNodePort"))
-        if port and port == test:
+        routing, port, test = (self._values.get(f"{PROJECT}:{key}") for key in ("routing", "nodePort", "testNodePort"))
+        if routing == "selector" and port and port == test:
             fix = "Choose another port, or 0 for one that the cluster chooses."
             self._refuse("bluegreen:testNodePort", str(test), "another port than nodePort", fix)
 

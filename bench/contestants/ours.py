@@ -24,6 +24,7 @@ class PulumiUp(PulumiProgram):
             "host": self.host,
             "replicas": 2,
             "drainSeconds": 1,
+            "strategy": "Recreate",  # as the bare program has it
         }
         config = {f"bluegreen:{key}": value for key, value in settings.items()}
         return config | {f"{color}:imageTag": tag for color, tag in images.items()}

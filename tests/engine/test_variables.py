@@ -61,7 +61,6 @@ def test_values_that_failed_are_taken_back_and_those_of_before_were_there_all_th
         standing.up()
         assert variables(standing, "green") == before
         kill_a_pod(standing, "green")
-        assert standing.preview().written == set()
 
 
 def test_values_that_failed_and_those_of_before_are_gone_when_others_work(standing: Environment) -> None:
@@ -74,8 +73,6 @@ def test_values_that_failed_and_those_of_before_are_gone_when_others_work(standi
     after = variables(standing, "green")
     assert len(after) == 2
     assert len(after.items() & before.items()) == 1  # the Secret, whose value is the same
-    standing.set(GREEN_WELL)
-    standing.up()
 
 
 def test_a_live_color_whose_new_values_failed_keeps_those_that_it_serves_with(standing: Environment) -> None:
@@ -100,7 +97,7 @@ def test_a_live_color_whose_new_values_failed_keeps_those_that_it_serves_with(st
 def test_a_stack_of_the_version_before_goes_on_without_a_replacement(standing: Environment) -> None:
     """There, all values of a color had one resource, `<app>-<color>-env`."""
     objects = standing.objects()
-    for name in [*variables(standing, "blue"), *variables(standing, "green")]:
+    for name in variables(standing, "blue"):
         kind, _, resource = name.partition("/")
         parts = f"bluegreen:components:Environment$bluegreen:components:Color$kubernetes:core/v1:{kind}"
         urn = f"urn:pulumi:{standing.name}::{standing.project_name}::{parts}::{resource}"

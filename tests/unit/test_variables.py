@@ -3,13 +3,14 @@
 from dataclasses import replace
 from typing import Any
 
+import pulumi
 import pytest
 
 from components.pods import config_map_name
 from gate.variables import still_used
-from release.live import Live, Object
+from release.live import Live, LiveError, Object
 from release.marks import OWNER, RESOURCE
-from release.settings import read_settings
+from release.settings import COLORS, read_settings
 from tests.unit.program import BOTH_COLORS, run
 from tests.unit.test_gate import served
 
@@ -89,6 +90,26 @@ def test_what_is_used_stays_in_the_stack_with_the_values_that_it_has(kind: str, 
 def test_nothing_is_looked_for_when_every_color_runs_what_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gate.still_used", lambda *_: [variables(OLD)])
     assert f"ConfigMap/{OLD}" not in run(BOTH_COLORS, live=served()).objects()
+
+
+@pytest.mark.parametrize(("allow", "words"), [("[]", "No ConfigMap and no Secret was deleted"), ('["unread"]', "")])
+def test_a_cluster_that_does_not_say_what_is_used_stops_the_update_unless_that_is_meant(
+    allow: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(pulumi, "warn", said.append)
+    monkeypatch.setattr("gate.still_used", unread)
+    if words:
+        with pytest.raises(pulumi.RunError, match=words):
+            run(BOTH_COLORS | {"bluegreen:allow": allow}, live=unsettled())
+        return
+    monkeypatch.setattr("gate.Gate._read", unread)
+    run(BOTH_COLORS | {"bluegreen:allow": allow})
+    assert len([each for each in said if "those of other values than the config has are not kept" in each]) == len(COLORS)
+
+
+def unread(*_: object) -> Live:
+    raise LiveError("no answer")
 
 
 def unsettled() -> Live:
