@@ -25,7 +25,7 @@ LOWEST_RATE = 100
 _TRIAL_RATE = 400
 _SETTLE_SECONDS, _READ_SECONDS = 0.5, 1.5
 _LONGEST_NS = 100_000_000
-_ENOUGH = 0.95
+_ENOUGH = 0.95  # of the answers in time, and of the cores that must be idle
 _LESS = 0.75
 _TICKS = Path("/proc/stat")
 
@@ -94,7 +94,7 @@ def search(read: Callable[[int], Reading], *, most: int, cores: int, idle_cores:
     trial = read(min(_TRIAL_RATE, most))
     taken = max(idle_cores - trial.idle_cores, 0.01)
     rate = _rounded(max(LOWEST_RATE, min(most, trial.rate * (idle_cores - spare) / taken)))
-    while (reading := read(rate)).problem or reading.idle_cores < spare:
+    while (reading := read(rate)).problem or reading.idle_cores < _ENOUGH * spare:
         if rate == LOWEST_RATE:
             break
         rate = max(LOWEST_RATE, _rounded(_LESS * rate))

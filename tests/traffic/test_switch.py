@@ -76,7 +76,7 @@ def test_the_test_route_never_leaks(
     users = standing.users.load(users_a_second(standing) - testers_a_second, LONGEST_SECONDS)
     testers = standing.testers.load(testers_a_second, LONGEST_SECONDS)
     with users, testers:
-        eventually(lambda: min(load.live().requests for load in (users, testers)) >= MANY, True)
+        eventually(lambda: min(load.live().requests for load in (users, testers)) >= MANY // 4, True)
     seen = [totals(load.stop()) for load in (users, testers)]
     assert [each.failed for each in seen] == [0, 0]
     assert [set(each.succeeded) for each in seen] == [{"blue"}, {"green"}]
