@@ -12,8 +12,6 @@ from traffic import vegeta
 from traffic.load import Load
 from traffic.report import cut_over, totals
 
-pytestmark = pytest.mark.alone
-
 
 class Server(ThreadingHTTPServer):
     """Answers with its status and color of the moment, and counts connections and what it was asked."""

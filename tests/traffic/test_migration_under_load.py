@@ -10,14 +10,10 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlencode, urlsplit
 
-import pytest
-
 from tests.cluster import eventually
 from tests.conftest import Environments
 from tests.entrance import Entrance
 from tests.notes import database, notes
-
-pytestmark = pytest.mark.alone
 
 # Together they write up to 300 times a second, and end by themselves when nobody stops them.
 WRITERS, INTERVAL_SECONDS, LONGEST_SECONDS = 6, 0.02, 600
