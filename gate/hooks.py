@@ -67,7 +67,7 @@ class Hooks:
         self._transition = transition
         self._beyond = beyond
         self.rewritten: set[str] = set()
-        """The colors whose Deployments get another spec in this run, whatever the reason."""
+        """The colors whose pods this run may change: their Deployments get another spec, or their own spec again."""
 
     @cached_property
     def creation(self) -> pulumi.ResourceHook:
@@ -117,8 +117,8 @@ class Hooks:
             old, new = args.old_inputs or {}, args.new_inputs or {}
             color = new["metadata"]["labels"]["color"]
             self._judge.stop_at(deployment_update(self._transition, color, old["spec"], new["spec"]))
-            # An annotation changes no pod.
-            if old["spec"] != new["spec"]:
+            # Other annotations change no pod.
+            if old["spec"] != new["spec"] or annotation(old, marks.REPLACES) != annotation(new, marks.REPLACES):
                 self.rewritten.add(color)
 
         return pulumi.ResourceHook("moves-nobody", moves_nobody, _IN_PREVIEW_TOO)

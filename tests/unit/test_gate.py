@@ -219,10 +219,13 @@ def test_a_deployment_that_is_scaled_while_users_move_is_refused(hooks: Callable
 def test_a_deployment_that_gets_another_annotation_alone_is_not_waited_for(hooks: Callable[..., Hooks]) -> None:
     """A live color that fails must not hold up the way out because a new version of the program annotates it."""
     spec = {"replicas": 1, "template": {}}
-    old, new = ({"metadata": {"labels": {"color": "blue"}, "annotations": {"a": text}}, "spec": spec} for text in "12")
+    old, new = ({"metadata": {"labels": {"color": "blue"}, "annotations": {"a": text}}, "spec": spec} for text in ("1", "2"))
     made = hooks(Cluster(Live()))
     call(made.deployment_update, old_inputs=old, new_inputs=new)
     assert made.rewritten == set()
+    new["metadata"]["annotations"] = {"bluegreen/replaces": "7"}
+    call(made.deployment_update, old_inputs=old, new_inputs=new)
+    assert made.rewritten == {"blue"}
 
 
 def test_every_object_of_the_cluster_is_guarded_and_only_the_live_color_keeps_its_template() -> None:
