@@ -87,7 +87,7 @@ class Migration(Wait):
 
     def _failed(self, run: Run) -> str:
         lines = [f"The migration {self._name} failed: {run.why}"]
-        lines += evidence(self._cluster, run.pod, run.container, self._name)
+        lines += evidence(self._cluster, run.container, run.pod, self._name)
         lines += [f"  next:   Fix it and deploy another image; or, to run this one once more:\n          {self._again}"]
         return "\n".join(lines)
 
@@ -100,6 +100,6 @@ class Migration(Wait):
         lines += (
             [f"  where:  pod {found.pod}" + (f", container {found.container}" if found.container else "")] if found.pod else []
         )
-        lines += [*evidence(self._cluster, found.pod, found.container, self._name), *advised(found, self._again)]
+        lines += [*evidence(self._cluster, found.container, found.pod, self._name), *advised(found, self._again)]
         lines += ["          The Job is still there, and goes on when it can. The next pulumi up waits for it again."]
         return "\n".join(lines)

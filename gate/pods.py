@@ -42,7 +42,7 @@ class PodsOfColor(Wait):
         limit = self._color.ready_timeout_seconds
         until = why_final(found, self._color.fail_fast_seconds) or f"readyTimeoutSeconds ({limit}) is over"
         lines = [f"{name} did not become ready in {waited_seconds:.0f} s; {until}.", *described(found)]
-        lines += [*evidence(self._cluster, found.pod, found.container, name)]
+        lines += [*evidence(self._cluster, found.container, found.pod, found.about, name)]
         again = f"kubectl delete pod {found.pod} {self._where} && pulumi up"
         lines += [*advised(found, again), who_serves(self._live)]
         return "\n".join(lines)

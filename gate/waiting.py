@@ -89,10 +89,10 @@ def described(found: Problem) -> Iterator[str]:
     yield f"          {found.message}"
 
 
-def evidence(cluster: Cluster, pod: str, container: str, otherwise: str) -> Iterator[str]:
-    """The last lines of the container's log, and the last events of the pod, or of the object `otherwise` without a pod."""
+def evidence(cluster: Cluster, container: str, pod: str, *others: str) -> Iterator[str]:
+    """The last lines of the container's log, and the last events of the pod, or of the first other object without a pod."""
     yield from (f"  log:    {line}" for line in (cluster.log(pod, container) if container else []))
-    yield from (f"  event:  {line}" for line in cluster.events(pod or otherwise))
+    yield from (f"  event:  {line}" for line in cluster.events(next(filter(None, (pod, *others)), "")))
 
 
 def advised(found: Problem, again: str) -> Iterator[str]:

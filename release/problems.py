@@ -67,8 +67,9 @@ class Course(IntEnum):
 class Problem:
     """Why a color or a migration is not ready: the reason as Kubernetes names it, a message, advice, the pod and the container.
 
-    `pod`, `uid` and `container` are empty for none. `topic` distinguishes problems of one container that have different
-    causes. `since` is when it began, None if that is not known. `is_final` is true if the update must not wait any longer.
+    `pod`, `uid` and `container` are empty for none; `about` is then an object whose events tell more, or empty. `topic`
+    distinguishes problems of one container that have different causes. `since` is when it began, None if that is not known.
+    `is_final` is true if the update must not wait any longer.
     """
 
     reason: str
@@ -79,6 +80,7 @@ class Problem:
     pod: str = ""
     uid: str = ""
     container: str = ""
+    about: str = ""
     since: datetime | None = None
     is_final: bool = False
 
@@ -92,13 +94,16 @@ def refused_pods(deployment: Object, replica_sets: Sequence[Object]) -> Iterator
     This is RETRIED, whatever the message says. Kubernetes tries again after up to a quarter of an hour, and the message stays
     that of the first attempt, so it may be about a quota that was raised long ago.
     """
-    failures = [_replica_failure(each) for each in replica_sets] or [_no_replica_set(deployment)]
-    for condition in filter(None, failures):
+    failures = [(each, _replica_failure(each)) for each in replica_sets] or [(deployment, _no_replica_set(deployment))]
+    for item, condition in failures:
+        if condition is None:
+            continue
         yield Problem(
             reason=condition.reason or "ReplicaFailure",
             message=condition.message,
             advice="Kubernetes tries again by itself. Raise the quota, or fix the policy or the webhook that refuses the pods.",
             topic="creation",
+            about=text(value_at(item, "metadata", "name")),
             since=condition.since,
         )
 
@@ -254,8 +259,9 @@ def _not_created(container: Container) -> Problem:
 
 def _crashed(container: Container, end: End, ends: int, first_end: datetime | None) -> Problem:
     is_loop = ends > 1 or (first_end is not None and end.finished is not None and first_end < end.finished)
+    # Between two runs an init container is not called so by every version of Kubernetes.
     return Problem(
-        reason=container.waiting or end.reason or "Error",
+        reason="CrashLoopBackOff" if is_loop else container.waiting or end.reason or "Error",
         message=f"the container ended with {end}" + (f"; it has ended {max(ends, 2)} times" if is_loop else ""),
         advice="Read the log above; fix the application or its variables, and deploy again.",
         course=Course.PERSISTENT if is_loop else Course.RETRIED,

@@ -4,12 +4,14 @@ import re
 import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cluster import Cluster, eventually
 from tests.conftest import Environments
+from tests.engine.admission import another_container, injecting
 from tests.notes import database, notes
 from tests.stack import Environment
 from traffic.report import totals
@@ -118,6 +120,30 @@ def test_the_remedy_of_a_failed_migration_works_as_it_is_shown(environment: Envi
     environment.run("up", "--refresh", "--skip-preview", "--yes")
     environment.test("green")
     environment.testers.wait_for("green")
+
+
+def test_a_migration_is_over_with_its_own_container_whatever_becomes_of_the_job(
+    environment: Environment, tmp_path: Path
+) -> None:
+    def change(pod: dict[str, Any]) -> None:
+        if "job-name" in pod["metadata"]["labels"]:
+            pod["spec"]["containers"].insert(0, another_container("proxy"))
+
+    with injecting(environment, tmp_path, change):
+        environment.set({"green:env": NOWHERE, "green:imageTag": "1.0"})
+        text = environment.up(succeeds=False).text
+        environment.set({"green:env": None})
+        environment.deploy("green", "2.0")
+    assert "failed: exit code 1\n" in text
+    assert re.findall(r"  log:    (.*)\n", text)[-1] == NOT_THERE
+    [name] = jobs(environment, "green")
+    assert environment.get("job", name)["status"]["active"] == 1
+    environment.cluster.kubectl("delete", "pod", f"--selector=job-name={name}", "--namespace", environment.name)
+    conditions = ("wait", f"job/{name}", "--for=condition=Failed", "--timeout=60s", "--namespace", environment.name)
+    environment.cluster.kubectl(*conditions)
+    for color in ("green", "blue"):
+        assert environment.activate(color).changes == {"update VirtualService/myapp-blue-green"}
+        environment.users.wait_for(color)
 
 
 def test_another_image_is_the_other_remedy(environment: Environment) -> None:

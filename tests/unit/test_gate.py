@@ -223,8 +223,8 @@ def test_a_deployment_that_gets_another_annotation_alone_is_not_waited_for(hooks
     made = hooks(Cluster(Live()))
     call(made.deployment_update, old_inputs=old, new_inputs=new)
     assert made.rewritten == set()
-    new["metadata"]["annotations"] = {"bluegreen/replaces": "7"}
-    call(made.deployment_update, old_inputs=old, new_inputs=new)
+    written_again = {"metadata": {"labels": {"color": "blue"}, "annotations": {"bluegreen/replaces": "7"}}, "spec": spec}
+    call(made.deployment_update, old_inputs=old, new_inputs=written_again)
     assert made.rewritten == {"blue"}
 
 
