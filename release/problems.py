@@ -203,7 +203,9 @@ def ends(pod: Pod, container: Container) -> int:
         was_ready = pod.unready_since is not None and end.started < pod.unready_since <= end.finished + _NOTICED
         if was_ready or end.finished - end.started >= _RUNS_WELL:
             return 1
-    return container.ends
+    # An init container whose pod is started anew on its node has run before, and ended well.
+    has_succeeded = container.role is Role.INIT and container.ended and container.last and container.last.exit_code == 0
+    return 1 if has_succeeded else container.ends
 
 
 def _waited(container: Container) -> timedelta:

@@ -195,7 +195,9 @@ def _own_end(pod: Pod) -> int | None:
     A program that is told to stop may well end with 0, at its deadline for example, with its work half done.
     """
     end = pod.main.ended if pod.main else None
-    if end is None or (pod.stopped is None and pod.reason):
+    # An eviction by an older version of Kubernetes does not say when it began.
+    is_untold = pod.reason not in ("", "DeadlineExceeded") and not pod.is_true("DisruptionTarget")
+    if end is None or is_untold:
         return None
     is_own = pod.stopped is None or (end.finished is not None and end.finished < pod.stopped)
     return end.exit_code if is_own else None

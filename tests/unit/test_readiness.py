@@ -304,12 +304,30 @@ def test_a_crash_loop_that_was_there_before_is_final_if_its_own_times_prove_that
     assert look(old, 0).is_final is is_final
 
 
-def test_crashes_before_a_pod_was_ready_do_not_count() -> None:
-    """It crashed five times when it started, was ready for an hour, and ends once."""
+@pytest.mark.parametrize("started", [-FOR_EVER, -300])
+def test_crashes_before_a_pod_was_ready_do_not_count(started: float) -> None:
+    """It crashed five times when it started, was ready for a while, and ends once."""
     fresh = [condition("ContainersReady", "False", 1)]
-    seen = pod(crashing(0, ends=6, started=-FOR_EVER, back_off="2m40s"), conditions=fresh)
+    seen = pod(crashing(0, ends=6, started=started, back_off="2m40s"), conditions=fresh)
     by = watch()
     assert [look(seen, seconds, by).is_final for seconds in (2, PATIENCE, FOR_EVER)] == [False, False, False]
+
+
+def test_an_end_before_a_pod_was_ready_does_not_count_when_it_is_not_ready_any_more() -> None:
+    """It ended long ago, was ready, does not answer since 0, and is ended for that a minute later."""
+    by, fresh = watch(), [condition("ContainersReady", "False", 0)]
+    assert not look(pod(running(-FOR_EVER, 1, end(-FOR_EVER)), conditions=fresh), 1, by).is_final
+    seen = pod(ended(PATIENCE + 10, 137, restarts=1) | {"lastState": end(-FOR_EVER)}, conditions=fresh)
+    seen["status"]["containerStatuses"][0]["state"]["terminated"]["startedAt"] = stamp(-FOR_EVER)
+    assert not look(seen, PATIENCE + 11, by).is_final
+
+
+def test_an_init_container_that_has_ended_well_before_has_failed_once() -> None:
+    """The pod is started anew on its node."""
+    by = watch()
+    look(pod(running(1), init=[ended(0, 0, "setup")]), 2, by)
+    again = ended(PATIENCE + 9, 1, "setup", restarts=1) | {"lastState": end(0, 0)}
+    assert not look(pod(waiting("PodInitializing"), init=[again]), PATIENCE + 10, by).is_final
 
 
 def test_two_crashes_after_an_hour_of_health_count_from_the_first_of_them() -> None:
@@ -454,9 +472,10 @@ def test_what_was_missing_and_is_missing_again_later_counts_anew() -> None:
 
 def test_times_that_the_runtime_does_not_know_count_from_when_they_are_seen() -> None:
     unknown = {"terminated": {"exitCode": 128, "reason": "StartError", "startedAt": "1970-01-01T00:00:00Z"}}
-    unknown["terminated"]["finishedAt"] = "0001-01-01T00:00:00Z"
-    seen = pod(waiting("CrashLoopBackOff", "back-off 5m0s restarting", restartCount=4, lastState=unknown))
-    assert final_after(seen) == PATIENCE
+    unknown["terminated"]["finishedAt"] = "1970-01-01T00:00:00Z"
+    status = waiting("CrashLoopBackOff", "back-off 5m0s restarting", restartCount=4, lastState=unknown)
+    assert final_after(pod(status)) == PATIENCE
+    assert final_after(pod(status, conditions=[])) == PATIENCE
 
 
 # Whose problem it is
@@ -492,18 +511,18 @@ def test_times_that_the_runtime_does_not_know_count_from_when_they_are_seen() ->
         (
             pod(
                 waiting("PodInitializing"),
-                init=[crashing(0, 9, name="proxy"), waiting("PodInitializing", "", "setup")],
+                init=[crashing(0, 9, name="proxy", started=0), waiting("PodInitializing", "", "setup")],
                 kept=["proxy"],
             ),
             NEVER,
             "proxy",
             "CrashLoopBackOff",
         ),
-        (pod(running(0, ready=True), crashing(0, 9, name="proxy")), NEVER, "proxy", "CrashLoopBackOff"),
+        (pod(running(0, ready=True), crashing(0, 9, name="proxy", started=0)), NEVER, "proxy", "CrashLoopBackOff"),
         (pod(running(0, ready=True), waiting("InvalidImageName", name="proxy")), NEVER, "proxy", "InvalidImageName"),
         (pod(running(0, ready=True), ended(0, 0, "helper") | {"ready": False}), NEVER, "helper", "Error"),
         (pod(running(0, name="proxy", ready=True), crashing(0, 2, started=0)), AFTER_A_WHILE, "shop", "CrashLoopBackOff"),
-        (pod(crashing(0, 9, name="proxy"), running(0)), NEVER, "shop", "ReadinessProbeFails"),
+        (pod(crashing(0, 9, name="proxy", started=0), running(0)), NEVER, "shop", "ReadinessProbeFails"),
         (pod(crashing(0, 2, name="other", started=0)), AFTER_A_WHILE, "other", "CrashLoopBackOff"),
     ],
     ids=[
@@ -705,6 +724,18 @@ RUNS: dict[str, tuple[Object, list[Object], State, str]] = {
         [run_pod(ended(5, 0), phase="Failed", reason="Evicted", conditions=[condition("DisruptionTarget", "True", 4)])],
         State.FAILED,
         "Evicted",
+    ),
+    "it was evicted by an older node, and told to stop it ended without an error": (
+        job(Failed="True"),
+        [run_pod(ended(5, 0), phase="Failed", reason="Evicted")],
+        State.FAILED,
+        "Evicted",
+    ),
+    "it has failed, and somebody has let it start again": (
+        job(),
+        [run_pod(ended(5, 1)) | {"spec": {"restartPolicy": "OnFailure"}}],
+        State.STARTING,
+        "",
     ),
     "it has failed by its deadline": (
         job(Failed="True"),
