@@ -3,6 +3,7 @@
 import pulumi
 
 from components.manifest import Manifest
+from release.routing.hosts import SELECTOR
 from release.settings import Settings
 
 
@@ -27,7 +28,7 @@ class Gateway(pulumi.ComponentResource):
             "networking.istio.io/v1",
             "Gateway",
             self.object_name,
-            {"spec": {"selector": {"istio": "ingressgateway"}, "servers": servers}},
+            {"spec": {"selector": SELECTOR, "servers": servers}},
             pulumi.ResourceOptions(parent=self, protect=settings.protect),
             labels={"app": settings.service.name},
         )

@@ -23,8 +23,9 @@ from release.live import Cluster, Live, LiveError, Object
 from release.notes import Notes
 from release.ownership import NOT_ASKED, Evidence
 from release.rights import ROLES, deleted_without_end
-from release.routing import LAYERS
+from release.routing import LAYERS, hosts
 from release.routing.base import Ref
+from release.routing.hosts import Claim, Edge
 from release.settings import ColorSettings, Settings
 from release.transition import Transition, Wanted, WantedColor, transition
 from release.writes import write
@@ -97,7 +98,9 @@ class Gate:
         )
         beyond = functools.partial(write, self._about, self._live, route)
         self._hooks = Hooks(self._cluster, self._judge, self._owner, self._transition, beyond)
-        if refused := self._judge.refused(self._transition.refusals):
+        claims = await asyncio.to_thread(self._claims)
+        refusals = [*self._transition.refusals, *hosts.refusal(self._edge, claims)]
+        if refused := self._judge.refused(refusals):
             raise pulumi.RunError("\n\n".join(map(str, refused)) + "\n\n" + self._where_users_are())
         if found and ownership.is_renamed(found, self._owner, evidence):
             pulumi.warn(
@@ -107,6 +110,8 @@ class Gate:
             )
         if moves := self._transition.moves:
             pulumi.info(f"Users move from {moves[0]} to {moves[1]}.")
+        for text in hosts.warnings(self._edge, claims):
+            pulumi.warn(text)
         if self._live.foreign:
             pulumi.warn(
                 f"The route holds what this program did not write: {self._live.foreign}. An update that writes the route is "
@@ -135,6 +140,25 @@ class Gate:
                 f"{self._settings.namespace}. Pulumi lists them to see that a deleted one is gone, and would wait for ever.\n"
                 f"  next: give it the right to list; {ROLES}.\n\n{self._where_users_are()}"
             )
+
+    @property
+    def _edge(self) -> Edge:
+        return Edge(
+            namespace=self._settings.namespace,
+            app=self._settings.service.name,
+            host=self._settings.host,
+            has_tls=bool(self._settings.tls_secret),
+        )
+
+    def _claims(self) -> list[Claim]:
+        """Who else claims the host. An update that moves users does not ask: the host stays as it is."""
+        if self._settings.routing != "istio" or self._transition.moves:
+            return []
+        gateways = self._cluster.find_everywhere("networking.istio.io/v1", "Gateway")
+        if not hosts.candidates(self._edge, gateways):
+            return []
+        services = self._cluster.find_everywhere("networking.istio.io/v1", "VirtualService")
+        return hosts.claims(self._edge, gateways, services)
 
     def _unread(self, error: LiveError) -> None:
         if pulumi.runtime.is_dry_run():

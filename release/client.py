@@ -80,6 +80,12 @@ class Client:
         body = self._body(self._send(Request(method="GET", path=f"{path}?{urlencode(selectors)}")), api_version, kind)
         return [_checked(item, path) for item in _list(body, "items", path)]
 
+    def find_everywhere(self, api_version: str, kind: str) -> list[Mapping[str, Any]]:
+        """All objects of a kind, in all namespaces, without their kind. Needs the right to list them in the whole cluster."""
+        path = f"{_root(api_version)}/{self._resource(api_version, kind).plural}"
+        body = self._body(self._send(Request(method="GET", path=path)), api_version, kind)
+        return [_checked(item, path) for item in _list(body, "items", path)]
+
     def log(self, pod: str, last: int, container: str = "", *, previous: bool = False) -> list[str]:
         """The `last` lines that a container of a pod has written in its present run, or in the `previous` one.
 

@@ -206,6 +206,12 @@ class Cluster:
         found = self.find("apps/v1", "ReplicaSet", **_selected(deployment))
         return [replica_set for replica_set in found if annotation(replica_set, marks.TEMPLATE) == asked]
 
+    def find_everywhere(self, api_version: str, kind: str) -> list[Object]:
+        """The objects of a kind in all namespaces; none without the right to list them."""
+        with contextlib.suppress(LiveError):
+            return self._read(f"list objects of kind {kind}", lambda client: client.find_everywhere(api_version, kind))
+        return []
+
     def pods(self, deployment: Object, replica_sets: Sequence[Object]) -> list[Object]:
         """The pods of some ReplicaSets of a Deployment, but for those that are being deleted."""
         hashes = [value_at(replica_set, "metadata", "labels", "pod-template-hash") for replica_set in replica_sets]

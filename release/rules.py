@@ -7,7 +7,17 @@ The rules that config alone can break (an active color that is not deployed, a t
 from dataclasses import dataclass
 from enum import StrEnum
 
-EXCEPTIONS = ("adopt", "change-live", "less-room", "overwrite-route", "remove-live", "switch-and-change", "unready", "unread")
+EXCEPTIONS = (
+    "adopt",
+    "change-live",
+    "less-room",
+    "overwrite-route",
+    "remove-live",
+    "share-host",
+    "switch-and-change",
+    "unready",
+    "unread",
+)
 """What `bluegreen:allow` takes. `unread` lets an update go on when the cluster cannot be read."""
 
 
@@ -23,6 +33,7 @@ class Rule(StrEnum):
     READY = "users move only to a color that is ready"
     ROOM = "users move only to a color with at least as many ready pods as the color they leave"
     ABOUT = "a subcommand changes what it is about and nothing else"
+    OWN_HOST = "a host leads to one environment"
     APPROVED = "a promotion names what it approves"
     ROUTE_KEPT = "what somebody else wrote into the route is not overwritten"
 

@@ -148,6 +148,9 @@ class _Cluster:
     def find(self, *_: str, **__: str) -> list[object]:
         return []
 
+    def find_everywhere(self, *_: str) -> list[object]:
+        return []
+
 
 def run(
     config: Mapping[str, str],

@@ -29,8 +29,14 @@ SWITCH = {"bluegreen:activeColor": "green", "bluegreen:testColor": "blue"}
 class Cluster:
     """A cluster that gives these answers, one for each look at all of it, the last one again and again."""
 
-    def __init__(self, *answers: Live | LiveError, found: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        *answers: Live | LiveError,
+        found: Mapping[str, Any] | None = None,
+        everywhere: Mapping[str, list[Mapping[str, Any]]] | None = None,
+    ) -> None:
         self._answers = [*answers]
+        self._everywhere = everywhere or {}
         self._found = found
 
     def live(self) -> Live:
@@ -50,6 +56,9 @@ class Cluster:
 
     def get(self, *_: str) -> Mapping[str, Any] | None:
         return self._found
+
+    def find_everywhere(self, _: str, kind: str) -> list[Mapping[str, Any]]:
+        return self._everywhere.get(kind, [])
 
 
 def served(owner: str = OWNER, **change: object) -> Live:
@@ -78,9 +87,22 @@ def _in_an_update(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: False)
 
 
+# Another environment for any host, which was there first.
+OLDER: dict[str, list[Mapping[str, Any]]] = {
+    "Gateway": [
+        {
+            "metadata": {"namespace": "other", "name": "g", "creationTimestamp": "2026-01-01T00:00:00Z"},
+            "spec": {"selector": {"istio": "ingressgateway"}, "servers": [{"port": {"number": 80}, "hosts": ["*"]}]},
+        }
+    ],
+    "VirtualService": [{"metadata": {"namespace": "other", "name": "v"}, "spec": {"hosts": ["*"], "gateways": ["g"]}}],
+}
+
+
 def check(live: Live | LiveError, change: dict[str, str], *allow: str) -> None:
     allowed = {"bluegreen:allow": "[" + ", ".join(f'"{each}"' for each in allow) + "]"}
-    cluster: Any = Cluster(live)
+    # Other Gateways are read if users stay, and only one test has one.
+    cluster: Any = Cluster(live, everywhere=OLDER if live == served() and not change else None)
     asyncio.run(Gate(read_settings(BOTH_COLORS | change | allowed), cluster, OWNER).check())
 
 
@@ -97,6 +119,7 @@ MEANT = {
     "unready": (served(ready=0), SWITCH, Rule.READY),
     "less-room": (crowded(), SWITCH, Rule.ROOM),
     "unread": (LiveError("no answer"), SWITCH, "no answer"),
+    "share-host": (served(), {}, Rule.OWN_HOST),
 }
 
 
