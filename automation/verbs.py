@@ -198,7 +198,8 @@ def _move(
             raise
         session.progress.event("warning", f"warning: {error}", message=str(error))
         changed = []
-    seen = _bake(session, watched) if watched else _verify(session, users, about.color, "users")
+    is_back = about.verb == "rollback"
+    seen = _bake(session, watched) if watched else _verify(session, users, about.color, "users", is_back)
     _done(session, verb, changed, [seen])
 
 
@@ -221,14 +222,15 @@ def _bake(session: Session, watched: bake.Watch) -> str:
     if verdict.worse:
         _roll_back(session, watched, verdict)
     if verdict.unserved:
-        raise _not_served(session, users, color, "users", verdict.seconds, verdict.unserved)
+        advice = "; users back: bluegreen rollback"
+        raise _not_served(session, users, color, "users", f"{verdict.seconds:.0f} s", verdict.unserved, advice)
     counted = {"requests": verdict.counts.requests, "failed": verdict.counts.failed}
     session.progress.event("baked", f"  baked {verdict.seconds:.0f} s: {verdict.counts}", color=color, **counted)
     return "users" if users.color_header else ""
 
 
 def _roll_back(session: Session, watched: bake.Watch, verdict: bake.Verdict) -> NoReturn:
-    """Moves users back to the color that served before, looks who serves, and raises `ReleaseError` with status 11."""
+    """Moves users back to the color that served before, verifies that, and raises `ReleaseError` with status 11."""
     origin, color = watched.before.color, watched.color
     session.progress.event("worse", f"  {color} is worse: {verdict.worse}", color=color, reason=verdict.worse)
     try:
@@ -237,14 +239,11 @@ def _roll_back(session: Session, watched: bake.Watch, verdict: bake.Verdict) -> 
         raise ReleaseError(
             error.status, f"{color} is worse than {origin}: {verdict.worse}\nThe rollback failed: {error}"
         ) from None
-    waited = wait_for(watched.entrance, origin)
-    served = f"{origin} served 20 requests in a row" if waited.is_served else f"not by {origin}: {waited.last_other}"
     raise ReleaseError(
         Exit.ROLLED_BACK,
         f"{color} was worse than {origin} {verdict.seconds:.1f} s after it was activated, so users went back to {origin}.\n"
-        f"  why:    {verdict.worse}\n"
-        f"  served: {served}\n"
-        f"  next:   look at {color} on the test route; fix it and deploy another image: bluegreen deploy {color} --image <tag>",
+        f"  why:  {verdict.worse}\n"
+        f"  next: look at {color} on the test route; fix it and deploy another image: bluegreen deploy {color} --image <tag>",
     )
 
 
@@ -284,7 +283,9 @@ def _way_back(settings: Settings, live: Live, updates: Sequence[history.Update])
 
 
 def rollback_now(session: Session, to: str | None, match_room: bool = False, moved: emergency.Moved | None = None) -> None:
-    """Moves users by writing the route, and then brings config and state to the same truth. See `emergency`.
+    """Moves users by writing the route, then brings config and state to the same truth, then verifies who is served.
+
+    See `emergency`. Not verified is a route with rules of somebody else, who may send users anywhere.
 
     `moved` is what was written already, None if nothing was. With `match_room` an ordinary update comes before that, and gives
     the color as many pods as serve users now.
@@ -301,7 +302,11 @@ def rollback_now(session: Session, to: str | None, match_room: bool = False, mov
         record = session.apply(f"rollback --now to {moved.target}", changes, about=about, route_alone=True)
     except ReleaseError as error:
         raise _behind(moved, error) from None
-    _done(session, "rollback --now", [str(step) for step in record.ended if step.is_object])
+    users, live = session.environment.known_users(), session.live()
+    is_ours = not live.foreign and not live.also
+    seen = [_verify(session, users, moved.target, "users", is_back=True)] if users and is_ours else []
+    changed = [str(step) for step in record.ended if step.is_object]
+    _done(session, "rollback --now", changed, seen, is_unverified=users is None)
 
 
 def _behind(moved: emergency.Moved, error: ReleaseError) -> ReleaseError:
@@ -330,16 +335,17 @@ def release(session: Session, tag: str, image: str | None, checks: Path | None, 
         activate(session, color, Approval(release=tag))
 
 
-def _verify(session: Session, entrance: Entrance, color: str, role: str) -> str:
+def _verify(session: Session, entrance: Entrance, color: str, role: str, is_back: bool = False) -> str:
     """Waits until `color` serves `role`, by real requests. Returns `role`, or nothing if no answer names the color.
 
-    Raises `ReleaseError` with status 10 if that does not happen in time.
+    Raises `ReleaseError` with status 10 if that does not happen in time; with `is_back` it does not advise to roll back.
     """
     session.progress.passing(f"asking who serves {role}")
     waited = wait_for(entrance, color)
     if waited.is_served:
         return _served(session, entrance, color, role, waited.requests)
-    raise _not_served(session, entrance, color, role, waited.seconds, str(waited.last_other))
+    advice = "" if is_back or role != "users" else "; users back: bluegreen rollback"
+    raise _not_served(session, entrance, color, role, f"{waited.seconds:.0f} s", str(waited.last_other), advice)
 
 
 def _served(session: Session, entrance: Entrance, color: str, role: str, requests: int) -> str:
@@ -352,13 +358,15 @@ def _served(session: Session, entrance: Entrance, color: str, role: str, request
     return role if seen else ""
 
 
-def _not_served(session: Session, entrance: Entrance, color: str, role: str, seconds: float, other: str) -> ReleaseError:
+def _not_served(
+    session: Session, entrance: Entrance, color: str, role: str, time_passed: str, other: str, advice: str
+) -> ReleaseError:
     return ReleaseError(
         Exit.SMOKE_TEST_FAILED,
-        f"{role.capitalize()} at {entrance.url} are not served by {color} {seconds:.0f} s after the update.\n"
+        f"{role.capitalize()} at {entrance.url} are not served by {color} {time_passed} after the update.\n"
         f"  seen:  {other}\n"
         f"  route: {session.where_users_are()}\n"
-        f"  next:  bluegreen status" + ("; users back: bluegreen rollback" if role == "users" else ""),
+        f"  next:  bluegreen status{advice}",
     )
 
 

@@ -14,7 +14,7 @@ from automation.progress import Progress
 from automation.session import Session
 from automation.updates import Record
 from release.live import Live, LiveColor
-from release.probe import Answer, Entrance, Wait
+from release.probe import Answer, Entrance
 from release.settings import Settings, read_settings
 from tests.unit.program import BOTH_COLORS
 
@@ -57,21 +57,18 @@ def endless(*answers: Answer) -> Iterator[Seen]:
 
 @pytest.fixture
 def bakes(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Runs `activate green --bake` while these answers are seen; `back` is who answers after the rollback, or how it fails."""
+    """Runs `activate green --bake` while these answers are seen; `failure` is how the rollback fails."""
 
-    def run(seen: Iterable[Seen], session: Switch | None = None, back: Answer | ReleaseError = BLUE) -> Switch:
+    def run(seen: Iterable[Seen], session: Switch | None = None, failure: ReleaseError | None = None) -> Switch:
         def rollback(session: Switch, to: str) -> None:
-            if isinstance(back, ReleaseError):
-                raise back
+            if failure:
+                raise failure
             session.route.append(to)
 
         session = session or Switch()
         monkeypatch.setattr(bake, "requests", lambda *_, **__: seen)
         monkeypatch.setattr(bake, "before", lambda *_: Before(color="blue", counts={"failed": Counts(requests=500)}))
         monkeypatch.setattr(verbs, "rollback_now", rollback)
-        other = back if isinstance(back, Answer) and back is not BLUE else None
-        waited = Wait(is_served=other is None, seconds=1, requests=20, last_other=other)
-        monkeypatch.setattr(verbs, "wait_for", lambda *_: waited)
         verbs.activate(session, "green", bake_seconds=10)
         return session
 
@@ -85,23 +82,17 @@ def test_a_good_color_stays_and_is_verified(bakes: Any, capsys: pytest.CaptureFi
     assert "users: green (verified)" in said
 
 
-def test_users_go_back_from_a_color_that_is_worse_and_it_is_seen(bakes: Any) -> None:
+def test_users_go_back_from_a_color_that_is_worse(bakes: Any) -> None:
     session = Switch()
     with pytest.raises(ReleaseError, match="so users went back to blue") as error:
         bakes(endless(ERROR), session)
     assert error.value.status is Exit.ROLLED_BACK
     assert session.route == ["blue", "green", "blue"]
-    assert "served: blue served 20 requests in a row" in str(error.value)
-
-
-def test_users_who_are_not_seen_to_be_back_are_not_said_to_be(bakes: Any) -> None:
-    with pytest.raises(ReleaseError, match="served: not by blue: status 500 by green"):
-        bakes(endless(ERROR), back=ERROR)
 
 
 def test_a_rollback_that_fails_says_why_it_was_tried(bakes: Any) -> None:
     with pytest.raises(ReleaseError, match="green is worse than blue: ") as error:
-        bakes(endless(ERROR), back=ReleaseError(Exit.REFUSED, "blue is not ready"))
+        bakes(endless(ERROR), failure=ReleaseError(Exit.REFUSED, "blue is not ready"))
     assert error.value.status is Exit.REFUSED
     assert "The rollback failed: blue is not ready" in str(error.value)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from automation import verbs
+from automation import emergency, verbs
 from automation.outcomes import Exit, ReleaseError
 from automation.progress import Progress
 from automation.session import Session
@@ -44,9 +44,10 @@ class Update(Session):
     then: str = "blue"
     steps: tuple[Step, ...] = ()
     route: list[str] = field(default_factory=lambda: ["blue"])
+    foreign: str = ""
 
     def live(self) -> Live:
-        return Live(active=self.route[-1], route_owner="", colors=COLORS)
+        return Live(active=self.route[-1], route_owner="", colors=COLORS, foreign=self.foreign)
 
     def apply(self, *_: Any, **__: Any) -> Record:
         self.route.append(self.then)
@@ -122,6 +123,37 @@ def test_answers_that_name_no_color_verify_no_color(users: Users, capsys: pytest
     said = capsys.readouterr().out
     assert "20 requests in a row were answered; no answer names the color" in said
     assert "users: green (by the route)" in said
+
+
+def roll_back(session: Update) -> None:
+    """`rollback --now`, whose first half has written the route."""
+    moved = emergency.Moved(origin="green", target="blue", test="", place="here", seconds=0.01)
+    verbs.rollback_now(session, None, moved=moved)
+
+
+def test_rollback_now_is_verified_too(users: Users, capsys: pytest.CaptureFixture[str]) -> None:
+    roll_back(session(users[0]))
+    assert "users: blue (verified)" in capsys.readouterr().out
+    roll_back(session(None))
+    assert "users: blue (by the route; not verified: give --url, or bluegreen:url)" in capsys.readouterr().out
+
+
+def test_rollback_now_does_not_advise_to_roll_back(users: Users, monkeypatch: pytest.MonkeyPatch) -> None:
+    users[2].append("green")
+    monkeypatch.setattr(verbs, "wait_for", functools.partial(wait_for, seconds=0.2))
+    with pytest.raises(ReleaseError, match="are not served by blue") as failure:
+        roll_back(session(users[0]))
+    assert failure.value.status is Exit.SMOKE_TEST_FAILED
+    assert "users back" not in str(failure.value)
+
+
+def test_a_route_with_rules_of_somebody_else_is_not_verified_after_rollback_now(
+    users: Users, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entrance, asked, _ = users
+    roll_back(session(entrance, foreign="a rule redirects all requests"))
+    assert "users: blue (by the route; a rule redirects all requests)" in capsys.readouterr().out
+    assert asked == []
 
 
 def test_machines_read_which_roles_were_verified(users: Users, capsys: pytest.CaptureFixture[str]) -> None:
