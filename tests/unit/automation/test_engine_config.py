@@ -110,6 +110,14 @@ def test_an_environment_that_cannot_be_resolved_is_refused_in_words(
     assert "Nothing was changed." in str(refusal.value)
 
 
+@pytest.mark.parametrize("key", ["bluegreen:namespace", "bluegreen:context", "blue:env"])
+def test_a_secret_of_an_environment_that_the_command_needs_is_refused(tmp_path: Path, fake: Fake, key: str) -> None:
+    fake(json.dumps(RESOLVED | {key: {"secret": True}}))
+    with pytest.raises(ReleaseError, match=key) as refusal:
+        stack(tmp_path, FILE + ENVIRONMENTS[0]).settings()
+    assert refusal.value.status is Exit.CONFIG
+
+
 def test_without_the_cli_an_environment_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ReleaseError, match="there is no pulumi on PATH"):
