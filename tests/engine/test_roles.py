@@ -22,12 +22,15 @@ NAMES = ("plan", "release", "rollback")
 
 
 # What a role is refused on purpose, and can do without. A preview warns that it could not look for a Secret. An update without
-# the right to read what the route leads through leaves that as it is. Pulumi looks for events while it writes an object.
+# the right to read what the route leads through leaves that as it is. Pulumi looks for events while it writes an object. Without
+# the right to list Gateways in all namespaces (hosts.yaml) nobody compares hosts.
 _ISTIO = "networking.istio.io"
+_GATEWAYS = Right("gateways", "list", _ISTIO)
 WITHHELD = {
-    "plan": {Right("secrets", "get")},
-    "release": set[Right](),
+    "plan": {Right("secrets", "get"), _GATEWAYS},
+    "release": {_GATEWAYS},
     "rollback": {
+        _GATEWAYS,
         *(
             Right(resource, "get", group)
             for resource, group in (("destinationrules", _ISTIO), ("gateways", _ISTIO), ("services", ""))
