@@ -204,10 +204,12 @@ class Gate:
             except LiveError as error:
                 if self._hooks and not pulumi.runtime.is_dry_run():
                     raise pulumi.RunError(f"{error}\nNo ConfigMap and no Secret was deleted. Run pulumi up again.") from None
-                pulumi.warn(
-                    f"{error}. So which ConfigMaps and Secrets the pods of {color.name} use is not known: those of other "
-                    "values than the config has are not kept."
+                seen = (
+                    "This preview may show deletions of ConfigMaps and Secrets that the update does not make"
+                    if pulumi.runtime.is_dry_run()
+                    else f"ConfigMaps and Secrets that only pods of {color.name} use are deleted"
                 )
+                pulumi.warn(f"{error}. {seen}.")
                 return []
 
         return ready.apply(look)

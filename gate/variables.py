@@ -21,9 +21,15 @@ def still_used(cluster: Cluster, color: ColorSettings, owner: str) -> list[Objec
     """
     wanted = {("Secret", secret_name(color))} if color.secret_env else set()
     wanted |= {("ConfigMap", config_map_name(color))} if color.env else set()
-    used = {source for template in _templates(cluster, color) for source in _sources(template)}
+    used = {source for template in _templates(cluster, color) for source in _sources(template) if _is_made(source, color)}
     found = [cluster.get("v1", kind, name) for kind, name in sorted(used - wanted)]
     return [{"data": {}, **item} for item in found if item and _is_ours(item, owner)]
+
+
+def _is_made(source: tuple[str, str], color: ColorSettings) -> bool:
+    """Whether an object has the name of one that the program makes. It may have no right to read others."""
+    kind, name = source
+    return name.startswith(f"{name_of(color)}-{'env' if kind == 'ConfigMap' else 'secret-env'}-")
 
 
 def _is_ours(item: Object, owner: str) -> bool:

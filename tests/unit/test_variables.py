@@ -63,6 +63,21 @@ def test_values_without_pods_are_not_used() -> None:
     assert used([replica_set(0, OLD)], variables(OLD)) == []
 
 
+def test_an_object_that_somebody_else_made_is_not_even_read() -> None:
+    """An account without secretEnv needs no right to read Secrets."""
+
+    class Forbidden(Cluster):
+        def get(self, version: str, kind: str, name: str) -> Object | None:
+            if kind != "Deployment":
+                raise LiveError(f"{kind} {name}")
+            return super().get(version, kind, name)
+
+    cluster: Any = Forbidden(
+        [replica_set(1, "vault", kind="secretRef"), replica_set(1, "flags", "shop-green-env-0123456789")], []
+    )
+    assert still_used(cluster, BLUE, STACK) == []
+
+
 @pytest.mark.parametrize(
     "found",
     [
@@ -105,7 +120,7 @@ def test_a_cluster_that_does_not_say_what_is_used_stops_the_update_unless_that_i
         return
     monkeypatch.setattr("gate.Gate._read", unread)
     run(BOTH_COLORS | {"bluegreen:allow": allow})
-    assert len([each for each in said if "those of other values than the config has are not kept" in each]) == len(COLORS)
+    assert len([each for each in said if "ConfigMaps and Secrets that only pods of" in each]) == len(COLORS)
 
 
 def unread(*_: object) -> Live:
