@@ -6,6 +6,7 @@ import pytest
 
 from tests.command import Operator
 from tests.conftest import Environments
+from tests.engine.onlookers import patch
 from tests.stack import BOTH_COLORS
 
 
@@ -81,3 +82,18 @@ def test_testers_without_an_address_are_not_moved(operator: Operator) -> None:
     refused = operator.run("test", "green", "--url", operator.environment.users.url, status=2)
     assert "give the address with --test-url" in refused.err
     assert operator.environment.objects() == before
+
+
+def test_what_somebody_has_done_to_the_services_is_fixed_by_an_update_or_named(operator: Operator) -> None:
+    environment = operator.environment
+    for service, color in (("myapp", "green"), ("myapp-test", "blue")):
+        patch(environment, "service", service, [{"op": "replace", "path": "/spec/selector/color", "value": color}])
+    environment.users.wait_for("green")
+    assert environment.preview().written == {"update Service/myapp", "update Service/myapp-test"}
+    operator.run("up", *reached(operator))
+    assert (environment.users.served_by(), environment.testers.served_by()) == ("blue", "green")
+    assert environment.up().written == set()
+    environment.cluster.kubectl("delete", "service", "myapp-test", "--namespace", environment.name)
+    assert "Service myapp-test is in the state of this stack" in environment.up(succeeds=False).text
+    assert environment.run("up", "--refresh", "--skip-preview", "--yes").written == {"create Service/myapp-test"}
+    assert environment.up().written == set()

@@ -94,7 +94,6 @@ AFTERWARDS: dict[str, tuple[Callable[[Operator], object], str]] = {
     "rollback": (lambda operator: operator.run("rollback"), "blue"),
     "activate what the config says": (lambda operator: operator.run("activate", "green"), "green"),
     "up": (lambda operator: operator.run("up"), "green"),
-    "pulumi up": (lambda operator: operator.environment.up(), "green"),
 }
 
 

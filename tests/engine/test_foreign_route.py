@@ -39,6 +39,7 @@ def test_a_maintenance_page_is_reported_and_not_overwritten(operator: Operator) 
         assert "kubectl edit virtualservice" in seen["next"][0]
         for command in (["preview"], ["up", "--skip-preview", "--yes"]):
             assert said in environment.run(*command).text
+        assert said in operator.run("plan").out
         with same_config_afterwards(environment):
             environment.set({"bluegreen:activeColor": "green", "bluegreen:testColor": "blue"})
             for command in (["preview"], ["up", "--skip-preview", "--yes"]):
@@ -70,8 +71,10 @@ def test_an_emergency_moves_users_and_keeps_the_maintenance_page(operator: Opera
     assert by(Rule.ROUTE_KEPT)[0] in went.err
     assert "activeColor: blue" in operator.config()
     assert "users are on blue already" in operator.run("rollback", "--now", status=7).out
-    kubectl_edit(environment, [{"op": "remove", "path": "/spec/http/0"}])
+    environment.set({"bluegreen:allow": ["overwrite-route"]})
     operator.run("up")
+    environment.set({"bluegreen:allow": None})
+    assert [rule["name"] for rule in rules(environment)] == ["myapp-test", "myapp-default"]
     assert operator.run("status", "--json").lines[0]["drift"] == []
     assert environment.up().written == set()
 
