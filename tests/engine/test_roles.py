@@ -22,8 +22,8 @@ NAMES = ("plan", "release", "rollback")
 
 
 # What a role is refused on purpose, and can do without. A preview warns that it could not look for a Secret. An update without
-# the right to read what the route leads through leaves that as it is. Pulumi looks for events while it writes an object. Without
-# the right to list Gateways in all namespaces (hosts.yaml) nobody compares hosts.
+# the right to read what the route leads through leaves that as it is. Pulumi looks for events while it writes an object.
+# Without the right to list Gateways in all namespaces (hosts.yaml) hosts are not compared.
 _ISTIO = "networking.istio.io"
 _GATEWAYS = Right("gateways", "list", _ISTIO)
 WITHHELD = {
