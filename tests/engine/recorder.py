@@ -27,7 +27,8 @@ class Request:
 
     @property
     def is_write(self) -> bool:
-        return self.method != "GET" and "dryRun=All" not in self.path
+        """Whether it writes an object. A review asks for rights, and keeps nothing."""
+        return self.method != "GET" and "dryRun=All" not in self.path and not self.name.endswith("reviews")
 
     @property
     def name(self) -> str:

@@ -87,7 +87,7 @@ def test_githubs_plan_that_could_not_be_made_touches_no_comment(agent: Agent) ->
     before = agent.comments()
     (agent.checkout / agent.environment.config_file.name).unlink()
     failed = github(agent, "plan", "plan", status=2)
-    assert "Name the one to use with --config-file" in failed.stderr
+    assert "Name another one with --config-file" in failed.stderr
     assert agent.comments() == before
 
 
