@@ -13,7 +13,7 @@ from typing import Any
 from automation.environment import Environment, project_name
 from automation.outcomes import Exit, ReleaseError
 from automation.progress import Progress
-from release import marks, served
+from release import backend, marks, ownership, served
 from release.api_error import ApiError
 from release.kubeconfig import KubeconfigError
 from release.live import Cluster, Live, LiveError, annotation, value_at
@@ -230,19 +230,22 @@ class _Emergency:
         if known and not others:
             return
         whose = sorted(set(others.values()))
+        mine = f"{whose[0].partition('/')[0]}/{project_name()}/{self.stack.rpartition('/')[2]}" if whose else ""
+        found = ownership.foreign(live, mine) if whose else []
+        # Half a second, only here: a stack that was renamed is still the owner.
+        evidence = backend.evidence(mine, ownership.names(found)) if whose else ownership.NOT_ASKED
+        if whose and ownership.is_renamed(found, mine, evidence):
+            return
         remedy = "Check bluegreen:context, bluegreen:namespace and bluegreen:app of this stack."
-        if whose:
-            remedy = (
-                f"If that is the environment you mean: bluegreen rollback --now --stack {whose[0]}. "
-                "If this stack was renamed, pulumi up writes the new name."
-            )
-        found = sorted(others or owners)
-        belong = "belongs" if len(found) == 1 else "belong"
+        if whose and evidence.stacks.get(whose[0]) is not False:
+            remedy = f"If that is the environment you mean: bluegreen rollback --now --stack {whose[0]}."
+        named = sorted(others or owners)
+        belong = "belongs" if len(named) == 1 else "belong"
         raise self._refused(
             live,
             Rule.ONE_OWNER,
             f"users back, by the stack {self.stack}",
-            f"{' and '.join(found)} {belong} to {f'the stack {whose[0]}' if whose else 'no stack'}",
+            f"{' and '.join(named)} {belong} to {f'the stack {whose[0]}' if whose else 'no stack'}",
             remedy,
         )
 

@@ -18,6 +18,7 @@ from automation.outcomes import Exit, ReleaseError
 from automation.progress import Progress
 from automation.session import Session
 from automation.updates import Record, Step
+from release.ownership import Evidence
 from tests.unit.api_server import Answer, Request
 from tests.unit.automation.cluster import Environs, deployment, rule, served, service, virtual_service
 
@@ -194,6 +195,30 @@ def test_what_belongs_to_others_is_refused_before_anything_is_written(serve: Ser
             assert error.value.status is Exit.REFUSED
             assert "Nothing was written; users stay on green (context here, http://127.0.0.1:" in str(error.value)
     assert environs.patches == []
+
+
+def test_a_renamed_stack_is_still_the_owner(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The backend has no stack of the old name, and the state of this one records the objects."""
+    old = "acme/bluegreen/before"
+    pods = [deployment(color, owner=old) for color in ("blue", "green")]
+    environs = Environs(*pods, virtual_service("green", served="green:g,blue:b", owner=old))
+    for item in environs.objects.values():
+        item["metadata"]["uid"] = f"uid of {item['metadata']['name']}"
+    recorded = [f"uid of {name}" for name in environs.objects]
+    asked: list[tuple[str, list[str]]] = []
+
+    def evidence(owner: str, others: list[str]) -> Evidence:
+        asked.append((owner, others))
+        return Evidence(stacks={old: False}, recorded=recorded)
+
+    monkeypatch.setattr("release.backend.evidence", evidence)
+    with serve(environs) as environment:
+        assert emergency.move(environment, None).target == "blue"
+        recorded.clear()
+        with pytest.raises(ReleaseError, match="an environment has one owner") as refused:
+            emergency.move(environment, "green")
+    assert asked[0] == (MINE, [old])
+    assert "--stack" not in str(refused.value)
 
 
 def test_a_route_that_somebody_has_stripped_of_its_owner_is_known_by_its_pods(serve: Serve) -> None:
