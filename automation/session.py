@@ -35,12 +35,16 @@ from release.probe import Entrance
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """What every verb works with: the environment, how long it may wait and work, and where it shows what it does."""
+    """What every verb works with: the environment, how long it may wait and work, and where it shows what it does.
+
+    `is_from_state` says whether the config file has the release of the last good update, and not what a person wrote.
+    """
 
     environment: Environment
     progress: Progress
     wait_seconds: float = 600
     timeout_seconds: float = 3600
+    is_from_state: bool = False
 
     def stack(self) -> Stack:
         """The stack of the environment."""
@@ -166,7 +170,13 @@ def opened(
             rest = environment.config_file if release_from_state else None
             environment = dataclasses.replace(environment, config_file=file)
             deployed.write(environment.stack, file, timeout_seconds, rest)
-        yield Session(environment=environment, progress=progress, wait_seconds=wait_seconds, timeout_seconds=timeout_seconds)
+        yield Session(
+            environment=environment,
+            progress=progress,
+            wait_seconds=wait_seconds,
+            timeout_seconds=timeout_seconds,
+            is_from_state=from_state or release_from_state,
+        )
 
 
 def who() -> str:

@@ -13,7 +13,7 @@ from automation.stack import UpdateError
 from automation.steps import Changes
 from automation.updates import Record
 from release import marks, served
-from release.about import About
+from release.about import FROM_STATE, About
 from release.live import Live, annotation
 from release.probe import Entrance, wait_for
 from release.routing import LAYERS
@@ -27,11 +27,11 @@ LEAVING_SECONDS = 120
 def up(session: Session, about: About | None = None, changes: Changes | None = None) -> None:
     """Brings the environment to what its config says, with `changes`; if users moved, verifies with real requests who serves.
 
-    With `about` the program refuses an update that does more than `about` covers.
+    With `about` the program refuses an update that does more than `about` covers; `up` from the state moves nobody.
     Raises `ReleaseError` with status 10 if users moved by the route and are not served by that color in time.
     """
     verb, before = str(about or "up"), _active(session)
-    record = session.apply(verb, changes or {}, about=about)
+    record = session.apply(verb, changes or {}, about=about or (FROM_STATE if session.is_from_state else None))
     after = session.live().active
     users = session.environment.known_users()
     is_moved = bool(after) and (after != before or _is_route_written(session, record))

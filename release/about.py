@@ -16,6 +16,9 @@ from release.settings import COLORS
 
 VARIABLE = "BLUEGREEN_ABOUT"
 
+# Takes who is active and which images run from the last good update, so it may change everything else.
+_FROM_STATE = "up --from-state"
+
 # May move users to their color / change the pods of their color.
 _MOVE_USERS = ("activate", "rollback")
 _CHANGE_PODS = ("deploy",)
@@ -30,13 +33,18 @@ _REMEDY = (
     "bluegreen up."
 )
 
+_REMEDY_FROM_STATE = (
+    "Another update has ended since this command read the last good one: run it again. If somebody moved users or testers "
+    "beside the stack, bluegreen status shows it, and bluegreen activate or bluegreen test moves them back."
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """A subcommand and its color. As text it is "deploy blue"."""
+    """A subcommand and its color. As text it is "deploy blue"; "up --from-state" has no color."""
 
     verb: str
-    color: str
+    color: str = ""
 
     @classmethod
     def given(cls, environment: Mapping[str, str]) -> "About | None":
@@ -44,19 +52,26 @@ class About:
         text = environment.get(VARIABLE, "")
         if not text:
             return None
+        if text == _FROM_STATE:
+            return FROM_STATE
         verb, _, color = text.partition(" ")
         if verb not in _VERBS or color not in COLORS:
             raise ValueError(f"{VARIABLE} is {text!r}. It must be a subcommand and a color, such as 'deploy blue', or not set.")
         return cls(verb=verb, color=color)
 
     def __str__(self) -> str:
-        return f"{self.verb} {self.color}"
+        return f"{self.verb} {self.color}".rstrip()
 
     def may_write(self, color: str | None, *, is_route: bool) -> bool:
         """Whether the subcommand is about an object of `color`, or one that belongs to no color."""
+        if self.verb == _FROM_STATE:
+            return True
         if color is not None:
             return color == self.color and self.verb in _WRITE_COLOR
         return is_route and self.verb in _WRITE_ROUTE
+
+
+FROM_STATE = About(verb=_FROM_STATE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +79,13 @@ class Change:
     """What an update would do, as far as it is known before anything is written.
 
     `users` and `testers` are (from, to) when they move, with "" for nobody; the others are names of colors: whose pods are
-    made anew, which are removed, and which lose their autoscaler.
+    made anew, which of these get another image, which are removed, and which lose their autoscaler.
     """
 
     users: tuple[str, str] | None = None
     testers: tuple[str, str] | None = None
     pods: Collection[str] = ()
+    images: Collection[str] = ()
     removed: Collection[str] = ()
     unscaled: Collection[str] = ()
 
@@ -84,7 +100,8 @@ def beyond(about: About | None, live: Live, change: Change) -> Iterator[Refusal]
 
 def refusal(about: About, more: str, live: str) -> Refusal:
     """The refusal of `more`, which `about` does not cover."""
-    return Refusal(rule=Rule.ABOUT, asked=f"bluegreen {about}, but the config also asks for {more}", live=live, remedy=_REMEDY)
+    remedy = _REMEDY_FROM_STATE if about == FROM_STATE else _REMEDY
+    return Refusal(rule=Rule.ABOUT, asked=f"bluegreen {about}, but the config also asks for {more}", live=live, remedy=remedy)
 
 
 def _more(about: About, live: Live, change: Change) -> Iterator[str]:
@@ -92,13 +109,13 @@ def _more(about: About, live: Live, change: Change) -> Iterator[str]:
         yield f"users from {change.users[0]} to {change.users[1]}"
     if change.testers and not _may_move_testers(about, *change.testers):
         yield "testers from {} to {}".format(*(color or "nobody" for color in change.testers))
-    for name in change.pods:
+    for name in change.images if about == FROM_STATE else change.pods:
         if not (name == about.color and about.verb in _CHANGE_PODS):
             yield f"new pods of {name}" if name in live.colors else f"a deployment of {name}"
     for name in change.removed:
         if not (name == about.color and about.verb == "decommission"):
             yield f"the removal of {name}"
-    for name in change.unscaled:
+    for name in () if about == FROM_STATE else change.unscaled:
         if not (name == about.color and about.verb in _WRITE_COLOR):
             yield f"no autoscaler for {name}"
 

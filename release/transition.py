@@ -83,6 +83,7 @@ def _beyond(live: Live, wanted: Wanted, moves: tuple[str, str] | None, changes: 
         users=moves,
         testers=(live.test, wanted.test) if live.test != wanted.test else None,
         pods=changes,
+        images=[name for name in changes if name not in kept or not live.colors[name].runs(wanted.colors[name].image)],
         removed=[name for name in live.colors if name not in wanted.colors],
         unscaled=[name for name in kept if live.colors[name].is_autoscaled and not wanted.colors[name].is_autoscaled],
     )

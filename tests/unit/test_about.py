@@ -107,6 +107,31 @@ def test_the_first_installation_may_do_anything(subject: str) -> None:
     assert transition(Live(), want(subject)).refusals == ()
 
 
+def test_up_from_the_state_may_change_everything_but_the_release() -> None:
+    other_variables = replace(LIVE, colors={**LIVE.colors, "blue": replace(LIVE.colors["blue"], template="other")})
+    scaled = replace(LIVE, colors={name: replace(color, is_autoscaled=True) for name, color in LIVE.colors.items()})
+    for live in (LIVE, other_variables, scaled):
+        assert transition(live, want("up --from-state")).refusals == ()
+    assert [*write(about("up --from-state"), LIVE, ROUTE, None, GATEWAY)] == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        (want("up --from-state", "blue", "green"), "users from green to blue"),
+        (want("up --from-state", test=""), "testers from blue to nobody"),
+        (want("up --from-state", blue="3"), "new pods of blue"),
+        (want("up --from-state", test="", blue="none"), "the removal of blue"),
+    ],
+)
+def test_up_from_a_state_that_is_behind_moves_and_deploys_nothing(wanted: Wanted, words: str) -> None:
+    (refusal,) = transition(LIVE, wanted).refusals
+    assert refusal.rule == Rule.ABOUT
+    assert refusal.asked.startswith("bluegreen up --from-state, but the config also asks for ")
+    assert words in refusal.asked
+    assert "run it again" in refusal.remedy
+
+
 def test_up_may_do_anything_that_the_other_rules_allow() -> None:
     assert transition(LIVE, replace(want("deploy blue", "blue", "green"), about=None)).refusals == ()
 
