@@ -83,11 +83,17 @@ def _beyond(live: Live, wanted: Wanted, moves: tuple[str, str] | None, changes: 
         users=moves,
         testers=(live.test, wanted.test) if live.test != wanted.test else None,
         pods=changes,
-        images=[name for name in changes if name not in kept or not live.colors[name].runs(wanted.colors[name].image)],
+        images=[name for name in changes if name not in kept or _is_other_release(live.colors[name], wanted.colors[name])],
         removed=[name for name in live.colors if name not in wanted.colors],
         unscaled=[name for name in kept if live.colors[name].is_autoscaled and not wanted.colors[name].is_autoscaled],
     )
     yield from beyond(wanted.about, live, change)
+
+
+def _is_other_release(present: LiveColor, wanted: WantedColor) -> bool:
+    """Whether the tag or the digest changes. The repository is no part of a release."""
+    before, after = Image.parse(present.called), Image.parse(wanted.image)
+    return not {before.tag, before.digest} & {after.tag, after.digest} - {""}
 
 
 def _changes(live: Live, wanted: Wanted, name: str) -> bool:
