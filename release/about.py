@@ -34,8 +34,8 @@ _REMEDY = (
 )
 
 _REMEDY_FROM_STATE = (
-    "Another update has ended since this command read the last good one: run it again. If somebody moved users or testers "
-    "beside the stack, bluegreen status shows it, and bluegreen activate or bluegreen test moves them back."
+    "Another update has ended since this command read the last good one: run it again. If that does not help, the environment "
+    "is not what the last good update made of it. bluegreen status shows it; bluegreen deploy, test and activate change it."
 )
 
 

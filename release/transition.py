@@ -91,7 +91,12 @@ def _beyond(live: Live, wanted: Wanted, moves: tuple[str, str] | None, changes: 
 
 
 def _is_other_release(present: LiveColor, wanted: WantedColor) -> bool:
-    """Whether the tag or the digest changes. The repository is no part of a release."""
+    """Whether a color that runs gets another tag or digest. The repository is no part of a release.
+
+    A color that is not ready was not deployed by a good update, so the last good one may take its place.
+    """
+    if not present.is_ready:
+        return False
     before, after = Image.parse(present.called), Image.parse(wanted.image)
     return not {before.tag, before.digest} & {after.tag, after.digest} - {""}
 

@@ -110,10 +110,11 @@ def test_the_first_installation_may_do_anything(subject: str) -> None:
 def test_up_from_the_state_may_change_everything_but_the_release() -> None:
     other_variables = replace(LIVE, colors={**LIVE.colors, "blue": replace(LIVE.colors["blue"], template="other")})
     scaled = replace(LIVE, colors={name: replace(color, is_autoscaled=True) for name, color in LIVE.colors.items()})
+    failed = replace(LIVE, colors={**LIVE.colors, "blue": replace(LIVE.colors["blue"], image="shop:3", template="3", ready=0)})
     mirrored = replace(
         LIVE, colors={**LIVE.colors, "blue": replace(LIVE.colors["blue"], image="mirror/shop:1", template="other")}
     )
-    for live in (LIVE, other_variables, scaled, mirrored):
+    for live in (LIVE, other_variables, scaled, mirrored, failed):
         assert transition(live, want("up --from-state")).refusals == ()
     assert [*write(about("up --from-state"), LIVE, ROUTE, None, GATEWAY)] == []
 
