@@ -121,7 +121,7 @@ class Gate:
             color = self._live.colors[name]
             pulumi.warn(
                 f"{name} runs {color.image}, which this stack did not deploy. It serves the users, so its pods stay as they "
-                "are; when the users have moved away, pulumi up mends it."
+                "are; when the users have moved away, pulumi up fixes it."
             )
 
     def _read(self) -> Live:

@@ -78,6 +78,7 @@ CASES: dict[str, tuple[dict[str, Any], bool]] = {
     "a value that nobody else owns, as an admission controller gives it": (found(MINE, image="shop:1@sha256:1"), False),
     "a field of somebody's own": (found(MINE, entry("kubectl", {"f:spec": {"f:paused": {}}})), False),
     "taken over with the same value": (found(MINE, entry("kubectl", in_container({"f:image": {}}))), False),
+    "owned by both, and the config asks for another value": (found(MINE, entry("kubectl", SCALED), replicas=5), False),
     "a status": (found(MINE, entry("kube-controller-manager", SCALED, "status"), replicas=5), False),
 }
 

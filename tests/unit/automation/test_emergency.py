@@ -297,6 +297,18 @@ def test_a_route_that_somebody_writes_meanwhile_is_read_again(serve: Serve, gree
     assert green.objects[ROUTE]["metadata"]["labels"] == {"team": "shop"}
 
 
+def test_what_has_changed_meanwhile_is_decided_anew(serve: Serve, green: Environs) -> None:
+    def interfere(_: Request) -> Answer | None:
+        green.objects["shop-blue"]["status"]["readyReplicas"] = 0
+        green.write(ROUTE, green.objects[ROUTE])
+        return None
+
+    once(green, interfere)
+    with serve(green) as environment, pytest.raises(ReleaseError, match="0 of 2 pods of blue are ready"):
+        emergency.move(environment, None)
+    assert users(green) == "green"
+
+
 def test_two_people_at_once_move_users_once(serve: Serve, green: Environs) -> None:
     def somebody_else(request: Request) -> Answer | None:
         green.carried_out(request)
