@@ -73,6 +73,7 @@ def figures(request: pytest.FixtureRequest) -> Callable[[str], None]:
     return request.config.stash.setdefault(_FIGURES, []).append
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keeps tests that share an environment in one process when tests run in parallel (`--dist loadgroup`)."""
     for item in items:

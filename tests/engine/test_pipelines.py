@@ -16,7 +16,7 @@ from tests.cluster import ROOT, Cluster
 from tests.engine.pipelines import GITHUB, SEMAPHORE, Agent, github, read, semaphore
 from tests.stack import ONE_COLOR, Environment, environment_of_its_own, other
 
-PASSPHRASE = "correct-horse-battery-staple"
+PASSPHRASE = "purple-monkey-dishwasher-lamp"
 REFUSED = 13
 
 
