@@ -36,7 +36,7 @@ unit: $(VENV)/ready ## Run the tests that need neither cluster nor CLI (seconds)
 
 .PHONY: cluster-test
 cluster-test: sandbox ## Run the tests on the real engine and cluster (minutes)
-	@$(IN_SANDBOX) python -m pytest tests/engine tests/traffic -m "not alone" --numprocesses 4 --dist loadgroup
+	@$(IN_SANDBOX) python -m pytest tests/engine tests/traffic -vv -m "not alone" --numprocesses 4 --dist loadgroup
 	@$(IN_SANDBOX) python -m pytest tests/engine tests/traffic -m alone
 
 .PHONY: bench
