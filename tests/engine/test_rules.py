@@ -173,7 +173,7 @@ def test_what_is_refused_passes_with_a_warning_when_it_is_meant(new_environment:
         ("remove-live", Rule.WAY_BACK, {"bluegreen:activeColor": "green", "bluegreen:testColor": None, "blue:imageTag": None}),
     ]
     for exception, rule, change in meant:
-        environment.set(change | {"bluegreen:allow": [exception]})
+        environment.set(change | {"bluegreen:allow": [exception, "less-room"]})
         assert_passes_with_a_warning(environment, exception, rule)
     environment.users.wait_for("green")
     assert [each for each in environment.objects() if "blue-" in each and each.startswith("Deployment")] == []
