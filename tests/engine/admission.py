@@ -1,4 +1,4 @@
-"""What others put into the pods of a namespace, or refuse: admission webhooks, one of which this process serves."""
+"""What others change in the objects of a namespace, or refuse: admission webhooks, most of which this process serves."""
 
 import base64
 import contextlib
@@ -15,6 +15,20 @@ from tests.cluster import eventually
 from tests.stack import Environment
 
 Pod = dict[str, Any]
+
+Change = Callable[[dict[str, Any]], list[dict[str, Any]]]
+"""From an object to the operations of a JSON Patch."""
+
+Rule = Mapping[str, list[str]]
+"""Which writes a webhook is asked about."""
+
+NEW_PODS: Rule = {"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"]}
+DEPLOYMENTS: Rule = {
+    "operations": ["CREATE", "UPDATE"],
+    "apiGroups": ["apps"],
+    "apiVersions": ["v1"],
+    "resources": ["deployments"],
+}
 
 RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 ANY_POD = {
@@ -41,56 +55,41 @@ def another_container(name: str) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
+def changing(environment: Environment, directory: Path, rule: Rule, change: Change) -> Iterator[None]:
+    """While this lasts, each write in the environment's namespace that `rule` covers gets the operations of `change`."""
+    with _server(directory, change) as client, _webhook(environment, "Mutating", client, rule):
+        yield
+
+
+@contextlib.contextmanager
 def injecting(environment: Environment, directory: Path, change: Callable[[Pod], None]) -> Iterator[None]:
     """While this lasts, `change` changes every pod of the environment's namespace before it is created."""
-    authority = Authority(directory, ["127.0.0.1"])
-    authority.issue("webhook", "webhook", "tests")
-    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    tls.load_cert_chain(directory / "webhook.crt", directory / "webhook.key")
     asked = Event()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            asked.set()
-            review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            body = json.dumps(_changed(review, change)).encode()
-            self.send_response_only(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def operations(pod: Pod) -> list[dict[str, Any]]:
+        asked.set()
+        change(pod)
+        return [{"op": "replace", "path": "/spec", "value": pod["spec"]}]
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        running.socket = tls.wrap_socket(running.socket, server_side=True)
-        Thread(target=running.serve_forever, args=(0.05,), daemon=True).start()
-        client = {
-            "url": f"https://127.0.0.1:{running.server_address[1]}/",
-            "caBundle": base64.b64encode((directory / "ca.crt").read_bytes()).decode(),
-        }
-        try:
-            with _webhook(environment, "Mutating", client):
-                eventually(lambda: asked.is_set() or (_create_probe(environment) and asked.is_set()), wanted=True)
-                yield
-        finally:
-            running.shutdown()
+    with changing(environment, directory, NEW_PODS, operations):
+        eventually(lambda: asked.is_set() or (_create_probe(environment) and asked.is_set()), wanted=True)
+        yield
 
 
 @contextlib.contextmanager
 def webhook_away(environment: Environment) -> Iterator[None]:
     """While this lasts, no pod is created in the environment's namespace: a webhook must be asked that does not answer."""
-    with _webhook(environment, "Validating", {"url": "https://127.0.0.1:1/"}):
+    with _webhook(environment, "Validating", {"url": "https://127.0.0.1:1/"}, NEW_PODS):
         eventually(lambda: _create_probe(environment), wanted=False)
         yield
 
 
 @contextlib.contextmanager
-def _webhook(environment: Environment, kind: str, client: Mapping[str, str]) -> Iterator[None]:
+def _webhook(environment: Environment, kind: str, client: Mapping[str, str], rule: Rule) -> Iterator[None]:
     webhook = {
-        "name": "pods.bluegreen.example",
+        "name": "webhook.bluegreen.example",
         "clientConfig": client,
-        "rules": [{"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"]}],
+        "rules": [rule],
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": environment.name}},
         "failurePolicy": "Fail",
         "sideEffects": "None",
@@ -119,10 +118,38 @@ def _create_probe(environment: Environment) -> bool:
     return True
 
 
-def _changed(review: dict[str, Any], change: Callable[[Pod], None]) -> dict[str, Any]:
-    pod = review["request"]["object"]
-    change(pod)
-    operations = [{"op": "replace", "path": "/spec", "value": pod["spec"]}]
-    patch = base64.b64encode(json.dumps(operations).encode()).decode()
+@contextlib.contextmanager
+def _server(directory: Path, change: Change) -> Iterator[dict[str, str]]:
+    """A webhook that applies `change`; yields the `clientConfig` that leads to it."""
+    Authority(directory, ["127.0.0.1"]).issue("webhook", "webhook", "tests")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(directory / "webhook.crt", directory / "webhook.key")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            body = json.dumps(_reviewed(review, change)).encode()
+            self.send_response_only(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        running.socket = tls.wrap_socket(running.socket, server_side=True)
+        Thread(target=running.serve_forever, args=(0.05,), daemon=True).start()
+        try:
+            yield {
+                "url": f"https://127.0.0.1:{running.server_address[1]}/",
+                "caBundle": base64.b64encode((directory / "ca.crt").read_bytes()).decode(),
+            }
+        finally:
+            running.shutdown()
+
+
+def _reviewed(review: dict[str, Any], change: Change) -> dict[str, Any]:
+    patch = base64.b64encode(json.dumps(change(review["request"]["object"])).encode()).decode()
     response = {"uid": review["request"]["uid"], "allowed": True, "patchType": "JSONPatch", "patch": patch}
-    return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}
+    return {"apiVersion": review["apiVersion"], "kind": review["kind"], "response": response}

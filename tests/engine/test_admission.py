@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.admission import admission
 from tests.cluster import Cluster
 from tests.command import Operator
+from tests.engine.admission import DEPLOYMENTS, changing
 from tests.engine.onlookers import pods, same_config_afterwards, served_by
 from tests.stack import BOTH_COLORS, Environment, environment_of_its_own
 
@@ -50,7 +50,7 @@ def test_an_image_that_an_admission_controller_has_pinned_is_the_same_image_and_
         pinned = repository == REPOSITORY and tag in known
         return [{"op": "replace", "path": path, "value": PINNED[form](tag, known[tag])}] if pinned else []
 
-    with admission(admitted, tmp_path, pin), served_by(admitted, "blue"):
+    with changing(admitted, tmp_path, DEPLOYMENTS, pin), served_by(admitted, "blue"):
         admitted.set({"green:env": {"FORM": form}})
         admitted.up()
         running = admitted.get("deployment", "myapp-green")["spec"]["template"]["spec"]["containers"][0]["image"]
@@ -77,7 +77,7 @@ def test_a_container_that_an_admission_controller_puts_first_is_not_the_applicat
         add = {"op": "add", "path": "/spec/template/spec/containers/0", "value": injected}
         return [] if "injected" in names else [add]
 
-    with admission(admitted, tmp_path, inject), served_by(admitted, "blue"):
+    with changing(admitted, tmp_path, DEPLOYMENTS, inject), served_by(admitted, "blue"):
         admitted.set({"green:env": {"FORM": "injected"}})
         admitted.up()
         containers = admitted.get("deployment", "myapp-green")["spec"]["template"]["spec"]["containers"]
