@@ -10,11 +10,10 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from automation import served
 from automation.environment import Environment
 from automation.outcomes import Exit, ReleaseError
 from automation.progress import Progress, console
-from automation.served import Served
+from automation.seen import Seen, begin_requests
 from release import marks
 from release.image import Image
 from release.live import Cluster, Live, LiveColor, LiveError, Object
@@ -66,13 +65,13 @@ class Status:
     drift: list[str]
     next: list[str]
     foreign: str = ""
-    served: Served | None = None
+    served: Seen | None = None
 
 
 def look(environment: Environment) -> Status:
     """Reads the cluster once, and sends a few requests as users do. Raises `ReleaseError` if the cluster cannot be read."""
     settings, cluster = environment.settings(), environment.cluster()
-    answers = served.begin(environment.known_users())
+    answers = begin_requests(environment.known_users())
     try:
         live = cluster.live()
     except LiveError as error:
@@ -118,7 +117,7 @@ def _fixing(settings: Settings, live: Live) -> Iterator[str]:
         yield f"kubectl edit {ref.kind.lower()} {ref.name}{namespace}: the route holds what this program did not write"
 
 
-def _unserved(live: Live, seen: Served | None) -> Iterator[str]:
+def _unserved(live: Live, seen: Seen | None) -> Iterator[str]:
     """What to look at if users do not get the color of the route."""
     if seen and seen.differs(*live.serving):
         yield f"bluegreen status --watch: the route sends users to {live.active}, but {seen}"

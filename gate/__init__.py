@@ -5,7 +5,7 @@ What is refused is decided in `release/`. Nothing in the cluster is changed here
 
 import asyncio
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -103,11 +103,17 @@ class Gate:
         if refused := self._judge.refused(refusals):
             raise pulumi.RunError("\n\n".join(map(str, refused)) + "\n\n" + self._where_users_are())
         if found and ownership.is_renamed(found, self._owner, evidence):
-            pulumi.warn(
-                f"{' and '.join(ownership.names(found))} is now {self._owner}: the state of this stack records the objects of "
-                "the environment, and there is no stack of the old name. An update writes the new name to them and restarts no "
-                "pods."
-            )
+            self._warn_of_rename(ownership.names(found))
+        self._say_what_is_live(claims)
+
+    def _warn_of_rename(self, before: Sequence[str]) -> None:
+        pulumi.warn(
+            f"{' and '.join(before)} is now {self._owner}: the state of this stack records the objects of the environment, and "
+            "there is no stack of the old name. An update writes the new name to them and restarts no pods."
+        )
+
+    def _say_what_is_live(self, claims: Sequence[Claim]) -> None:
+        """Whether users move, and what somebody else has done to the host, to the route, or to the live color."""
         if moves := self._transition.moves:
             pulumi.info(f"Users move from {moves[0]} to {moves[1]}.")
         for text in hosts.warnings(self._edge, claims):

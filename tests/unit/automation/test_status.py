@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automation.progress import Progress
-from automation.served import Served, counted
+from automation.seen import Seen, counted
 from automation.status import Row, Status, ago, cannot_scale, differences, next_commands, show
 from release.live import Live, LiveColor
 from release.probe import Answer
@@ -135,7 +135,7 @@ def test_an_image_of_another_name_is_shown_whole(capsys: pytest.CaptureFixture[s
     assert "b.example/shop@sha256:" + "0" * 64 in lines[3]
 
 
-def served(*answers: Answer) -> Served:
+def served(*answers: Answer) -> Seen:
     return counted("http://shop.example", answers)
 
 
@@ -156,7 +156,7 @@ NOBODY = Answer(error="TimeoutError: no complete answer in 2 s")
     ids=["the color of the route", "both", "the other color", "a color without a name", "an error", "nobody"],
 )
 def test_who_answers_is_said_beside_what_the_route_says(
-    seen: Served, said: str, differs: bool, capsys: pytest.CaptureFixture[str]
+    seen: Seen, said: str, differs: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert seen.differs("blue") is differs
     lines = [" ".join(line) for line in shown(dataclasses.replace(STATUS, served=seen), capsys)]

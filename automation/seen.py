@@ -12,7 +12,7 @@ SECONDS = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Served:
+class Seen:
     """How `requests` were answered at `url`.
 
     `colors` counts the answers by the color that gave them, "" for an answer that names none. `failed` counts the requests that
@@ -35,15 +35,15 @@ class Served:
         return bool(self.failed) or not self.colors.keys() <= {"", *colors}
 
 
-def counted(url: str, answers: Sequence[Answer]) -> Served:
+def counted(url: str, answers: Sequence[Answer]) -> Seen:
     """The answers of some requests at `url`, counted."""
     failures = [answer for answer in answers if not answer.is_served]
     colors = Counter(answer.color for answer in answers if answer.is_served)
     last = str(failures[-1]) if failures else ""
-    return Served(url=url, requests=len(answers), colors=dict(colors), failed=len(failures), last_failure=last)
+    return Seen(url=url, requests=len(answers), colors=dict(colors), failed=len(failures), last_failure=last)
 
 
-def begin(entrance: Entrance | None) -> Callable[[], Served | None]:
+def begin_requests(entrance: Entrance | None) -> Callable[[], Seen | None]:
     """Sends the requests in the background; the function it returns waits for the answers. That is None without an entrance."""
     if entrance is None:
         return lambda: None
