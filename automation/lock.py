@@ -98,7 +98,7 @@ def abandoned(text: str, stack: str) -> str:
         return ""
     return (
         f"The stack is locked by {who(text)}, and that process is gone: it was killed before it could give the lock back.\n"
-        "The lock is not removed by itself, because whoever wrote it may have left something half-done.\n"
+        "The lock is not removed by itself, because its holder may have left something half-done.\n"
         f"  next: pulumi cancel {stack}, then this command again; it brings the environment to what the config says."
     )
 

@@ -141,7 +141,7 @@ class Session:
 
 def _forget(made: config_file.Change, expect: str) -> None:
     """Takes an approval out of the config file, where it was for one update."""
-    # The same approval in the file is what a killed run of this command has left there.
+    # If the file has the same approval already, a killed run of this command wrote it.
     had = made.had[EXPECT]
     config_file.change(made.file, {EXPECT: None if had == expect else had})
 

@@ -221,7 +221,7 @@ class Gate:
         return ready.apply(look)
 
     def _may_use_others(self, color: ColorSettings) -> bool:
-        """Whether pods of the color may use other values than those in the config, as far as what was live before tells."""
+        """Whether pods of the color may use other values than those in the config, as far as what was live before shows."""
         present = self._live.colors.get(color.name)
         if not self._hooks:
             return not pulumi.runtime.is_dry_run()

@@ -62,7 +62,7 @@ class Migration(Wait):
         return present is not None and present.migration == self._name
 
     def _gone(self) -> Run:
-        """A Job that does not exist. A color that an older program deployed has no annotation; its image tells the same."""
+        """A Job that does not exist. A color that an older program deployed has no annotation; its image shows the same."""
         present = self._live.colors.get(self._color.name)
         if present is not None and not present.migration and present.runs(self._color.image):
             return Run(state=State.SUCCEEDED)

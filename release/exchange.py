@@ -82,7 +82,7 @@ class Response:
 
     @property
     def may_be_done(self) -> bool:
-        """Whether a write may have been carried out although this is no success. Who asks to be asked later has not."""
+        """Whether a write may have been carried out although this is no success. With Retry-After it has not been."""
         is_unclear = self.status >= _SERVER_ERROR and self.retry_after is None
         return is_unclear or (self.status == 0 and self.was_sent)
 

@@ -198,9 +198,9 @@ class Cluster:
     def replica_sets(self, deployment: Object) -> list[Object]:
         """The ReplicaSets of the pod template that a Deployment asks for: none of an older template.
 
-        The annotation tells, which the cluster copies from a Deployment to the ReplicaSet that it makes for it. The revision
-        does not: with Recreate it is the old one until the last old pod has gone, and a crash loop that this very update fixes
-        would be taken for its failure.
+        The annotation identifies them: the cluster copies it from a Deployment to the ReplicaSet that it makes for it. The
+        revision does not: with Recreate it is the old one until the last old pod has gone, and a crash loop that this very
+        update fixes would be taken for its failure.
         """
         asked = annotation(deployment, marks.TEMPLATE)
         found = self.find("apps/v1", "ReplicaSet", **_selected(deployment))

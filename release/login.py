@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from release.kubeconfig import Access, KubeconfigError
 
-# How long a token that was read from a file is used, as in client-go: whoever writes the file renews it in time.
+# How long a token that was read from a file is used, as in client-go: its writer renews it in time.
 _FILE_SECONDS = 60
 
 # How long before their end credentials are renewed, so that they do not end on the way to the API server.
