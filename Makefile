@@ -18,7 +18,7 @@ help: ## List the targets
 
 .PHONY: demo
 demo: sandbox ## Walk one release through under load (ROUTING=istio|selector, RATE=requests a second instead of measured)
-	@$(IN_SANDBOX) python -m demo --routing $(ROUTING) $(if $(RATE),--rate $(RATE))
+	@$(IN_SANDBOX) python -m dev.demo --routing $(ROUTING) $(if $(RATE),--rate $(RATE))
 
 .PHONY: test
 test: check unit cluster-test ## Run everything: check, unit and the tests on the sandbox
@@ -32,7 +32,7 @@ check: $(VENV)/ready ## Check format, lint, types and layers
 
 .PHONY: unit
 unit: $(VENV)/ready ## Run the tests that need neither cluster nor CLI (seconds)
-	$(PYTHON) -m pytest tests/unit tests/sandbox
+	$(PYTHON) -m pytest tests/unit
 
 .PHONY: cluster-test
 cluster-test: sandbox ## Run the tests on the real engine and cluster (minutes)
@@ -41,19 +41,19 @@ cluster-test: sandbox ## Run the tests on the real engine and cluster (minutes)
 
 .PHONY: bench
 bench: sandbox ## Measure a release beside Argo Rollouts, Flagger, kubectl and bare Pulumi, and report (an hour)
-	@$(IN_SANDBOX) python -m bench run
+	@$(IN_SANDBOX) python -m dev.bench run
 
 .PHONY: bench-quick
 bench-quick: sandbox ## Measure a switch beside a bare Pulumi program; fails when it costs too much (two minutes)
-	@$(IN_SANDBOX) python -m bench quick
+	@$(IN_SANDBOX) python -m dev.bench quick
 
 .PHONY: sandbox
 sandbox: $(VENV)/ready ## Start the sandbox: a one-node cluster with Istio, and its tools (CONTEXT=name: your cluster)
-	@$(PYTHON) -m sandbox up
+	@$(PYTHON) -m dev.sandbox up
 
 .PHONY: sandbox-down
 sandbox-down: $(VENV)/ready ## Remove the sandbox with everything it made on this machine
-	@$(PYTHON) -m sandbox down
+	@$(PYTHON) -m dev.sandbox down
 
 .PHONY: format
 format: $(VENV)/ready ## Format the code and mend what lint can mend
@@ -73,6 +73,6 @@ $(VENV)/ready: requirements-dev.txt
 	$(BASE_PYTHON) -m venv --clear $(VENV)
 	$(PYTHON) -m pip install --quiet --no-compile --require-hashes -r requirements-dev.txt
 	# Compiled here and not at the first import: where Python may not write that down, every start would compile anew.
-	$(PYTHON) -m compileall -q -j 0 $(VENV)/lib automation components gate release >/dev/null || true
+	$(PYTHON) -m compileall -q -j 0 $(VENV)/lib bluegreen components >/dev/null || true
 	ln -sf ../../bin/bluegreen $(VENV)/bin/bluegreen
 	touch $@

@@ -20,22 +20,22 @@ from pathlib import Path
 import pulumi
 from pulumi.runtime.config import CONFIG, is_config_secret
 
+from bluegreen.environment import LiveEnvironment
+from bluegreen.gate.check import Gate
+from bluegreen.gate.cli_version import require_cli
+from bluegreen.release import stack_file
+from bluegreen.release.about import About
+from bluegreen.release.next_steps import next_steps
+from bluegreen.release.settings import SettingsError, read_settings, warnings
 from components.environment import Environment
 from components.manifest import owner
 from components.provider import placed_in, provider
-from gate import Gate
-from gate.cli_version import require_cli
-from release import config_file
-from release.about import About
-from release.live import Cluster
-from release.settings import SettingsError, read_settings, warnings
-from release.steps import next_steps
 
 require_cli()
 config = CONFIG.get()
 try:
     about = About.given(os.environ)
-    written = config_file.of_program(pulumi.get_stack(), Path.cwd())
+    written = stack_file.of_program(pulumi.get_stack(), Path.cwd())
     settings = read_settings(config, written.secrets.union(filter(is_config_secret, config)), written.misread)
 except (SettingsError, ValueError) as error:
     raise pulumi.RunError(str(error)) from None
@@ -45,7 +45,7 @@ for warning in warnings(settings):
 service = settings.service.name
 gate = Gate(
     settings,
-    Cluster(context=settings.context, namespace=settings.namespace, app=service, routing=settings.routing),
+    LiveEnvironment(context=settings.context, namespace=settings.namespace, app=service, routing=settings.routing),
     owner(),
     about,
 )

@@ -8,8 +8,10 @@ from typing import Any, Protocol
 
 import pulumi
 
-from components.manifest import Manifest
-from components.pods import (
+from bluegreen.release import metadata
+from bluegreen.release.objects import Object
+from bluegreen.release.settings import ColorSettings
+from bluegreen.workload.settings import (
     config_map_name,
     fingerprint,
     job_name,
@@ -19,9 +21,7 @@ from components.pods import (
     pod_template,
     secret_name,
 )
-from release import marks
-from release.live import Object
-from release.settings import ColorSettings
+from components.manifest import Manifest
 
 
 class Gate(Protocol):
@@ -106,7 +106,7 @@ class Color(pulumi.ComponentResource):
     def _values(self, kind: str, name: str, body: Mapping[str, Any], **options: Any) -> Manifest:
         suffix = name.removeprefix(name_of(self._settings))
         hidden = ["data", "stringData"] if kind == "Secret" else None
-        noted = {marks.RESOURCE: name}
+        noted = {metadata.RESOURCE: name}
         return self._manifest(suffix, "v1", kind, name, body, annotations=noted, additional_secret_outputs=hidden, **options)
 
     def _keep(self, used: list[Object]) -> None:
@@ -138,11 +138,11 @@ class Color(pulumi.ComponentResource):
             "strategy": _strategy(settings.strategy),
             "template": pod_template(settings),
         }
-        annotations = {marks.TEMPLATE: fingerprint(settings), marks.IMAGE: settings.image}
+        annotations = {metadata.TEMPLATE: fingerprint(settings), metadata.IMAGE: settings.image}
         if settings.migrate:
-            annotations[marks.MIGRATION] = job_name(settings)
+            annotations[metadata.MIGRATION] = job_name(settings)
         if settings.release:
-            annotations[marks.RELEASE] = settings.release
+            annotations[metadata.RELEASE] = settings.release
         return self._manifest(
             "",
             "apps/v1",

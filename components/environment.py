@@ -4,8 +4,8 @@ import importlib
 
 import pulumi
 
+from bluegreen.release.settings import Settings
 from components.color import Color, Gate
-from release.settings import Settings
 
 
 class Environment(pulumi.ComponentResource):

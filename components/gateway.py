@@ -2,9 +2,9 @@
 
 import pulumi
 
+from bluegreen.release.settings import Settings
+from bluegreen.routing.hosts import SELECTOR
 from components.manifest import Manifest
-from release.routing.hosts import SELECTOR
-from release.settings import Settings
 
 
 class Gateway(pulumi.ComponentResource):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pulumi
 
-from release import marks
+from bluegreen.release import metadata
 
 # What an environment owns, nobody else writes for long: without this a preview fails at a field that somebody has changed
 # with kubectl, and an update fails at one that somebody has changed with anything else.
@@ -48,9 +48,9 @@ class Manifest(pulumi.CustomResource):
     ) -> None:
         group = api_version if "/" in api_version else f"core/{api_version}"
         noted = {
-            "pulumi.com/patchFieldManager": marks.MANAGER,
+            "pulumi.com/patchFieldManager": metadata.MANAGER,
             **_TAKES_FIELDS_BACK,
-            marks.OWNER: owner(),
+            metadata.OWNER: owner(),
             **(annotations or {}),
         }
         if kind in _NOT_AWAITED:
@@ -58,6 +58,6 @@ class Manifest(pulumi.CustomResource):
             # The provider's own choice leaves the object, with its name, until the last pod has gone, and does not wait for
             # that here: a color that comes back meanwhile would meet its own past.
             noted["pulumi.com/deletionPropagationPolicy"] = "background"
-        metadata = {"name": object_name, "labels": dict(labels), "annotations": noted}
-        props = {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}
+        described = {"name": object_name, "labels": dict(labels), "annotations": noted}
+        props = {"apiVersion": api_version, "kind": kind, "metadata": described, **body}
         super().__init__(f"kubernetes:{group}:{kind}", resource_name, props, opts)

@@ -2,8 +2,8 @@
 
 import pulumi
 
+from bluegreen.release.settings import ServiceSettings
 from components.manifest import Manifest
-from release.settings import ServiceSettings
 
 
 class Service(pulumi.ComponentResource):

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from dev.traffic.load import Load
 from tests.cluster import eventually
-from traffic.load import Load
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entrance:
+class Endpoint:
     """One way in. `host` and `cookie` are sent when they are not empty; `color_header` is the answer's that says who served."""
 
     url: str

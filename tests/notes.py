@@ -41,7 +41,7 @@ class Database:
 @functools.cache
 def database() -> Database:
     """The database of the sandbox, started if need be, when the images are loaded too."""
-    command = [sys.executable, "-m", "sandbox", "notes"]
+    command = [sys.executable, "-m", "dev.sandbox", "notes"]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
     assert ran.returncode == 0, ran.stderr
     said = dict(line.split("=", 1) for line in ran.stdout.splitlines())

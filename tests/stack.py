@@ -11,7 +11,7 @@ import yaml
 
 from tests.cli import Result, pulumi
 from tests.cluster import ROOT, Cluster
-from tests.entrance import Entrance
+from tests.entrance import Endpoint
 
 PREFIX = "bluegreen-test-"
 
@@ -151,23 +151,23 @@ class Environment:
         return str(yaml.safe_load(self.config_file.read_text())["config"].get("bluegreen:routing", "istio"))
 
     @property
-    def users(self) -> Entrance:
+    def users(self) -> Endpoint:
         """Where users come in. The selector moves new connections only, and has nobody but the application to say the color."""
         if self.routing == "istio":
-            return Entrance(url=self.cluster.gateway_url, host=self.host, color_header="x-color")
+            return Endpoint(url=self.cluster.gateway_url, host=self.host, color_header="x-color")
         return self._node_port("myapp")
 
     @property
-    def testers(self) -> Entrance:
+    def testers(self) -> Endpoint:
         """Where testers come in, as long as there is a test color."""
         if self.routing == "istio":
             cookie = "theme=dark; test=true; lang=en"
-            return Entrance(url=self.cluster.gateway_url, host=self.host, cookie=cookie, color_header="x-color")
+            return Endpoint(url=self.cluster.gateway_url, host=self.host, cookie=cookie, color_header="x-color")
         return self._node_port("myapp-test")
 
-    def _node_port(self, service: str) -> Entrance:
+    def _node_port(self, service: str) -> Endpoint:
         port = self.get("service", service)["spec"]["ports"][0]["nodePort"]
-        return Entrance(url=f"http://{self.cluster.node_address}:{port}", color_header="x-served-by", keep_alive=False)
+        return Endpoint(url=f"http://{self.cluster.node_address}:{port}", color_header="x-served-by", keep_alive=False)
 
     def evidence(self) -> str:
         """What a person wants to see when a test has failed: the last command, the pods, the latest events."""

@@ -9,11 +9,11 @@ from typing import Any
 
 import pulumi
 
+from bluegreen.release.settings import COLORS, Settings
+from bluegreen.routing.istio import rule
 from components.gateway import Gateway
 from components.manifest import Manifest
 from components.service import Service
-from release.routing.istio import rule
-from release.settings import COLORS, Settings
 
 _API = "networking.istio.io/v1"
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pulumi
 
+from bluegreen.release.settings import Settings
+from bluegreen.routing.selector import selector
 from components.manifest import Manifest
-from release.routing.selector import selector
-from release.settings import Settings
 
 
 class Routing(pulumi.ComponentResource):

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from sandbox.authority import Authority
+from dev.sandbox.authority import Authority
 from tests.cluster import eventually
 from tests.stack import Environment
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import yaml
 
-from release.rules import Refusal
+from bluegreen.release.refusals import Refusal
+from dev.traffic.report import totals
 from tests.cli import Result, pulumi
 from tests.stack import Environment
-from traffic.report import totals
 
 # Few enough for a slow host, on which several tests have users at the same time.
 USERS_A_SECOND = 100

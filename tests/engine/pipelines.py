@@ -101,7 +101,7 @@ class Agent:
         }
 
     def _check_out(self) -> None:
-        for name in ("automation", "bin", "components", "gate", "release", PIPELINES):
+        for name in ("bin", "bluegreen", "components", PIPELINES):
             shutil.copytree(ROOT / name, self.checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("__main__.py", "Pulumi.yaml", "requirements.txt"):
             shutil.copy(ROOT / name, self.checkout / name)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from release.rules import Rule
+from bluegreen.release.refusals import Rule
 from tests.cluster import Cluster
 from tests.command import LONGEST_SECONDS, Operator
 from tests.engine.onlookers import served_by, undisturbed

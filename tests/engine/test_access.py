@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from release.live import Cluster as LiveCluster
-from release.live import LiveError
+from bluegreen.environment import LiveEnvironment as LiveCluster
+from bluegreen.kube.cluster import LiveError
 from tests.cluster import Cluster
 from tests.command import Operator
 from tests.engine.onlookers import served_by

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from dev.traffic.report import totals
 from tests.cluster import Cluster, eventually
 from tests.command import LONGEST_SECONDS, Operator
 from tests.conftest import Environments
 from tests.stack import BOTH_COLORS, ONE_COLOR, environment_of_its_own, other
-from traffic.report import totals
 
 
 @pytest.fixture

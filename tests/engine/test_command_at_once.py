@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from dev.traffic.report import totals
 from tests.command import LONGEST_SECONDS, Operator
 from tests.conftest import Environments
 from tests.stack import BOTH_COLORS, other
-from traffic.report import totals
 
 KILLS = 8
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from release.config_file import of_stack
+from bluegreen.release.stack_file import of_stack
 from tests.cluster import Cluster
 from tests.command import Operator
 from tests.engine.onlookers import undisturbed

@@ -63,6 +63,6 @@ def test_rollback_now_moves_users_before_it_imports_what_is_slow(both: Environme
     first_write = next(number for number, request in enumerate(asked) if request.is_write)
     assert asked[first_write].is_ours
     assert first_write < MOST_REQUESTS_UNTIL_USERS_ARE_BACK, "\n".join(map(str, asked))
-    assert "automation" in before[0]
+    assert "bluegreen.cli" in before[0]
     assert before[0] & SLOW_TO_IMPORT == set()
     both.users.wait_for("blue")

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from release.live import live_color
-from release.rules import Rule
+from bluegreen.release.live import live_color
+from bluegreen.release.refusals import Rule
 from tests.cluster import Cluster, eventually
 from tests.engine.onlookers import (
     break_a_pod,

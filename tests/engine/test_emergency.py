@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from release.rules import Rule
+from bluegreen.release.refusals import Rule
 from tests.cluster import Cluster
 from tests.command import LONGEST_SECONDS, Operator, Ran
 from tests.engine.onlookers import AnotherStack, break_a_pod, by, by_way_of, served_by, undisturbed

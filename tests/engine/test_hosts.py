@@ -1,6 +1,6 @@
 """Two environments for one host at one gateway: the younger one is refused, because it would never be reached."""
 
-from release.rules import Rule
+from bluegreen.release.refusals import Rule
 from tests.conftest import Environments
 from tests.engine.onlookers import by, refused, served_by
 from tests.stack import ONE_COLOR

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from dev.traffic.report import totals
 from tests.cluster import Cluster, eventually
 from tests.conftest import Environments
 from tests.engine.admission import another_container, injecting
 from tests.notes import database, notes
 from tests.stack import Environment
-from traffic.report import totals
 
 # Nothing listens there, so a migration with it fails, and says why.
 NOWHERE = {"DB_PORT": "1"}

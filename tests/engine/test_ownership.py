@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from release.rules import Rule
+from bluegreen.release.refusals import Rule
 from tests.cli import pulumi
 from tests.cluster import Cluster
 from tests.command import Operator

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.cluster import Cluster, eventually
-from tests.entrance import Entrance
+from tests.entrance import Endpoint
 from tests.stack import BOTH_COLORS, Environment, environment_of_its_own
 
 SECRET = "correct-horse-battery-staple"
@@ -22,7 +22,7 @@ def live(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield environment
 
 
-def told(entrance: Entrance) -> dict[str, Any]:
+def told(entrance: Endpoint) -> dict[str, Any]:
     """What the pod that answers says of itself and its variables."""
     said: dict[str, Any] = json.loads(entrance.ask("/info").body)
     return said

@@ -11,7 +11,7 @@ import pytest
 from tests.cluster import ROOT, Cluster, eventually
 from tests.conftest import Environments
 from tests.engine.onlookers import by_way_of
-from tests.entrance import Entrance
+from tests.entrance import Endpoint
 from tests.stack import BOTH_COLORS, ONE_COLOR, Environment, environment_of_its_own, other
 
 COLORS, ROUTINGS = ["blue", "green"], ["istio", "selector"]
@@ -126,7 +126,7 @@ def test_a_color_comes_and_goes_without_touching_the_live_one(new_environment: E
     assert pods(live, environment.objects()) == pods(live, alone)
 
 
-def version(entrance: Entrance) -> str:
+def version(entrance: Endpoint) -> str:
     """The version that answers."""
     return str(json.loads(entrance.ask().body)["version"])
 

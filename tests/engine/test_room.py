@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from release.rules import Rule
+from bluegreen.release.refusals import Rule
 from tests.cluster import Cluster, eventually
 from tests.command import Operator
 from tests.engine.onlookers import by, refused, same_config_afterwards, served_by, undisturbed

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from release.rules import Rule
+from bluegreen.release.refusals import Rule
 from tests.cluster import Cluster, eventually
 from tests.conftest import Environments
 from tests.engine.onlookers import (

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sandbox import go, toolchain
+from dev.sandbox import go, toolchain
 
 APP = Path(__file__).parents[2] / toolchain.APP.source
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from dev.traffic.capacity import bearable_rate
 from tests.stack import Environment
-from traffic.capacity import bearable_rate
 
 MOST_USERS_A_SECOND = 1200
 

@@ -7,10 +7,10 @@ from threading import Thread
 
 import pytest
 
+from dev.traffic import vegeta
+from dev.traffic.load import Load
+from dev.traffic.report import cut_over, totals
 from tests.cluster import eventually
-from traffic import vegeta
-from traffic.load import Load
-from traffic.report import cut_over, totals
 
 
 class Server(ThreadingHTTPServer):

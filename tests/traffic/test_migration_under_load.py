@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 
 from tests.cluster import eventually
 from tests.conftest import Environments
-from tests.entrance import Entrance
+from tests.entrance import Endpoint
 from tests.notes import database, notes
 
 # Together they write up to 300 times a second, and end by themselves when nobody stops them.
@@ -25,7 +25,7 @@ CHANGES_EVERY = 4
 class Writers:
     """Users who write notes, each on a connection of its own, and remember what they were told is written."""
 
-    def __init__(self, entrance: Entrance) -> None:
+    def __init__(self, entrance: Endpoint) -> None:
         self.acknowledged: dict[str, str] = {}
         self.failures: list[str] = []
         self.served: Counter[tuple[str, str]] = Counter()
@@ -77,7 +77,7 @@ class Writers:
         self.acknowledged[key] = text
 
 
-def written(entrance: Entrance) -> list[tuple[str, str]]:
+def written(entrance: Endpoint) -> list[tuple[str, str]]:
     """Every note that the version behind `entrance` knows."""
     answer = entrance.ask("/notes")
     assert answer.status == 200, answer.body

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from dev.traffic.answers import Answers
+from dev.traffic.report import cut_over, totals
 from tests.cluster import Cluster, eventually
 from tests.conftest import Environments
 from tests.stack import BOTH_COLORS, ONE_COLOR, Environment, environment_of_its_own, other
 from tests.traffic.visitors import Visitors
-from traffic.answers import Answers
-from traffic.report import cut_over, totals
 
 pytestmark = pytest.mark.alone
 

@@ -7,7 +7,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from tests.cluster import eventually
-from tests.entrance import Entrance
+from tests.entrance import Endpoint
 
 COUNT, PAUSE_SECONDS = 4, 0.02
 # A visitor ends by itself if nobody stops it.
@@ -20,7 +20,7 @@ class Visitors:
     `colors` has a list for each of them, with the colors in the order in which they served, a color once for each of its turns.
     """
 
-    def __init__(self, entrance: Entrance) -> None:
+    def __init__(self, entrance: Endpoint) -> None:
         self.colors: list[list[str]] = [[] for _ in range(COUNT)]
         self.failures: list[str] = []
         self._entrance = entrance

@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
-from release.client import Client, Clock
-from release.kubeconfig import Access
+from bluegreen.kube.client import Client, Clock
+from bluegreen.kube.kubeconfig import Access
 
 Answer = tuple[int, Any] | tuple[int, Any, Mapping[str, str]]
 """Status, body (text as it is, everything else as JSON), and headers."""

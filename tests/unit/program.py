@@ -16,7 +16,7 @@ from pulumi.runtime import mocks, rpc, set_all_config
 from pulumi.runtime.settings import ROOT as ROOT_RESOURCE
 from pulumi.runtime.stack import run_in_stack
 
-from release.live import Live
+from bluegreen.release.live import Live
 
 ROOT = Path(__file__).parents[2]
 
@@ -176,7 +176,11 @@ def run(
     hooks = mock.patch("pulumi.resource_hooks.register_resource_hook", recorder.register_hook)
     ours = signal.getsignal(signal.SIGINT)
     try:
-        with mock.patch("release.live.Cluster", served), mock.patch("pulumi.require_pulumi_version", required), hooks:
+        with (
+            mock.patch("bluegreen.environment.LiveEnvironment", served),
+            mock.patch("pulumi.require_pulumi_version", required),
+            hooks,
+        ):
             loop.run_until_complete(run_in_stack(program))
     finally:
         loop.close()

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from release import probe
-from release.probe import Entrance, wait_for
-from sandbox.authority import Authority
+from bluegreen import probe
+from bluegreen.probe import get, wait_for
+from bluegreen.release.endpoint import Endpoint
+from dev.sandbox.authority import Authority
 from tests.unit.api_server import api_server
-from tests.unit.automation.served import Asked, Reply, server
+from tests.unit.cli.served import Asked, Reply, server
 
 
 def by(color: str, status: int = 200) -> Reply:
@@ -18,14 +19,14 @@ def by(color: str, status: int = 200) -> Reply:
 
 def test_a_color_has_arrived_when_it_serves_twenty_requests_in_a_row() -> None:
     with server(lambda asked: by("green" if asked.before > 5 else "blue")) as url:
-        waited = wait_for(Entrance(url=url), "green")
+        waited = wait_for(Endpoint(url=url), "green")
     assert waited.is_served
     assert waited.requests == 26
 
 
 def test_one_answer_of_another_color_in_between_begins_the_row_anew() -> None:
     with server(lambda asked: by("blue" if asked.before == 10 else "green")) as url:
-        assert wait_for(Entrance(url=url), "green").requests == 31
+        assert wait_for(Endpoint(url=url), "green").requests == 31
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,7 @@ def test_one_answer_of_another_color_in_between_begins_the_row_anew() -> None:
 )
 def test_waiting_ends_with_what_was_seen_instead(reply: Reply) -> None:
     with server(lambda _: reply) as url:
-        waited = wait_for(Entrance(url=url), "green", seconds=0.2)
+        waited = wait_for(Endpoint(url=url), "green", seconds=0.2)
     assert not waited.is_served
     assert waited.last_other is not None
     assert waited.last_other.status == reply.status
@@ -41,11 +42,11 @@ def test_waiting_ends_with_what_was_seen_instead(reply: Reply) -> None:
 
 def test_without_a_header_that_names_the_color_any_good_answer_counts() -> None:
     with server(lambda _: Reply()) as url:
-        assert wait_for(Entrance(url=url, color_header=""), "green").is_served
+        assert wait_for(Endpoint(url=url, color_header=""), "green").is_served
 
 
 def test_nobody_there_is_an_answer_too() -> None:
-    answer = Entrance(url="http://127.0.0.1:9").ask()
+    answer = get(Endpoint(url="http://127.0.0.1:9"))
     assert not answer.is_served
     assert "refused" in answer.error
 
@@ -58,7 +59,7 @@ def test_host_and_cookie_are_sent_and_a_path_in_the_address_stays() -> None:
         return Reply()
 
     with server(answer) as url:
-        Entrance(url=f"{url}/shop/", host="shop.example", cookie="test=true").ask("/ping")
+        get(Endpoint(url=f"{url}/shop/", host="shop.example", cookie="test=true"), "/ping")
     assert (asked[0].path, asked[0].host, asked[0].cookie) == ("/shop/ping", "shop.example", "test=true")
 
 
@@ -73,8 +74,8 @@ def test_a_tls_gateway_is_asked_by_the_name_of_the_host_also_at_an_address(
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.crt"))
     probe._tls.cache_clear()
     with api_server(tls=theirs) as (url, _):
-        answer = Entrance(url=url, host="shop.example").ask()
-        refused = Entrance(url=url, host="other.example").ask()
+        answer = get(Endpoint(url=url, host="shop.example"))
+        refused = get(Endpoint(url=url, host="other.example"))
     probe._tls.cache_clear()
     assert (answer.status, answer.error) == (200, "")
     assert "CERTIFICATE_VERIFY_FAILED" in refused.error

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from release import probe
-from release.probe import Answer, Entrance, sample
+from bluegreen import probe
+from bluegreen.probe import Answer, get, sample
+from bluegreen.release.endpoint import Endpoint
 
 # A test that hangs must end.
 HANG_SECONDS = 60
@@ -82,7 +83,7 @@ def response(status: str, headers: list[str], body: bytes) -> bytes:
 def test_any_bytes_are_an_answer_or_an_error_and_never_an_exception(payloads: tuple[str, list[bytes]], sent: bytes) -> None:
     url, answers = payloads
     answers.append(sent)
-    answer = Entrance(url=url).ask(seconds=HANG_SECONDS)
+    answer = get(Endpoint(url=url), seconds=HANG_SECONDS)
     assert isinstance(answer, Answer)
     assert answer.error or 100 <= answer.status <= 999
 
@@ -92,7 +93,7 @@ def test_any_bytes_are_an_answer_or_an_error_and_never_an_exception(payloads: tu
 def test_a_body_that_ends_too_early_is_an_error(payloads: tuple[str, list[bytes]], missing: int) -> None:
     url, answers = payloads
     answers.append(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\nshort" % (len(b"short") + missing))
-    answer = Entrance(url=url, color_header="").ask()
+    answer = get(Endpoint(url=url, color_header=""))
     assert answer.is_served is (missing == 0), str(answer)
 
 
@@ -110,7 +111,7 @@ def test_an_answer_without_an_end_is_an_error_of_bounded_size(head: bytes, monke
             connection.sendall(b"x" * 0x10000)
 
     with raw_server(serve) as url:
-        answer = Entrance(url=url).ask(seconds=HANG_SECONDS)
+        answer = get(Endpoint(url=url), seconds=HANG_SECONDS)
     assert answer.error
     assert len(answer.body) <= probe.MOST_BYTES
 
@@ -127,7 +128,7 @@ def test_an_answer_that_trickles_is_an_error_when_its_time_is_over(sent: bytes) 
             connection.sendall(b"x")
 
     with raw_server(serve) as url:
-        answer = Entrance(url=url).ask(seconds=0.3)
+        answer = get(Endpoint(url=url), seconds=0.3)
         over.set()
     assert "TimeoutError" in answer.error
     assert answer.seconds < HANG_SECONDS
@@ -135,17 +136,17 @@ def test_an_answer_that_trickles_is_an_error_when_its_time_is_over(sent: bytes) 
 
 def test_a_server_that_closes_without_a_word_is_an_error() -> None:
     with raw_server(lambda _: None) as url:
-        assert Entrance(url=url).ask(seconds=HANG_SECONDS).error
+        assert get(Endpoint(url=url), seconds=HANG_SECONDS).error
 
 
 def test_a_server_that_accepts_and_never_answers_is_an_error_when_the_time_is_over() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        assert "TimeoutError" in Entrance(url=f"http://127.0.0.1:{silent.getsockname()[1]}").ask(seconds=0.1).error
+        assert "TimeoutError" in get(Endpoint(url=f"http://127.0.0.1:{silent.getsockname()[1]}"), seconds=0.1).error
 
 
 @given(
     st.builds(
-        Entrance,
+        Endpoint,
         url=st.one_of(
             st.text(max_size=20).map("http://127.0.0.1:1/{}".format), st.text(max_size=20), st.just("http://[::1:99")
         ),
@@ -156,8 +157,8 @@ def test_a_server_that_accepts_and_never_answers_is_an_error_when_the_time_is_ov
     st.text(max_size=10),
 )
 @settings(deadline=None, derandomize=True)
-def test_what_cannot_be_sent_is_an_error_and_never_an_exception(entrance: Entrance, path: str) -> None:
-    assert entrance.ask(path, seconds=1).error
+def test_what_cannot_be_sent_is_an_error_and_never_an_exception(endpoint: Endpoint, path: str) -> None:
+    assert get(endpoint, path, seconds=1).error
 
 
 def test_one_request_that_hangs_does_not_stop_the_others() -> None:
@@ -173,12 +174,12 @@ def test_one_request_that_hangs_does_not_stop_the_others() -> None:
             others.set()
 
     with raw_server(serve) as url:
-        answers = sample(Entrance(url=url), 8, HANG_SECONDS)
+        answers = sample(Endpoint(url=url), 8, HANG_SECONDS)
     assert [answer.color for answer in answers] == ["green"] * 8
 
 
 def test_a_sample_ends_in_time_and_counts_what_is_missing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        answers = sample(Entrance(url=f"http://127.0.0.1:{silent.getsockname()[1]}"), 5, 0.1)
+        answers = sample(Endpoint(url=f"http://127.0.0.1:{silent.getsockname()[1]}"), 5, 0.1)
     assert len(answers) == 5
     assert all(answer.error for answer in answers)

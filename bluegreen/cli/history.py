@@ -1,0 +1,117 @@
+"""`history`: the switches of a stack, found by comparing the config of one good update with that of the next."""
+
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from bluegreen.cli.config_changes import ACTIVE
+from bluegreen.cli.progress import Progress, console
+from bluegreen.release.settings import other
+
+_OURS = re.compile(r"bluegreen (?P<verb>.*), by (?P<who>.*)")
+
+
+class Update(Protocol):
+    """What the Automation API tells of one update."""
+
+    kind: str
+    result: str
+    message: str
+    version: int | None
+    start_time: datetime
+    end_time: datetime | None
+    environment: Any
+
+    @property
+    def config(self) -> Any:
+        """Full key -> its value, an object with `value`."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Switch:
+    """One update that moved users. `who` is the author of the commit when the update was not made by this command."""
+
+    version: int
+    at: str
+    seconds: float
+    origin: str
+    target: str
+    image: str
+    who: str
+    how: str
+
+    @property
+    def is_rollback(self) -> bool:
+        return self.how.startswith("rollback")
+
+
+def switches(updates: Sequence[Update]) -> list[Switch]:
+    """The switches among `updates`, which are the newest first; so are the switches."""
+    good = [each for each in reversed(updates) if each.kind == "update" and each.result == "succeeded"]
+    found = [
+        _switch(before, after)
+        for before, after in itertools.pairwise(good)
+        if _value(before, ACTIVE) and _value(after, ACTIVE) and _value(before, ACTIVE) != _value(after, ACTIVE)
+    ]
+    return found[::-1]
+
+
+def _switch(before: Update, after: Update) -> Switch:
+    target = _value(after, ACTIVE)
+    ours = _OURS.fullmatch(after.message or "")
+    author = str(after.environment.get("git.author", ""))
+    ended = after.end_time or after.start_time
+    return Switch(
+        version=after.version or 0,
+        at=after.start_time.isoformat() + "Z",
+        seconds=(ended - after.start_time).total_seconds(),
+        origin=_value(before, ACTIVE),
+        target=target,
+        image=_value(after, f"{target}:imageTag"),
+        who=ours["who"] if ours else author or "unknown",
+        how=ours["verb"] if ours else f"pulumi up: {after.message}".rstrip(": "),
+    )
+
+
+def _value(update: Update, key: str) -> str:
+    found = update.config.get(key)
+    return str(found.value) if found else ""
+
+
+def is_back_already(updates: Sequence[Update], active: str) -> bool:
+    """Whether the newest switch was a roll-back to the color that is active: once more would be forward again."""
+    newest = next(iter(switches(updates)), None)
+    return bool(newest and newest.is_rollback and newest.target == active and newest.origin == other(active))
+
+
+def served(updates: Sequence[Update], color: str) -> str:
+    """The tag that `color` had when users were on it last, or empty when they never were."""
+    good = (each for each in updates if each.kind == "update" and each.result == "succeeded")
+    return next((_value(each, f"{color}:imageTag") for each in good if _value(each, ACTIVE) == color), "")
+
+
+def show(found: Sequence[Switch], progress: Progress) -> None:
+    """As a table, or as lines of JSON."""
+    if progress.is_json:
+        for each in found:
+            fields = asdict(each)
+            progress.object({"event": "switch", "from": fields.pop("origin"), "to": fields.pop("target"), **fields})
+        return
+    if not found:
+        progress.print("Users have never been moved. bluegreen status tells where they are.")
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("WHEN (UTC)", "FROM", "TO", "IMAGE", "TOOK", "WHO", "HOW"):
+        table.add_column(column, overflow="fold")
+    for each in found:
+        when = each.at.replace("T", " ").removesuffix("Z")
+        colors = (Text(color, style=color) for color in (each.origin, each.target))
+        table.add_row(when, *colors, each.image[:19], f"{each.seconds:.0f} s", each.who, each.how)
+    console().print(table)

@@ -1,0 +1,162 @@
+"""The options that the verbs share, and how a verb ends: one place for errors, exit statuses and their JSON."""
+
+import functools
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bluegreen.cli.outcomes import Exit, ReleaseError
+from bluegreen.cli.progress import Progress
+from bluegreen.cli.selection import Environment, find, stack_files
+from bluegreen.release.settings import COLORS
+
+if TYPE_CHECKING:
+    from bluegreen.cli.emergency import Moved
+
+Verb = Callable[..., None]
+
+
+class Duration(click.ParamType[float]):
+    """Seconds, written as 90, 90s, 2m or 1h."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The seconds that `value` stands for."""
+        if isinstance(value, int | float):
+            return float(value)
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h|)", str(value))
+        if not found:
+            self.fail(f"{value} is no duration such as 90s, 2m or 1h", param, ctx)
+        return float(found[1]) * {"s": 1, "": 1, "m": 60, "h": 3600}[found[2]]
+
+
+COLOR = click.argument("color", type=click.Choice(COLORS))
+
+
+def _stacks(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
+    """What a shell completes: the stacks that have a config file here. The backend knows more, and takes a second to ask."""
+    names = (file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in stack_files().glob("Pulumi.*.yaml"))
+    return sorted(name for name in names if name.startswith(begun))
+
+
+_WHERE = (
+    click.option(
+        "--stack", "-s", metavar="NAME", shell_complete=_stacks, help="The stack; without it PULUMI_STACK or the selected one."
+    ),
+    click.option(
+        "--config-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Its config file; without it Pulumi.<stack>.yaml.",
+    ),
+    click.option("--json", "is_json", is_flag=True, help="JSON lines on stdout; docs/command.md has the schema."),
+)
+_REACHED = (
+    click.option("--url", envvar="BLUEGREEN_URL", default="", help="Where users come in; without it bluegreen:url."),
+    click.option("--test-url", default="", help="Where testers come in (routing: selector)."),
+    click.option("--color-header", default="", help="The answer's header that names the color, when it is not x-color."),
+)
+_PATIENCE = (
+    click.option(
+        "--wait", type=Duration(), default="10m", show_default=True, help="How long to wait while the stack is locked."
+    ),
+    click.option(
+        "--timeout",
+        type=Duration(),
+        default="1h",
+        show_default=True,
+        help="How long an update may take before it is told to stop.",
+    ),
+    click.option(
+        "--from-state",
+        is_flag=True,
+        help="Start from the config of the last good update instead of the config file, and write none.",
+    ),
+)
+
+
+def reading(verb: Verb) -> Verb:
+    """For verbs that only look: they get an `environment` and a `progress`."""
+    return _with(verb, [*_WHERE, *_REACHED], _looks)
+
+
+def changing(verb: Verb) -> Verb:
+    """For verbs that change an environment: they get a `session`."""
+    return _with(verb, [*_WHERE, *_REACHED, *_PATIENCE], _changes)
+
+
+def moving_first(verb: Verb) -> Verb:
+    """As `changing`, for `rollback`: with `now` users are moved before Pulumi is imported, which takes longer than that.
+
+    What was done comes to the verb as `moved`, None if it has to do it itself.
+    """
+
+    def first(environment: Environment, progress: Progress, arguments: dict[str, Any]) -> None:
+        waits = arguments["match_room"] or arguments["from_state"]
+        arguments["moved"] = _moved(environment, progress, arguments["color"]) if arguments["now"] and not waits else None
+
+    return _with(verb, [*_WHERE, *_REACHED, *_PATIENCE], functools.partial(_changes, first=first))
+
+
+def _moved(environment: Environment, progress: Progress, color: str | None) -> "Moved":
+    from bluegreen.cli import emergency
+
+    moved = emergency.move(environment, color)
+    emergency.report(progress, moved)
+    return moved
+
+
+def _with(verb: Verb, options: list[Any], given: Callable[..., Any]) -> Verb:
+    @functools.wraps(verb)
+    def run(is_json: bool, **arguments: Any) -> None:
+        progress = Progress(is_json=is_json)
+        try:
+            given(verb, progress, arguments)
+        except ReleaseError as error:
+            fail(progress, error)
+        except KeyboardInterrupt:
+            fail(progress, ReleaseError(Exit.CANCELLED, "Canceled. bluegreen status tells what is live; nothing was put back."))
+        if is_json:
+            progress.object({"event": "result", "status": 0})
+
+    for option in reversed(options):
+        run = option(run)
+    return run
+
+
+def fail(progress: Progress, error: ReleaseError) -> None:
+    """Ends the command with the status of `error`, having said why."""
+    progress.clear()
+    if progress.is_json:
+        progress.object(
+            {"event": "result", "status": int(error.status), "reason": error.status.name.lower(), "message": str(error)}
+        )
+    else:
+        click.echo(f"error: {error}", err=True)
+    raise SystemExit(int(error.status))
+
+
+def _looks(verb: Verb, progress: Progress, arguments: dict[str, Any]) -> None:
+    reached = {name: arguments.pop(name) for name in ("url", "test_url", "color_header")}
+    environment = find(arguments.pop("stack"), arguments.pop("config_file"), **reached)
+    verb(environment=environment, progress=progress, **arguments)
+
+
+def _changes(
+    verb: Verb,
+    progress: Progress,
+    arguments: dict[str, Any],
+    first: Callable[[Environment, Progress, dict[str, Any]], None] = lambda *_: None,
+) -> None:
+    reached = {name: arguments.pop(name) for name in ("url", "test_url", "color_header")}
+    environment = find(arguments.pop("stack"), arguments.pop("config_file"), **reached)
+    first(environment, progress, arguments)
+    from bluegreen.cli.session import opened  # imports Pulumi
+
+    patience = {"wait_seconds": arguments.pop("wait"), "timeout_seconds": arguments.pop("timeout")}
+    truth = {name: arguments.pop(name, False) for name in ("from_state", "release_from_state")}
+    with opened(environment, progress, **truth, **patience) as session:
+        verb(session=session, **arguments)

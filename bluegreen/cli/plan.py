@@ -1,0 +1,172 @@
+"""`plan`: what an update would do, told for people first: who is moved, what testers see, which pods change.
+
+The summary for a pull request is deterministic, and begins with a marker that is hidden and names project and stack, so that
+one comment can be found and updated in place. When it is too long the diff is cut, never the summary.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from bluegreen.cli.progress import SYMBOLS, Progress
+from bluegreen.cli.updates import Record, Step
+from bluegreen.release.image import Image
+from bluegreen.release.live import Live
+from bluegreen.release.settings import COLORS, Settings
+
+# A comment on GitHub has room for 65,536 characters.
+LONGEST = 60_000
+MOST_ROWS = 40
+
+# What differs from one run to the next.
+_PASSING = re.compile(r"^(Previewing update|@ |Duration|View (in Browser|Live)|Loading policy|\s*$)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What an update would do. `traffic` and `testers` read "blue 1.0 -> green 2.0", or "blue 1.0" when nothing moves.
+
+    `room` reads "6 pods -> 2 pods" when users move: the ready pods that serve them now, and those that will; else it is empty.
+    """
+
+    project: str
+    stack: str
+    host: str
+    verdict: str
+    traffic: str
+    room: str
+    testers: str
+    pods: list[str]
+    steps: list[Step]
+    refusals: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    diff: str = ""
+
+
+def make(record: Record, settings: Settings, live: Live | None, *, project: str, stack: str) -> Plan:
+    """The plan that a preview amounts to. `live` is None when the cluster could not be read."""
+    before = {name: Image.parse(color.called).short for name, color in live.colors.items()} if live else {}
+    after = {name: Image.parse(color.image).short for name, color in settings.service.colors.items()}
+    was = (live.active, live.test) if live else (settings.active_color, settings.test_color)
+    steps = sorted((step for step in record.began if step.is_object), key=lambda step: (step.kind, step.name, step.operation))
+    pods = list(_pods(settings, steps, before, after))
+    return Plan(
+        project=project,
+        stack=stack,
+        host=settings.url or settings.host,
+        verdict=_verdict(record, steps, live, settings.active_color),
+        traffic=_moves(was[0], settings.active_color, before, after),
+        room=_room(live, settings.active_color) if live else "",
+        testers=_moves(was[1], settings.test_color, before, after),
+        pods=pods,
+        steps=steps,
+        refusals=record.errors,
+        warnings=record.warnings,
+        diff="\n".join(line.rstrip() for line in record.text.splitlines() if not _PASSING.match(line)),
+    )
+
+
+def _moves(was: str, becomes: str, before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    old = f"{was} {before.get(was, '')}".strip() or "nobody"
+    new = f"{becomes} {after.get(becomes, '')}".strip() or "nobody"
+    return new if old == new or (was == becomes and was not in before) else f"{old} -> {new}"
+
+
+def _room(live: Live, becomes: str) -> str:
+    leaves, target = live.colors.get(live.active), live.colors.get(becomes)
+    if leaves is None or target is None or live.active == becomes:
+        return ""
+    return f"{_pods_of(leaves.ready)} -> {_pods_of(target.room)}"
+
+
+def _pods_of(count: int) -> str:
+    return f"{count} pod" if count == 1 else f"{count} pods"
+
+
+def _verdict(record: Record, steps: Sequence[Step], live: Live | None, becomes: str) -> str:
+    if record.is_refused:
+        return "refused"
+    if record.errors:
+        return "error"
+    if not steps:
+        return "nothing changes"
+    if any("replace" in step.operation for step in steps):
+        return "resources are replaced"
+    if live and not live.active:
+        return "the first installation" if not live.colors and live.route_owner is None else f"users get {becomes}"
+    if live and live.active != becomes:
+        return f"users move to {becomes}"
+    return "users stay where they are"
+
+
+def _pods(settings: Settings, steps: Sequence[Step], before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
+    app = settings.service.name
+    for step in steps:
+        for color in COLORS:
+            if (step.kind, step.name) == ("Deployment", f"{app}-{color}"):
+                yield f"{color}: {before.get(color, 'none')} -> {after.get(color, 'none')}"
+
+
+def markdown(plan: Plan) -> str:
+    """The summary for a pull request, at most `LONGEST` characters."""
+    head = "\n".join(_summary(plan))
+    if not plan.diff or plan.refusals or not plan.steps:
+        return head + "\n"
+    opening, closing = "\n\n<details><summary>Diff</summary>\n\n````diff\n", "\n````\n\n</details>\n"
+    room = LONGEST - len(head) - len(opening) - len(closing)
+    return head + opening + _cut(plan.diff, room) + closing
+
+
+def _cut(text: str, room: int) -> str:
+    if len(text) <= room:
+        return text
+    notice = "\n... cut here; the whole diff: pulumi preview --diff"
+    return text[: max(0, room - len(notice))].rpartition("\n")[0] + notice
+
+
+def _summary(plan: Plan) -> Iterator[str]:
+    yield f"<!-- bluegreen plan: {plan.project}/{plan.stack} -->"
+    yield f"### {plan.stack}: {plan.verdict}"
+    yield ""
+    yield f"`{plan.host}`: {_traffic(plan)}"
+    yield ""
+    for refusal in plan.refusals:
+        first, _, rest = refusal.partition("\n")
+        yield f"**{first}**"
+        yield from ["", "````", *rest.strip("\n").splitlines(), "````"] if rest.strip() else []
+        yield ""
+    yield f"- Testers: {plan.testers}"
+    yield f"- Pods: {'; '.join(plan.pods) or 'none change'}"
+    yield from (f"- Warning: {warning.splitlines()[0]}" for warning in plan.warnings)
+    if plan.steps:
+        yield from ["", "| | kind | name | what differs |", "|---|---|---|---|"]
+        yield from map(_row, plan.steps[:MOST_ROWS])
+    if len(plan.steps) > MOST_ROWS:
+        yield f"\nand {len(plan.steps) - MOST_ROWS} more"
+
+
+def _traffic(plan: Plan) -> str:
+    return f"{plan.traffic} ({plan.room})" if plan.room else plan.traffic
+
+
+def _row(step: Step) -> str:
+    differs = ", ".join(f"`{path}`" for path in sorted(step.differs)[:4]) + (" ..." if len(step.differs) > 4 else "")
+    return f"| `{SYMBOLS.get(step.operation, step.operation)}` | {step.kind} | {step.name} | {differs} |"
+
+
+def show(plan: Plan, progress: Progress, *, as_markdown: bool) -> None:
+    """On stdout: for a pull request, for machines, or for a person at a terminal."""
+    if progress.is_json:
+        fields: dict[str, Any] = asdict(plan)
+        fields["steps"] = [{**asdict(step), "differs": sorted(step.differs)} for step in plan.steps]
+        progress.object({"event": "plan", **fields})
+    elif as_markdown:
+        print(markdown(plan), end="")
+    else:
+        print(f"{plan.stack}: {plan.verdict}\n  {plan.host}: {_traffic(plan)}\n  testers: {plan.testers}")
+        print(f"  pods:    {'; '.join(plan.pods) or 'none change'}")
+        for warning in plan.warnings:
+            print(f"  warning: {warning.splitlines()[0]}")
+        for step in plan.steps:
+            print(f"  {SYMBOLS.get(step.operation, step.operation):>2} {step.kind} {step.name}")

@@ -1,0 +1,155 @@
+"""Which environment a command is about: its stack, its config file, and the settings in it. Does not import Pulumi."""
+
+import functools
+import json
+import os
+import re
+import subprocess
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from bluegreen.cli import engine_config
+from bluegreen.cli.outcomes import Exit, ReleaseError
+from bluegreen.environment import LiveEnvironment
+from bluegreen.release import endpoint, stack_file
+from bluegreen.release.endpoint import Endpoint
+from bluegreen.release.settings import Settings, SettingsError, read_place, read_settings
+from bluegreen.release.stack_file import ConfigFileError, Misread, is_secret
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """One stack and its config file, as the options of a command name them.
+
+    `url`, `test_url` and `color_header` say where it is entered if the config does not; empty if it does.
+    """
+
+    stack: str
+    config_file: Path
+    url: str = ""
+    test_url: str = ""
+    color_header: str = ""
+
+    def settings(self) -> Settings:
+        """The settings as the engine hands them to the program. Raises `ReleaseError` if they cannot be used."""
+        return self._read(read_settings)
+
+    def place(self) -> Settings:
+        """Where the environment is, whatever else is wrong with its config; see `read_place`. Raises `ReleaseError`."""
+        return self._read(read_place)
+
+    def _read(self, read: Callable[[Mapping[str, str], Collection[str], Iterable[Misread]], Settings]) -> Settings:
+        engine_config.refuse_overrides()
+        try:
+            found = stack_file.of_command(self.config_file, ROOT / "Pulumi.yaml")
+            if text := engine_config.text_with_environment(self.config_file):
+                resolved, secrets = engine_config.ask(self.stack, self.config_file, text)
+                return read(resolved, found.secrets.union(secrets), found.misread)
+            return read(as_engine(found.values), found.secrets, found.misread)
+        except (SettingsError, ConfigFileError) as error:
+            raise ReleaseError(Exit.CONFIG, str(error)) from None
+
+    def cluster(self) -> LiveEnvironment:
+        """Access to what is live: the same for the whole command, so that it connects and logs in once."""
+        settings = self.place()
+        return _cluster(settings.context, settings.namespace, settings.service.name, settings.routing)
+
+    def users(self) -> Endpoint:
+        """Where users enter. Raises `ReleaseError` if nothing says where."""
+        found = self.known_users()
+        return found or _unknown("users", "--url, or bluegreen:url")
+
+    def known_users(self) -> Endpoint | None:
+        """Where users enter, or None if nothing says where. Raises `ReleaseError` if the config cannot be used."""
+        return endpoint.of_users(self.settings(), url=self.url, color_header=self.color_header)
+
+    def testers(self) -> Endpoint:
+        """Where testers enter. Raises `ReleaseError` if nothing says where."""
+        settings = self.settings()
+        found = endpoint.of_testers(settings, url=self.url, test_url=self.test_url, color_header=self.color_header)
+        return found or _unknown("testers", "--url, or bluegreen:url" if settings.routing == "istio" else "--test-url")
+
+
+@functools.cache
+def _cluster(context: str, namespace: str, app: str, routing: str) -> LiveEnvironment:
+    return LiveEnvironment(context=context, namespace=namespace, app=app, routing=routing)
+
+
+def _unknown(role: str, option: str) -> NoReturn:
+    raise ReleaseError(
+        Exit.CONFIG,
+        f"Nothing says where {role} come in, so who is served cannot be verified, and nothing was done.\n"
+        f"  next: give the address with {option}.",
+    )
+
+
+def find(stack: str | None, file: Path | None, **reached: str) -> Environment:
+    """The environment that the options name; without them the stack and the file that the CLI would take.
+
+    Raises `ReleaseError` if no stack is named or selected.
+    """
+    name = stack or os.environ.get("PULUMI_OPTION_STACK") or os.environ.get("PULUMI_STACK") or _selected()
+    named = file or Path(os.environ.get("PULUMI_OPTION_CONFIG_FILE", ""))
+    default = stack_files() / f"Pulumi.{name.rpartition('/')[2]}.yaml"
+    return Environment(stack=name, config_file=named if named.name else default, **reached)
+
+
+def stack_files() -> Path:
+    """The directory of the stacks' config files: that of Pulumi.yaml, or the `stackConfigDir` in it."""
+    return stack_file.stack_files(ROOT)
+
+
+@functools.cache
+def project_name() -> str:
+    """The name of the project in Pulumi.yaml, found without parsing it; empty if it has none."""
+    try:
+        text = (ROOT / "Pulumi.yaml").read_text(encoding="utf-8")
+    except (OSError, ValueError):  # the reader of the config reports it
+        return ""
+    found = re.search(r"""^name:\s*["']?([^"'#\s]*)""", text, re.MULTILINE)
+    return found[1] if found else ""
+
+
+def _selected() -> str:
+    try:
+        ran = subprocess.run(
+            ["pulumi", "stack", "--show-name", "--non-interactive"], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        raise ReleaseError(
+            Exit.ERROR, "There is no pulumi on PATH. Install the Pulumi CLI; on the sandbox: . .sandbox/env"
+        ) from None
+    if ran.returncode:
+        raise ReleaseError(
+            Exit.STACK_NOT_FOUND,
+            "No stack is selected, so there is nothing to work on.\n"
+            f"  why:  {ran.stderr.strip().removeprefix('error: ')}\n"
+            "  next: name one with --stack, or select one: pulumi stack select",
+        )
+    return ran.stdout.strip()
+
+
+def as_engine(config: Mapping[str, Any]) -> dict[str, str]:
+    """Config as the engine hands it to the program, objects as JSON, with a word in the place of each secret.
+
+    A `secretEnv` that is encrypted as a whole is left out: nothing here can read the names of its variables.
+    """
+    return {key: _text(value) for key, value in config.items() if not (is_secret(value) and key.endswith(":secretEnv"))}
+
+
+def _text(value: Any) -> str:
+    shown = _revealed(value)
+    return shown if isinstance(shown, str) else json.dumps(shown)
+
+
+def _revealed(value: Any) -> Any:
+    """The value with a word in the place of each secret."""
+    if is_secret(value):
+        return "[secret]"
+    if isinstance(value, dict):
+        return {name: _revealed(each) for name, each in value.items()}
+    return [_revealed(each) for each in value] if isinstance(value, list) else value

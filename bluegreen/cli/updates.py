@@ -1,0 +1,102 @@
+"""What an update or a preview did and said, gathered from the engine's events."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bluegreen.cli.process import Event
+from bluegreen.probe import NOT_SERVED
+
+REFUSED = "Refused by the rule:"
+_BAD_CONFIG = "The config has "
+_AFTERMATH = ("an unhandled error occurred: program exited", "update failed", "preview failed")
+_NO_NEWS = "Skipping await logic"
+_NO_STEP = ("same", "read", "refresh")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step of the engine: its operation, the kind and the name of the resource, and what differs (paths)."""
+
+    operation: str
+    kind: str
+    name: str
+    is_object: bool
+    differs: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.kind}/{self.name}"
+
+
+@dataclass
+class Record:
+    """Grows while the engine works. `ended` holds the steps that were done, `errors` and `warnings` what was said,
+    `text` what the CLI printed."""
+
+    began: list[Step] = field(default_factory=list)
+    ended: list[Step] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    config: Mapping[str, str] = field(default_factory=dict)
+    text: str = ""
+
+    def add(self, event: Event) -> Step | str | None:
+        """Takes an event, and returns what a person may want to see of it: a step that begins, or words."""
+        if step := _step(event.get("resourcePreEvent")):
+            self.began.append(step)
+            return step
+        if step := _step(event.get("resOutputsEvent")):
+            self.ended.append(step)
+        if said := event.get("diagnosticEvent"):
+            return self._said(said["severity"], said["message"].strip(), bool(said.get("ephemeral")))
+        self.config = event.get("preludeEvent", {}).get("config") or self.config
+        return None
+
+    def _said(self, severity: str, message: str, is_passing: bool) -> str | None:
+        if severity == "error" and message and not message.startswith(_AFTERMATH):
+            self.errors.append(message)
+        if severity == "warning" and message:
+            self.warnings.append(message)
+        return message if message and is_passing and severity == "info" and message != _NO_NEWS else None
+
+    @property
+    def is_refused(self) -> bool:
+        return any(REFUSED in message for message in self.errors)
+
+    @property
+    def is_misconfigured(self) -> bool:
+        return any(message.startswith(_BAD_CONFIG) for message in self.errors)
+
+    @property
+    def is_not_served(self) -> bool:
+        """Whether the program verified who serves users, and it was not the color of the route."""
+        return any(NOT_SERVED in message for message in self.errors)
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether any object was written, or may have been: a step that began and did not end well counts."""
+        return any(step.is_object for step in self.began) and not (self.is_refused and not self._objects_done)
+
+    @property
+    def _objects_done(self) -> list[Step]:
+        return [step for step in self.ended if step.is_object]
+
+
+def stderr_of(event: Event) -> str:
+    """What the program wrote to stderr, such as the code that a credential plugin asks a person to enter; usually nothing."""
+    said = event.get("diagnosticEvent") or {}
+    return str(said["message"]).strip() if said.get("severity") == "info#err" else ""
+
+
+def _step(event: Mapping[str, Any] | None) -> Step | None:
+    what = (event or {}).get("metadata")
+    if not what or what["op"] in _NO_STEP:
+        return None
+    name = what["urn"].rpartition("::")[2]
+    return Step(
+        operation=what["op"],
+        kind=what["type"].rpartition(":")[2],
+        name=name,
+        is_object=what["type"].startswith("kubernetes:"),
+        differs=tuple(what.get("detailedDiff") or what.get("diffs") or ()),
+    )

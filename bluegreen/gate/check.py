@@ -1,0 +1,351 @@
+"""Where the rules of a release meet the engine: an update is refused here, colors are waited for, a switch is checked again.
+
+What is refused is decided in `release/`. Nothing in the cluster is changed here.
+"""
+
+import asyncio
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pulumi
+
+from bluegreen import backend
+from bluegreen.environment import LiveEnvironment
+from bluegreen.gate.hooks import Hooks, Judge
+from bluegreen.gate.migration import Migration
+from bluegreen.gate.pods import PodsOfColor
+from bluegreen.gate.variables import still_used
+from bluegreen.gate.verification import Verification
+from bluegreen.kube.cluster import LiveError
+from bluegreen.kube.rights import ROLES, deleted_without_end
+from bluegreen.release import metadata, ownership
+from bluegreen.release.about import About
+from bluegreen.release.live import Live
+from bluegreen.release.notes import Notes
+from bluegreen.release.objects import Object, Ref
+from bluegreen.release.ownership import NOT_ASKED, Evidence
+from bluegreen.release.settings import ColorSettings, Settings
+from bluegreen.release.transition import Transition, Wanted, WantedColor, transition
+from bluegreen.release.writes import write
+from bluegreen.routing import LAYERS, hosts
+from bluegreen.routing.hosts import Claim, Edge
+from bluegreen.workload.settings import fingerprint
+
+
+def wanted(settings: Settings, owner: str, about: About | None = None, evidence: Evidence = NOT_ASKED) -> Wanted:
+    """What the config asks for, in the terms of the rules. `about` is the subcommand that runs the update, if any."""
+    return Wanted(
+        owner=owner,
+        active=settings.active_color,
+        test=settings.test_color,
+        expect=settings.expect,
+        about=about,
+        evidence=evidence,
+        colors={
+            name: WantedColor(
+                image=color.image,
+                template=fingerprint(color),
+                release=color.release,
+                is_autoscaled=color.max_replicas > 0,
+            )
+            for name, color in settings.service.colors.items()
+        },
+    )
+
+
+class Gate:
+    """One run of the program against one environment. `about` is the subcommand that runs the update, if any."""
+
+    def __init__(self, settings: Settings, cluster: LiveEnvironment, owner: str, about: About | None = None) -> None:
+        self._settings = settings
+        self._cluster = cluster
+        self._owner = owner
+        self._about = about
+        self._judge = Judge(settings.allow)
+        self._verification = Verification(settings)
+        self._live = Live()
+        self._transition = Transition(moves=None, changes=(), refusals=())
+        # None as long as the cluster is not read: whoever goes on then goes on blindly.
+        self._hooks: Hooks | None = None
+        self._notes: Notes | None = None
+
+    async def check(self) -> None:
+        """Reads what is live and refuses what the rules refuse. No object is registered before that.
+
+        Raises `pulumi.RunError` with every refusal. A cluster that cannot be read is a warning in a preview and an error
+        in an update.
+        """
+        try:
+            self._live = await asyncio.to_thread(self._read)
+        except LiveError as error:
+            self._unread(error)
+            return
+        if not pulumi.runtime.is_dry_run():
+            await self._refuse_endless_deletions()
+        if self._about:
+            self._live = await asyncio.to_thread(self._cluster.with_autoscalers, self._live)
+        found = ownership.foreign(self._live, self._owner)
+        evidence = await asyncio.to_thread(backend.evidence, self._owner, ownership.names(found)) if found else NOT_ASKED
+        asked = wanted(self._settings, self._owner, self._about, evidence)
+        self._transition = transition(self._live, asked)
+        route = LAYERS[self._settings.routing].objects(self._settings.service.name)
+        self._notes = Notes(
+            live=self._live,
+            wanted=asked,
+            transition=self._transition,
+            route=route,
+            about=self._about,
+            overwrites="overwrite-route" in self._settings.allow,
+        )
+        beyond = functools.partial(write, self._about, self._live, route)
+        self._hooks = Hooks(self._cluster, self._judge, self._owner, self._transition, beyond)
+        claims = await asyncio.to_thread(self._claims)
+        refusals = [*self._transition.refusals, *hosts.refusal(self._edge, claims)]
+        if refused := self._judge.refused(refusals):
+            raise pulumi.RunError("\n\n".join(map(str, refused)) + "\n\n" + self._where_users_are())
+        if found and ownership.is_renamed(found, self._owner, evidence):
+            self._warn_of_rename(ownership.names(found))
+        self._say_what_is_live(claims)
+
+    def _warn_of_rename(self, before: Sequence[str]) -> None:
+        pulumi.warn(
+            f"{' and '.join(before)} is now {self._owner}: the state of this stack records the objects of the environment, and "
+            "there is no stack of the old name. An update writes the new name to them and restarts no pods."
+        )
+
+    def _say_what_is_live(self, claims: Sequence[Claim]) -> None:
+        """Whether users move, and what somebody else has done to the host, to the route, or to the live color."""
+        if moves := self._transition.moves:
+            pulumi.info(f"Users move from {moves[0]} to {moves[1]}.")
+        for text in hosts.warnings(self._edge, claims):
+            pulumi.warn(text)
+        if self._live.foreign:
+            pulumi.warn(
+                f"The route holds what this program did not write: {self._live.foreign}. An update that writes the route is "
+                "refused meanwhile."
+            )
+        if name := self._transition.drifted:
+            color = self._live.colors[name]
+            pulumi.warn(
+                f"{name} runs {color.image}, which this stack did not deploy. It serves the users, so its pods stay as they "
+                "are; when the users have moved away, pulumi up fixes it."
+            )
+
+    def _read(self) -> Live:
+        live = self._cluster.live()
+        return replace(live, objects={**live.objects, **self._cluster.parts()})
+
+    async def _refuse_endless_deletions(self) -> None:
+        """Raises `pulumi.RunError` if the account may delete objects that the provider then waits for without end."""
+        try:
+            kinds = deleted_without_end(await asyncio.to_thread(self._cluster.rights))
+        except LiveError:
+            return  # rights that are not known refuse nothing; what is forbidden is refused when it is tried
+        if kinds:
+            raise pulumi.RunError(
+                f"The account has the right to delete and no right to list {', '.join(kinds)} in namespace "
+                f"{self._settings.namespace}. Pulumi lists them to see that a deleted one is gone, and would wait for ever.\n"
+                f"  next: give it the right to list; {ROLES}.\n\n{self._where_users_are()}"
+            )
+
+    @property
+    def _edge(self) -> Edge:
+        return Edge(
+            namespace=self._settings.namespace,
+            app=self._settings.service.name,
+            host=self._settings.host,
+            has_tls=bool(self._settings.tls_secret),
+        )
+
+    def _claims(self) -> list[Claim]:
+        """Who else claims the host. An update that moves users does not ask: the host stays as it is."""
+        if self._settings.routing != "istio" or self._transition.moves:
+            return []
+        gateways = self._cluster.find_everywhere("networking.istio.io/v1", "Gateway")
+        if not hosts.candidates(self._edge, gateways):
+            return []
+        services = self._cluster.find_everywhere("networking.istio.io/v1", "VirtualService")
+        return hosts.claims(self._edge, gateways, services)
+
+    def _unread(self, error: LiveError) -> None:
+        if pulumi.runtime.is_dry_run():
+            pulumi.warn(f"{error}. The rules of a release are not checked in this preview; an update would be refused.")
+        elif "unread" in self._settings.allow:
+            pulumi.warn(
+                f"{error}. The rules of a release are not checked, and no color is waited for: bluegreen:allow has unread."
+            )
+        else:
+            raise pulumi.RunError(
+                f"{error}\nWhat is live decides whether an update is safe, so nothing was changed. Fix that, or the access to "
+                "the cluster (bluegreen:context, KUBECONFIG). To update without the rules, add unread to bluegreen:allow."
+            ) from None
+
+    def _where_users_are(self) -> str:
+        return f"Nothing was changed; {self._live.users}." if self._live.route_owner is not None else "Nothing was changed."
+
+    def ready(self, color: ColorSettings, deployment: pulumi.Resource) -> pulumi.Output[Any]:
+        """Resolves when every pod of the Deployment is ready.
+
+        Fails with the pod, the container, the reason, the last log lines and events and what to do, as soon as a problem is
+        final (`release/readiness.py`), and at the latest after `ready_timeout_seconds`.
+        """
+
+        async def wait(_: Any) -> None:
+            if self._is_awaited(color.name):
+                await PodsOfColor(self._cluster, color, self._live, self._where()).until_ready(deployment)
+
+        return deployment.urn if pulumi.runtime.is_dry_run() else deployment.urn.apply(wait)
+
+    def still_used(self, color: ColorSettings, ready: pulumi.Output[Any]) -> pulumi.Output[list[Object]]:
+        """The ConfigMaps and Secrets of other values that pods of the color use when it is `ready`.
+
+        A color that this update waits for has none. The live color is not waited for: when its last change failed, its old pods
+        serve the users with the old values.
+        """
+
+        async def look(_: Any) -> list[Object]:
+            if not self._may_use_others(color):
+                return []
+            try:
+                return await asyncio.to_thread(still_used, self._cluster, color, self._owner)
+            except LiveError as error:
+                if self._hooks and not pulumi.runtime.is_dry_run():
+                    raise pulumi.RunError(f"{error}\nNo ConfigMap and no Secret was deleted. Run pulumi up again.") from None
+                seen = (
+                    "This preview may show deletions of ConfigMaps and Secrets that the update does not make"
+                    if pulumi.runtime.is_dry_run()
+                    else f"ConfigMaps and Secrets that only pods of {color.name} use are deleted"
+                )
+                pulumi.warn(f"{error}. {seen}.")
+                return []
+
+        return ready.apply(look)
+
+    def _may_use_others(self, color: ColorSettings) -> bool:
+        """Whether pods of the color may use other values than those in the config, as far as what was live before shows."""
+        present = self._live.colors.get(color.name)
+        if not self._hooks:
+            return not pulumi.runtime.is_dry_run()
+        if present is None:
+            return False
+        if pulumi.runtime.is_dry_run():
+            return not present.is_settled and color.name not in self._transition.changes
+        is_changed = color.name in self._transition.changes or color.name in self._hooks.rewritten
+        return is_changed or not present.is_settled
+
+    def _is_awaited(self, color: str) -> bool:
+        """Whether this update changes a color, or may send somebody to it who is not there yet.
+
+        The color that serves users is not waited for as long as its pods stay as they are: what it lacks is a reason to
+        leave it, and must not hold up the way out. The color they move to is judged by the rules. A subcommand waits for the
+        color that it is about, and for no other one that stays as it is.
+        """
+        if not self._hooks:
+            return False
+        if color in self._hooks.rewritten or color not in self._live.colors:
+            return True
+        if self._about and color != self._about.color:
+            # A color that users have just left by `rollback --now` is often one that never becomes ready again.
+            return False
+        serves = {*self._live.serving, *(self._transition.moves or ())}
+        return color not in serves and not self._live.colors[color].is_ready
+
+    def migrated(self, color: ColorSettings, job: pulumi.Resource) -> pulumi.Output[Any]:
+        """Resolves when the migration has succeeded, or the color was deployed after it.
+
+        Fails with its log if it has failed, and with the reason if it does not start: as soon as the problem is final, and at
+        the latest after `ready_timeout_seconds`.
+        """
+
+        async def wait(_: Any) -> None:
+            await Migration(self._cluster, color, self._live, self._where()).until_done(job)
+
+        return job.urn if pulumi.runtime.is_dry_run() else job.urn.apply(wait)
+
+    def _where(self) -> str:
+        context = f" --context {self._settings.context}" if self._settings.context else ""
+        return f"--namespace {self._settings.namespace}{context}"
+
+    def route_hooks(self) -> pulumi.ResourceHookBinding | None:
+        """What looks at the route, and at the target when users move, before the route is written, and what notes the write."""
+        written = self._verification.hooks()
+        if not self._hooks:
+            return pulumi.ResourceHookBinding(after_create=written, after_update=written) if written else None
+        target = self._settings.active_color
+        # Users who are split are gathered on the target, although most of them may be there already.
+        moves = self._transition.moves or next(((name, target) for name in sorted(self._live.also - {target})), None)
+        looks: list[Any] = [self._hooks.route_kept, *([self._hooks.route_update(moves)] if moves else [])]
+        return pulumi.ResourceHookBinding(before_update=looks, after_create=written, after_update=written)
+
+    def verified(self, route: pulumi.Resource) -> pulumi.Output[Any]:
+        """Resolves when users are served by the active color, if the config asks for that; fails with who answers instead."""
+
+        async def wait(_: Any) -> None:
+            await self._verification.until_served(route)
+
+        is_asked = self._settings.verify and not pulumi.runtime.is_dry_run()
+        return route.urn.apply(wait) if is_asked else route.urn
+
+    def guard(self, args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
+        """Transformation of whatever is registered, for what holds for all objects of the cluster.
+
+        1. An object is created only when it is not there yet.
+        2. A Deployment is not updated while users move.
+        3. A subcommand writes what it is about.
+        4. The pods of the live color stay as they are, also where somebody has changed them beside this stack. So does an image
+           that an admission controller has written by another name.
+        5. What somebody has changed beside this stack is written again; see `release.notes`.
+        """
+        if not args.type_.startswith("kubernetes:"):
+            return None
+        if not self._hooks or not self._notes:
+            return _unnoted(args)
+        props: Any = args.props
+        ref = Ref(props["apiVersion"], props["kind"], props["metadata"]["name"])
+        is_deployment = ref.kind == "Deployment"
+        subject = [self._hooks.subject] if self._about else []
+        presence = [self._hooks.presence] if self._notes.is_gone(ref) else []
+        nobody_moves = [self._hooks.deployment_update] if is_deployment else []
+        hooks = pulumi.ResourceHookBinding(
+            before_create=[*subject, self._hooks.creation], before_update=[*subject, *presence, *nobody_moves]
+        )
+        added = pulumi.ResourceOptions(hooks=hooks)
+        color = props["metadata"]["labels"].get("color")
+        if is_deployment and color in self._live.serving and color not in self._transition.changes:
+            added.ignore_changes = ["spec.template"]
+        elif is_deployment and color not in self._transition.changes:
+            props = self._as_admitted(color, props)
+        options = pulumi.ResourceOptions.merge(args.opts, added)
+        ignored = [tuple(path.split(".")) for path in options.ignore_changes or ()]
+        if self._notes.is_changed(ref, props, ignored):
+            pulumi.info(f"{ref} was changed beside this stack, so it is written again.")
+        return pulumi.ResourceTransformationResult(_noted(props, self._notes.annotations(ref, props, ignored)), options)
+
+    def _as_admitted(self, color: str, props: Any) -> Any:
+        """An unchanged Deployment with the image by the name that an admission controller has written, if one has.
+
+        The provider compares with what the cluster returned, and would write our name again in every update.
+        """
+        present = self._live.colors.get(color)
+        if present is None or not present.is_rewritten:
+            return props
+        template = props["spec"]["template"]
+        (container, *others) = template["spec"]["containers"]
+        containers = [{**container, "image": present.image}, *others]
+        admitted = {**template, "spec": {**template["spec"], "containers": containers}}
+        return {**props, "spec": {**props["spec"], "template": admitted}}
+
+
+def _noted(props: Any, annotations: Mapping[str, str]) -> dict[str, Any]:
+    """An object with these annotations added."""
+    metadata = props["metadata"]
+    return {**props, "metadata": {**metadata, "annotations": {**metadata["annotations"], **annotations}}}
+
+
+def _unnoted(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult:
+    """Without a look at the cluster the annotations stay what they are in the state."""
+    kept = [f'metadata.annotations["{name}"]' for name in (metadata.SERVED, metadata.REPLACES)]
+    options = pulumi.ResourceOptions.merge(args.opts, pulumi.ResourceOptions(ignore_changes=kept))
+    return pulumi.ResourceTransformationResult(args.props, options)

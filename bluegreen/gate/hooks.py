@@ -1,0 +1,161 @@
+"""What the engine asks before it writes an object: the rules that can only be judged at that moment.
+
+A hook must never be silent when it refuses: the engine takes an error without words for none.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from functools import cached_property
+
+import pulumi
+
+from bluegreen.backend import exists
+from bluegreen.environment import LiveEnvironment
+from bluegreen.kube.cluster import LiveError
+from bluegreen.release import metadata
+from bluegreen.release.objects import Object, annotation, is_leaving
+from bluegreen.release.refusals import Refusal
+from bluegreen.release.transition import Transition
+from bluegreen.release.writes import creation, deployment_update, route_overwrite, route_update
+
+POLL_SECONDS = 0.3
+
+# As long as the pods of a color that was just retired may take to leave.
+LEAVING_SECONDS = 900
+
+_IN_PREVIEW_TOO = pulumi.ResourceHookOptions(on_dry_run=True)
+
+
+class Judge:
+    """Tells what is refused from what the words of `bluegreen:allow` let pass with a warning."""
+
+    def __init__(self, allow: Iterable[str]) -> None:
+        self._allow = frozenset(allow)
+
+    def refused(self, refusals: Iterable[Refusal]) -> list[Refusal]:
+        """Those of `refusals` that stand."""
+        standing = []
+        for refusal in refusals:
+            if refusal.exception in self._allow:
+                pulumi.warn(f"bluegreen:allow has {refusal.exception}, so this goes on:\n{refusal}")
+            else:
+                standing.append(refusal)
+        return standing
+
+    def stop_at(self, refusals: Iterable[Refusal]) -> None:
+        """Raises `RuntimeError` with those of `refusals` that stand, if any."""
+        if refused := self.refused(refusals):
+            raise RuntimeError("\n\n".join(map(str, refused)))
+
+
+class Hooks:
+    """The hooks of one run, each registered once and shared by all objects that it looks at.
+
+    `beyond` yields the refusals of writing an object that is not what the subcommand is about.
+    """
+
+    def __init__(
+        self,
+        cluster: LiveEnvironment,
+        judge: Judge,
+        owner: str,
+        transition: Transition,
+        beyond: Callable[[Object | None, Object], Iterable[Refusal]] = lambda *_: (),
+    ) -> None:
+        self._cluster = cluster
+        self._judge = judge
+        self._owner = owner
+        self._transition = transition
+        self._beyond = beyond
+        self.rewritten: set[str] = set()
+        """The colors whose pods this run may change: their Deployments get another spec, or their own spec again."""
+
+    @cached_property
+    def creation(self) -> pulumi.ResourceHook:
+        """Before an object is created: that it is not there already. One that is leaving is given the time to."""
+
+        async def is_not_there(args: pulumi.ResourceHookArgs) -> None:
+            asked = args.new_inputs or {}
+            kind, name = asked["kind"], asked["metadata"]["name"]
+            try:
+                found = await self._present(asked["apiVersion"], kind, name)
+            except LiveError as error:
+                if not pulumi.runtime.is_dry_run():
+                    raise
+                # Reading alone is enough for a preview, and reading Secrets is no part of that.
+                pulumi.warn(f"{error}. So this preview does not say whether {kind} {name} is there already; an update looks.")
+                return
+            is_there = found is not None and not (is_leaving(found) and pulumi.runtime.is_dry_run())
+            whose = annotation(found, metadata.OWNER) if found is not None and is_there else ""
+            owner_exists = await asyncio.to_thread(exists, whose) if whose not in ("", self._owner) else None
+            self._judge.stop_at(creation(f"{kind} {name}", found if is_there else None, self._owner, owner_exists))
+
+        return pulumi.ResourceHook("is-not-there", is_not_there, _IN_PREVIEW_TOO)
+
+    async def _present(self, api_version: str, kind: str, name: str) -> Object | None:
+        """An object that is there; an update waits until one that is being deleted is gone."""
+        until = time.monotonic() + LEAVING_SECONDS
+        while found := await asyncio.to_thread(self._cluster.get, api_version, kind, name):
+            if not is_leaving(found) or pulumi.runtime.is_dry_run() or time.monotonic() > until:
+                break
+            await asyncio.sleep(POLL_SECONDS)
+        return found
+
+    @cached_property
+    def subject(self) -> pulumi.ResourceHook:
+        """Before an object is created or updated: checks that the subcommand is about it."""
+
+        def is_subject(args: pulumi.ResourceHookArgs) -> None:
+            self._judge.stop_at(self._beyond(args.old_inputs or None, args.new_inputs or {}))
+
+        return pulumi.ResourceHook("is-subject", is_subject, _IN_PREVIEW_TOO)
+
+    @cached_property
+    def deployment_update(self) -> pulumi.ResourceHook:
+        """Before a Deployment is updated: that users do not move in the same update."""
+
+        def moves_nobody(args: pulumi.ResourceHookArgs) -> None:
+            old, new = args.old_inputs or {}, args.new_inputs or {}
+            color = new["metadata"]["labels"]["color"]
+            self._judge.stop_at(deployment_update(self._transition, color, old["spec"], new["spec"]))
+            # Other annotations change no pod.
+            if old["spec"] != new["spec"] or annotation(old, metadata.REPLACES) != annotation(new, metadata.REPLACES):
+                self.rewritten.add(color)
+
+        return pulumi.ResourceHook("moves-nobody", moves_nobody, _IN_PREVIEW_TOO)
+
+    @cached_property
+    def route_kept(self) -> pulumi.ResourceHook:
+        """Before an object of the route is updated: that it holds nothing that somebody else wrote."""
+
+        async def is_ours(args: pulumi.ResourceHookArgs) -> None:
+            written = args.new_inputs or {}
+            live = await asyncio.to_thread(self._cluster.live)
+            self._judge.stop_at(route_overwrite(f"{written['kind']} {written['metadata']['name']}", live.foreign))
+
+        return pulumi.ResourceHook("route-is-ours", is_ours, _IN_PREVIEW_TOO)
+
+    @cached_property
+    def presence(self) -> pulumi.ResourceHook:
+        """Before an object is updated that was not in the cluster: the provider could only say that it is not found."""
+
+        async def is_there(args: pulumi.ResourceHookArgs) -> None:
+            written = args.new_inputs or {}
+            kind, name = written["kind"], written["metadata"]["name"]
+            if not await asyncio.to_thread(self._cluster.get, written["apiVersion"], kind, name):
+                raise RuntimeError(
+                    f"{kind} {name} is in the state of this stack, and somebody has deleted it in the cluster.\n"
+                    "  next: pulumi up --refresh creates it again."
+                )
+
+        return pulumi.ResourceHook("is-there", is_there, _IN_PREVIEW_TOO)
+
+    def route_update(self, moves: tuple[str, str]) -> pulumi.ResourceHook:
+        """Before the route is updated to move users: checks that the target is still ready and has room for them."""
+
+        async def is_still_ready(_: pulumi.ResourceHookArgs) -> None:
+            live = await asyncio.to_thread(self._cluster.live)
+            self._judge.stop_at(route_update(moves, live))
+
+        return pulumi.ResourceHook("target-is-still-ready", is_still_ready)

@@ -1,0 +1,1 @@
+"""Access to a cluster: kubeconfig, credentials, connection and client; pods and what keeps them from becoming ready."""

@@ -1,0 +1,240 @@
+"""The API server of one cluster: objects are read and written as plain data.
+
+A client library brings types for every kind, and takes longer to import than everything that is asked here takes to be
+answered. `rollback --now` waits for it, so this is HTTP of the standard library, one connection, and nothing that is not used.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from bluegreen.kube.api_error import ApiError, absent, reason, unknown_kind
+from bluegreen.kube.exchange import SYSTEM, Clock, Exchange, Request, Response
+from bluegreen.kube.kinds import PLURALS
+from bluegreen.kube.kubeconfig import Access
+
+__all__ = ["ApiError", "Client", "Clock"]
+
+# The media types of writes.
+JSON_PATCH = "application/json-patch+json"
+JSON = "application/json"
+
+# A request that failed and may succeed a little later is repeated after these pauses, or after what Retry-After asks for. No
+# attempt begins later than LONGEST_SECONDS after the first one. client-go repeats up to ten times, but only with Retry-After.
+PAUSES_SECONDS = (0.2, 0.4, 0.8, 1.6, 2.0)
+LONGEST_SECONDS = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Resource:
+    """How the API server names the objects of a kind."""
+
+    plural: str
+    is_namespaced: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Result:
+    """What came of a request in the end. `is_uncertain`: a write may have been carried out by an attempt that failed."""
+
+    response: Response
+    attempts: int
+    is_uncertain: bool
+
+
+class Client:
+    """Reads and writes objects of one namespace.
+
+    Connects and logs in on first use, and keeps both. Threads may share it: they take turns. Requests that fail for a moment
+    are repeated. Every method raises `ApiError`, or `KubeconfigError` when the login fails.
+    """
+
+    def __init__(self, access: Access, namespace: str, clock: Clock = SYSTEM) -> None:
+        self._namespace = namespace
+        self._context = access.context
+        self._clock = clock
+        self._exchange = Exchange(access, clock)
+        self._discovered: dict[str, Mapping[str, _Resource]] = {}
+
+    @property
+    def place(self) -> str:
+        """The context and the address of the API server, in words."""
+        context = f"context {self._context}" if self._context else "the service account of this pod"
+        return f"{context}, {self._exchange.server}"
+
+    def get(self, api_version: str, kind: str, name: str) -> Mapping[str, Any] | None:
+        """One object, or None when it does not exist. A kind that the cluster does not have is an error."""
+        path = self._path(api_version, kind, name)
+        result = self._send(Request(method="GET", path=path))
+        if absent(result.response) == name:
+            return None
+        return _object(self._body(result, api_version, kind), path)
+
+    def find(self, api_version: str, kind: str, **selectors: str) -> list[Mapping[str, Any]]:
+        """The objects that the selectors of the API (`labelSelector`, `fieldSelector`) choose, without their kind."""
+        path = self._path(api_version, kind)
+        body = self._body(self._send(Request(method="GET", path=f"{path}?{urlencode(selectors)}")), api_version, kind)
+        return [_checked(item, path) for item in _list(body, "items", path)]
+
+    def find_everywhere(self, api_version: str, kind: str) -> list[Mapping[str, Any]]:
+        """All objects of a kind, in all namespaces, without their kind. Needs the right to list them in the whole cluster."""
+        path = f"{_root(api_version)}/{self._resource(api_version, kind).plural}"
+        body = self._body(self._send(Request(method="GET", path=path)), api_version, kind)
+        return [_checked(item, path) for item in _list(body, "items", path)]
+
+    def log(self, pod: str, last: int, container: str = "", *, previous: bool = False) -> list[str]:
+        """The `last` lines that a container of a pod has written in its present run, or in the `previous` one.
+
+        Without a container it is that of a pod that has only one.
+        """
+        query = {"tailLines": str(last), **({"container": container} if container else {})}
+        query |= {"previous": "true"} if previous else {}
+        path = f"{self._path('v1', 'Pod', pod)}/log?{urlencode(query)}"
+        return self._body(self._send(Request(method="GET", path=path))).decode(errors="replace").splitlines()
+
+    def patch(
+        self, api_version: str, kind: str, name: str, operations: Sequence[Mapping[str, Any]], manager: str
+    ) -> Mapping[str, Any]:
+        """Apply a JSON Patch (RFC 6902) as the field manager `manager`; returns the object as written.
+
+        A `test` operation that fails (for example on /metadata/resourceVersion) is an `ApiError` with status 422. A patch with
+        a `test` is repeated even if an attempt may have been carried out: then the repetition fails, and the error
+        `is_uncertain`.
+        """
+        path = f"{self._path(api_version, kind, name)}?{urlencode({'fieldManager': manager})}"
+        request = Request(method="PATCH", path=path, body=json.dumps(operations).encode(), content_type=JSON_PATCH)
+        is_repeatable = any(operation.get("op") == "test" for operation in operations)
+        return self._written(self._send(request, is_repeatable=is_repeatable), api_version, kind, path)
+
+    def rights(self) -> Mapping[str, Any]:
+        """The rights of the account in the namespace: the status of a SelfSubjectRulesReview. Every account may ask for it."""
+        path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
+        body = json.dumps(
+            {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": self._namespace}}
+        )
+        found = _json(self._body(self._send(Request(method="POST", path=path, body=body.encode(), content_type=JSON))), path)
+        status = found.get("status")
+        return status if isinstance(status, dict) else {}
+
+    def now(self) -> datetime:
+        """The present time of the API server (UTC, to the second), by the Date header of its latest response."""
+        if self._exchange.now() is None:
+            self._body(self._send(Request(method="GET", path="/version")))
+        # Something between us and the API server may remove the header.
+        return self._exchange.now() or datetime.now(UTC)
+
+    def _path(self, api_version: str, kind: str, name: str = "") -> str:
+        resource = self._resource(api_version, kind)
+        namespace = f"/namespaces/{quote(self._namespace, safe='')}" if resource.is_namespaced else ""
+        path = f"{_root(api_version)}{namespace}/{resource.plural}"
+        return f"{path}/{quote(name, safe='')}" if name else path
+
+    def _resource(self, api_version: str, kind: str) -> _Resource:
+        if plural := PLURALS.get(api_version, {}).get(kind):
+            return _Resource(plural=plural)
+        return self._discover(api_version, kind)
+
+    def _discover(self, api_version: str, kind: str) -> _Resource:
+        """How the cluster itself names a kind. Raises `ApiError` when it does not have it."""
+        if api_version not in self._discovered:
+            path = _root(api_version)
+            result = self._send(Request(method="GET", path=path))
+            if result.response.status == HTTPStatus.NOT_FOUND and self._is_api_server():
+                raise unknown_kind(api_version, kind)
+            self._discovered[api_version] = _resources(self._body(result), path)
+        if kind not in self._discovered[api_version]:
+            raise unknown_kind(api_version, kind)
+        return self._discovered[api_version][kind]
+
+    def _is_api_server(self) -> bool:
+        """Whether an API server says "not found", and not something in front of it."""
+        response = self._send(Request(method="GET", path="/version")).response
+        return response.is_success and b"gitVersion" in response.body
+
+    def _send(self, request: Request, *, is_repeatable: bool = True) -> _Result:
+        """Sends a request until it has an outcome that will not change by itself, within the bounds.
+
+        A write that may have been carried out is repeated only if it `is_repeatable`: if that does no harm.
+        """
+        began, attempts, is_uncertain = self._clock.now(), 0, False
+        while True:
+            response = self._exchange.send(request)
+            attempts += 1
+            is_uncertain = is_uncertain or (request.method != "GET" and response.may_be_done)
+            is_final = attempts > len(PAUSES_SECONDS) or not response.is_passing or (is_uncertain and not is_repeatable)
+            pause = 0 if is_final else PAUSES_SECONDS[attempts - 1] if response.retry_after is None else response.retry_after
+            if is_final or self._clock.now() + pause - began > LONGEST_SECONDS:
+                return _Result(response=response, attempts=attempts, is_uncertain=is_uncertain)
+            self._clock.sleep(pause)
+
+    def _body(self, result: _Result, api_version: str = "", kind: str = "") -> bytes:
+        """The body of a success; raises `ApiError` otherwise. With a kind it also finds out whether the cluster has it."""
+        response = result.response
+        if response.is_success:
+            return response.body
+        if response.status == HTTPStatus.NOT_FOUND and kind and not absent(response):
+            self._discover(api_version, kind)
+        text = reason(response) if response.status else f"{self._exchange.server} did not respond: {response.failure}"
+        often = f" ({result.attempts} attempts)" if result.attempts > 1 else ""
+        if response.retry_after is not None:
+            often += f"; it asks to be asked again in {response.retry_after:.0f} s"
+        raise ApiError(text + often, response.status, is_uncertain=result.is_uncertain)
+
+    def _written(self, result: _Result, api_version: str, kind: str, path: str) -> Mapping[str, Any]:
+        """The object that a write returns."""
+        body = self._body(result, api_version, kind)
+        try:
+            return _object(body, path)
+        except ApiError as error:
+            raise ApiError(str(error), is_uncertain=True) from None
+
+
+def _root(api_version: str) -> str:
+    return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+
+
+def _json(body: bytes, path: str) -> dict[str, Any]:
+    """A JSON object. Raises `ApiError`."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise ApiError(f"the response to {path} is not what an API server sends: no JSON object")
+    return found
+
+
+def _object(body: bytes, path: str) -> Mapping[str, Any]:
+    return _checked(_json(body, path), path)
+
+
+def _checked(item: Any, path: str) -> Mapping[str, Any]:
+    """An object of Kubernetes: something with a name. Raises `ApiError`."""
+    found: Mapping[str, Any] = item if isinstance(item, dict) else {}
+    metadata = found.get("metadata")
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
+        raise ApiError(f"the response to {path} is not what an API server sends: an object without a name")
+    return found
+
+
+def _list(body: bytes, key: str, path: str) -> list[Any]:
+    found = _json(body, path).get(key)
+    if found is not None and not isinstance(found, list):
+        raise ApiError(f"the response to {path} is not what an API server sends: {key} is no list")
+    return found or []
+
+
+def _resources(body: bytes, path: str) -> Mapping[str, _Resource]:
+    """The kinds in an APIResourceList, without their subresources."""
+    found: dict[str, _Resource] = {}
+    for item in _list(body, "resources", path):
+        plural, kind = (item.get("name"), item.get("kind")) if isinstance(item, dict) else (None, None)
+        if not isinstance(plural, str) or not isinstance(kind, str):
+            raise ApiError(f"the response to {path} is not what an API server sends: a resource without a name")
+        if "/" not in plural:
+            found.setdefault(kind, _Resource(plural=plural, is_namespaced=item.get("namespaced") is True))
+    return found

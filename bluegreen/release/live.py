@@ -1,0 +1,157 @@
+"""What an environment is now, as plain data: its colors by their Deployments, and who gets which of them.
+
+Nothing here reads the cluster and nothing decides.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from bluegreen.release import metadata
+from bluegreen.release.drift import is_own
+from bluegreen.release.image import Image
+from bluegreen.release.objects import Object, Ref, annotation, is_leaving, value_at
+from bluegreen.release.served import Served
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveColor:
+    """The Deployment of one color as it is now.
+
+    `image` is the one that runs. `asked` is the one that the program asked for, if `image` is what an admission controller made
+    of it; it is empty if somebody else has written the image since.
+
+    `owner`, `template`, `release`, `uid` and `migration` (a Job that had succeeded when it was written) are empty when it does
+    not say. `is_settled` is true when the cluster has processed the newest template and no pod of an older one is left.
+    `is_autoscaled` is known only after `Cluster.with_autoscalers`.
+    """
+
+    image: str
+    asked: str = ""
+    template: str = ""
+    release: str = ""
+    owner: str = ""
+    uid: str = ""
+    migration: str = ""
+    replicas: int = 1
+    ready: int = 1
+    is_settled: bool = True
+    is_autoscaled: bool = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every pod that is wanted is there, is of the newest template, and is ready."""
+        return self.is_settled and 0 < self.replicas <= self.ready
+
+    @property
+    def room(self) -> int:
+        """How many pods can serve users: those that are ready, or those that will be when the color becomes ready."""
+        return self.ready if self.is_ready else max(self.ready, self.replicas)
+
+    def runs(self, image: str) -> bool:
+        """Whether the pods run `image`, also if an admission controller has pinned it to a digest, or named it otherwise."""
+        return image == self.asked or Image.parse(self.image).pins(Image.parse(image))
+
+    @property
+    def is_rewritten(self) -> bool:
+        """Whether an admission controller has written another name of the image than the program."""
+        return self.asked not in ("", self.image)
+
+    @property
+    def called(self) -> str:
+        """The image by the name that the program asked for, with the digest that runs."""
+        if not self.asked or Image.parse(self.image).pins(Image.parse(self.asked)):
+            return self.image
+        return str(replace(Image.parse(self.asked), digest=Image.parse(self.image).digest))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Live:
+    """What serves now.
+
+    `active` is the color of the users (of most of them, if they are split) and `test` that of the testers; each is empty if the
+    route names none. `also` are the other colors that users may get: those of a split, or every deployed color if the route
+    does not say who is served. `foreign` says what in the route this program did not write, if it decides about users.
+    `route_owner` is None without a route.
+    """
+
+    active: str = ""
+    test: str = ""
+    also: frozenset[str] = frozenset()
+    foreign: str = ""
+    route_owner: str | None = None
+    route_uid: str = ""
+    colors: Mapping[str, LiveColor] = field(default_factory=dict)
+    objects: Mapping[Ref, Object | None] = field(default_factory=dict, repr=False, compare=False)
+    """What was read: the Deployments and the objects of the route, None for one that does not exist."""
+
+    @property
+    def serving(self) -> frozenset[str]:
+        """Every color that users may get. Its pods stay as they are."""
+        return self.also | ({self.active} if self.active else frozenset())
+
+    def entry(self, color: str) -> Served | None:
+        """A color with the pod template that it runs now, or None for none."""
+        present = self.colors.get(color)
+        return Served(color, present.template if present else "") if color else None
+
+    @property
+    def users(self) -> str:
+        """Where users stay if nothing is written, in words."""
+        if self.foreign:
+            return f"users stay where they are: {self.foreign}"
+        return f"users stay on {self.active or 'no color'}"
+
+
+def live_colors(app: str, deployments: Iterable[Object]) -> dict[str, LiveColor]:
+    """Each color by its Deployment `<app>-<color>`, or, without one, by another that has its labels.
+
+    Deployments that are being deleted are left out.
+    """
+    found: dict[str, Object] = {}
+    for deployment in deployments:
+        color, name = value_at(deployment, "metadata", "labels", "color"), value_at(deployment, "metadata", "name")
+        if isinstance(color, str) and not is_leaving(deployment) and (color not in found or name == f"{app}-{color}"):
+            found[color] = deployment
+    return {color: live_color(deployment) for color, deployment in found.items()}
+
+
+def live_color(deployment: Object) -> LiveColor:
+    """Reads a Deployment as a color. What it does not say counts as not ready."""
+    status = {name: _number(deployment, 0, "status", name) for name in _COUNTS}
+    wanted = _number(deployment, 1, "spec", "replicas")
+    seen = status["observedGeneration"] >= _number(deployment, 0, "metadata", "generation")
+    container = main_container(deployment)
+    field = ("f:spec", "f:template", "f:spec", "f:containers", f'k:{{"name":{json.dumps(container.get("name"))}}}', "f:image")
+    return LiveColor(
+        image=str(container.get("image") or ""),
+        asked=annotation(deployment, metadata.IMAGE) if is_own(deployment, *field) else "",
+        template=annotation(deployment, metadata.TEMPLATE),
+        release=annotation(deployment, metadata.RELEASE),
+        owner=annotation(deployment, metadata.OWNER),
+        uid=str(value_at(deployment, "metadata", "uid") or ""),
+        migration=annotation(deployment, metadata.MIGRATION),
+        replicas=wanted,
+        ready=status["readyReplicas"],
+        is_settled=seen and status["updatedReplicas"] == status["replicas"] == wanted,
+    )
+
+
+_COUNTS = ("observedGeneration", "replicas", "updatedReplicas", "readyReplicas")
+
+
+def _number(item: Object, default: int, *path: str) -> int:
+    found = value_at(item, *path)
+    return found if isinstance(found, int) else default
+
+
+def main_container(deployment: Object) -> Object:
+    """The container of the application: it has the name of the app. An injected container may come before it.
+
+    Without one of that name it is the first, as in a Deployment that others have made; an empty object without any.
+    """
+    listed = value_at(deployment, "spec", "template", "spec", "containers")
+    containers = [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else []
+    app = value_at(deployment, "metadata", "labels", "app")
+    first: Object = containers[0] if containers else {}
+    return next((container for container in containers if container.get("name") == app), first)

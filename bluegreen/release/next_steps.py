@@ -1,0 +1,23 @@
+"""The walk of a release: which commands come next, as far as config can tell. Nothing is decided here."""
+
+from bluegreen.release.settings import Settings, other
+
+
+def next_steps(settings: Settings) -> dict[str, str]:
+    """The commands that make sense now: the step of a release -> what to type.
+
+    Config alone cannot tell a color that waits for its first users from one that users have just left, so with a test
+    color there are two ways: `activate` it, or `decommission` it.
+    """
+    active, idle = settings.active_color, other(settings.active_color)
+    if idle not in settings.service.colors:
+        return {"deploy": f"pulumi config set {idle}:imageTag <tag> && pulumi up"}
+    if not settings.test_color:
+        return {
+            "test": f"pulumi config set testColor {idle} && pulumi up",
+            "decommission": f"pulumi config rm {idle}:imageTag && pulumi up",
+        }
+    return {
+        "activate": f"pulumi config set activeColor {idle} && pulumi config set testColor {active} && pulumi up",
+        "decommission": f"pulumi config rm testColor && pulumi config rm {idle}:imageTag && pulumi up",
+    }

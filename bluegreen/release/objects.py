@@ -1,0 +1,59 @@
+"""Objects of Kubernetes as plain data, and how to read them safely.
+
+Another version of Kubernetes or a controller may give an object any shape, so no reader raises: a value of another type counts
+as missing.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+Object = Mapping[str, Any]
+"""An object as the cluster returns it, with the keys of Kubernetes."""
+
+
+class Ref(NamedTuple):
+    """Names one object of a namespace."""
+
+    api_version: str
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+def value_at(item: object, *path: str) -> Any:
+    """The value at `path` of an object, or None where the path ends. Objects of others may have any shape."""
+    for key in path:
+        item = item.get(key) if isinstance(item, Mapping) else None
+    return item
+
+
+def annotation(item: Object, name: str) -> str:
+    """An annotation of an object, empty when it has none of that name."""
+    return str(value_at(item, "metadata", "annotations", name) or "")
+
+
+def is_leaving(item: Object) -> bool:
+    """Whether an object is deleted already, and only waits for what belongs to it."""
+    return value_at(item, "metadata", "deletionTimestamp") is not None
+
+
+def as_mapping(value: object) -> Mapping[str, Any]:
+    """`value` if it is an object, otherwise an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def as_items(value: object) -> list[Mapping[str, Any]]:
+    """The items of `value` if it is a list, each as an object; otherwise none."""
+    return [as_mapping(item) for item in value] if isinstance(value, list) else []
+
+
+def as_text(value: object) -> str:
+    """`value` if it is a text, otherwise an empty one."""
+    return value if isinstance(value, str) else ""
+
+
+def as_number(value: object) -> int | None:
+    """`value` if it is a whole number, otherwise None."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,0 +1,107 @@
+"""What is decided when an object is written: rules that only the engine's own old and new inputs, or a second look, can tell.
+
+Plain functions over plain data, as in `transition.py`: no Pulumi, no cluster.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from bluegreen.release.about import About, refusal, said
+from bluegreen.release.live import Live
+from bluegreen.release.metadata import OWNER
+from bluegreen.release.objects import Object, Ref, annotation, value_at
+from bluegreen.release.ownership import remedy as way_out
+from bluegreen.release.refusals import Refusal, Rule
+from bluegreen.release.transition import Transition, less_room, unready
+
+
+def deployment_update(transition: Transition, color: str, old: Object, new: Object) -> Iterator[Refusal]:
+    """Refusals of an update of a color's Deployment from the spec `old` to the spec `new`, while users move.
+
+    A template that the config changes is the transition's matter. One that differs all the same was changed in the cluster
+    beside this stack, and the update would put it back.
+    """
+    numbers = [f"{spec.get('replicas', 1):.0f}" for spec in (old, new)]
+    scaled = numbers[0] != numbers[1]
+    drifted = old["template"] != new["template"] and color not in transition.changes
+    if transition.moves and (scaled or drifted):
+        moves = f"users from {transition.moves[0]} to {transition.moves[1]}"
+        change = f"{color} from {' to '.join(numbers)} replicas" if scaled else f"{color} back to the pods of the config"
+        yield Refusal(
+            rule=Rule.NEVER_BOTH,
+            asked=f"{moves}, and {change}",
+            live=f"{transition.moves[0]} serves the users",
+            remedy=f"Change the pods first: pulumi config set activeColor {transition.moves[0]} && pulumi up, then switch.",
+            exception="switch-and-change",
+        )
+
+
+def route_update(moves: tuple[str, str], live: Live) -> Iterator[Refusal]:
+    """Refuses a move of users that the rules accepted when the update began, if `live` no longer allows it."""
+    old, new = moves
+    asked, target = f"users from {old} to {new}", live.colors.get(new)
+    if target is None:
+        yield Refusal(
+            rule=Rule.READY,
+            asked=asked,
+            live=f"{new} was there when this update began, and now it is gone",
+            remedy=f"Deploy {new} again, in an update of its own: users stay on {old}.",
+            exception="unready",
+        )
+    elif not target.is_ready:
+        yield unready(asked, new, target)
+    yield from less_room(moves, live)
+
+
+def route_overwrite(what: str, foreign: str) -> Iterator[Refusal]:
+    """Refusals of writing the object `what` of the route, when `foreign` describes what somebody else wrote into the route."""
+    if foreign:
+        yield Refusal(
+            rule=Rule.ROUTE_KEPT,
+            asked=f"to write {what}",
+            live=foreign,
+            remedy="Remove that from the route when it is no longer needed (kubectl edit), then update again.",
+            exception="overwrite-route",
+        )
+
+
+def write(about: About | None, live: Live, route: Iterable[Ref], old: Object | None, item: Object) -> Iterator[Refusal]:
+    """Refuses to write an object that is not what the subcommand is about, such as another color's number of pods.
+
+    `old` is None for an object that is created; `route` are the objects of the route. The owner may be written at any time: it
+    is the same stack under another name.
+    """
+    what = item["kind"], item["metadata"]["name"]
+    is_route = what in {(kind, name) for _, kind, name in route}
+    if about is None or not live.serving or about.may_write(value_at(item, "metadata", "labels", "color"), is_route=is_route):
+        return
+    if old is not None and _but_owner(old) == _but_owner(item):
+        return
+    yield refusal(about, f"a change of {' '.join(what)}", said(live))
+
+
+def _but_owner(item: Object) -> Object:
+    annotations = value_at(item, "metadata", "annotations") or {}
+    others = {name: value for name, value in annotations.items() if name != OWNER}
+    return {**item, "metadata": {**item["metadata"], "annotations": others}}
+
+
+def creation(what: str, found: Object | None, owner: str, owner_exists: bool | None = None) -> Iterator[Refusal]:
+    """Refuses to create an object that exists already, which providers before 4.29 take over silently.
+
+    `owner_exists` says whether the stack exists that owns the object, None if that is not known.
+    """
+    if found is None:
+        return
+    whose = annotation(found, OWNER)
+    if whose == owner:
+        lost = "another state of the same stack, a lost one, or the same cluster by another context"
+        remedy = f"This is {lost}: use the backend and the context that made it, or bring it into this state (pulumi import)."
+    else:
+        remedy = way_out(whose, owner, owner_exists)
+    yield Refusal(
+        rule=Rule.ONE_OWNER,
+        asked=f"to create {what}",
+        live=f"it exists, belongs to {f'the stack {whose}' if whose else 'no stack'}, and is not in the state of {owner}",
+        remedy=remedy,
+        exception="adopt",
+    )

@@ -1,0 +1,1 @@
+"""What the pods of a color are. One module for each source."""

@@ -1,0 +1,119 @@
+"""The demo's stack, driven as a person drives one: by `pulumi config` and `pulumi up`."""
+
+import fcntl
+import json
+import os
+import re
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+
+from bluegreen.cli import lock
+
+ROOT = Path(__file__).parents[2]
+STACK = "demo"
+NAMESPACE = "bluegreen-demo"
+NODE_PORT, TEST_NODE_PORT = 30900, 30901
+
+_DONE = re.compile(r" kubernetes:\S+ \S+ (created|updated|deleted|replaced) \(")
+_CONFIG_FILE = ROOT / f"Pulumi.{STACK}.yaml"
+
+
+class DemoError(Exception):
+    """The demo cannot go on; the message says what happened, why and what to do."""
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Keep other demos of this checkout away. Raises `DemoError` if one is running."""
+    with (ROOT / ".sandbox" / "demo.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DemoError(
+                "Another demo is running on this sandbox. Wait until it ends, then run `make demo` again."
+            ) from None
+        yield
+
+
+def variable(name: str) -> str:
+    """Return a variable of `.sandbox/env`. Raises `DemoError` if it is not set."""
+    if value := os.environ.get(name):
+        return value
+    raise DemoError(f"{name} is not set: run the demo by `make demo`, or source .sandbox/env first.")
+
+
+def create(routing: str) -> None:
+    """Make a new stack on an empty namespace, configured for blue 1.0 alone.
+
+    What an earlier demo left is removed first, also if that demo was killed in the middle of an update. So the namespace is
+    deleted, and the stack with its state: `pulumi destroy` would need a state that is true.
+    """
+    _output("kubectl", "delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=5m")
+    if STACK in [stack["name"] for stack in json.loads(_output("pulumi", "stack", "ls", "--json"))]:
+        _remove_stack()
+    _output("kubectl", "create", "namespace", NAMESPACE)
+    _CONFIG_FILE.unlink(missing_ok=True)
+    _output("pulumi", "stack", "init", STACK)
+    _CONFIG_FILE.write_text(yaml.safe_dump({"config": _first_config(routing)}, sort_keys=False))
+
+
+def _remove_stack() -> None:
+    remove = ("pulumi", "stack", "rm", STACK, "--force", "--yes")
+    try:
+        _output(*remove)
+    except DemoError as error:
+        if not lock.abandoned(str(error), STACK):
+            raise
+        _output("pulumi", "cancel", STACK, "--yes")
+        _output(*remove)
+
+
+def _first_config(routing: str) -> dict[str, object]:
+    config: dict[str, object] = yaml.safe_load((ROOT / "Pulumi.blue.yaml").read_text())["config"]
+    del config["green:imageTag"], config["bluegreen:testColor"]
+    config |= {"bluegreen:namespace": NAMESPACE, "bluegreen:routing": routing}
+    config["bluegreen:image"] = os.environ.get("IMAGE", "bluegreen.example/app")
+    if routing == "selector":
+        config |= {"bluegreen:nodePort": NODE_PORT, "bluegreen:testNodePort": TEST_NODE_PORT}
+    else:
+        config["bluegreen:url"] = variable("GATEWAY_URL")
+    return config
+
+
+def commands(change: Mapping[str, str | None]) -> list[list[str]]:
+    """What a person types for a change of config (None removes a key), ending in `pulumi up`."""
+    typed = [["pulumi", "config", "rm", key] for key, value in change.items() if value is None]
+    typed += [["pulumi", "config", "set", key, value] for key, value in change.items() if value is not None]
+    return [*typed, ["pulumi", "up", "--yes", "--skip-preview"]]
+
+
+def run(command: list[str], on_line: Callable[[str], None]) -> None:
+    """Runs one of `commands`; `on_line` gets each resource that is done, as the engine prints it.
+
+    Raises `DemoError` with the whole output when the command fails.
+    """
+    said: list[str] = []
+    with subprocess.Popen(
+        [*command, "--stack", STACK, "--non-interactive", "--color", "never"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        for line in process.stdout or ():
+            said.append(line)
+            if _DONE.search(line):
+                on_line(line.strip().rstrip(" ;"))
+    if process.returncode:
+        raise DemoError(f"{' '.join(command)} failed:\n{''.join(said)}")
+
+
+def _output(*command: str) -> str:
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if ran.returncode:
+        raise DemoError(f"{' '.join(command)} failed:\n{ran.stdout}{ran.stderr}")
+    return ran.stdout

@@ -1,0 +1,62 @@
+"""Putting built tools where a sandbox's processes, its shell and Pulumi find them."""
+
+import contextlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+from dev.sandbox import toolchain
+from dev.sandbox.files import write
+from dev.sandbox.layout import Layout
+
+
+def install(layout: Layout, folders: dict[str, Path]) -> None:
+    """Make the commands in `folders` (by the tool's name) appear in the sandbox, in place of other versions."""
+    layout.bin.mkdir(parents=True, exist_ok=True)
+    for name, folder in folders.items():
+        for path in folder.iterdir():
+            if path.is_file():
+                _place(path, _folder_of_tool(layout, name) / path.name)
+    write(_record(layout), json.dumps(_names(folders)))
+
+
+def outdated(layout: Layout, folders: dict[str, Path]) -> list[str]:
+    """The tools that the sandbox has in another version than in `folders`."""
+    with contextlib.suppress(OSError, ValueError):
+        installed = json.loads(_record(layout).read_text())
+        return [name for name, folder in _names(folders).items() if installed.get(name) != folder]
+    return list(folders)
+
+
+def _folder_of_tool(layout: Layout, tool: str) -> Path:
+    if tool != toolchain.PROVIDER.name:
+        return layout.bin
+    # As an installed plugin of the version the Python SDK asks for. One that is on PATH is used too, but with warnings.
+    folder = layout.pulumi_home / "plugins" / f"resource-kubernetes-v{toolchain.PROVIDER_VERSION}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _names(folders: dict[str, Path]) -> dict[str, str]:
+    return {name: str(folder) for name, folder in folders.items()}
+
+
+def _record(layout: Layout) -> Path:
+    return layout.home / "tools.json"
+
+
+def _place(source: Path, target: Path) -> None:
+    """Make `source` appear as `target`, as a hard link if possible: Pulumi looks for its parts beside its real path."""
+    if target.exists() and _identity(target) == _identity(source):
+        return
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns

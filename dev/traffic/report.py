@@ -1,0 +1,126 @@
+"""Figures from answers: pure functions, so that what is claimed of a run can be tested with made-up ones.
+
+Cut a run into steps with `Answers.between` first; every function here looks at all the answers it is given.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dev.traffic.answers import Answers
+
+NS_PER_MS = 1_000_000
+SHOWN_ERRORS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """How many requests there were, and how they ended: `requests` is `failed` plus the sum of `succeeded`."""
+
+    requests: int
+    failed: int
+    succeeded: dict[str, int]
+    """Successful answers per color, under "" those without one."""
+    errors: tuple[str, ...]
+    """What the first few failures said, in order of time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CutOver:
+    """The move of users from one color to another, as they saw it."""
+
+    old: str
+    new: str
+    first_new_ns: int
+    last_old_ns: int
+    late: int
+    """Requests sent after the first answer of the new color that the old one answered all the same."""
+
+    @property
+    def milliseconds(self) -> float:
+        """How long both colors answered; 0 when the old one's last answer came before the new one's first."""
+        return max(0, self.last_old_ns - self.first_new_ns) / NS_PER_MS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Histogram:
+    """Answers counted in bins of equal length; bin i begins at start_ns + i * bin_ns."""
+
+    start_ns: int
+    bin_ns: int
+    succeeded: dict[str, list[int]]
+    failed: list[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """Latencies of the successful answers of one color, in milliseconds."""
+
+    p50: float
+    p95: float
+    p99: float
+    max: float
+
+
+def totals(answers: Answers) -> Totals:
+    """Count the answers."""
+    failures = sorted((answers.ended[row], error) for row, error in enumerate(answers.error) if error)
+    succeeded = Counter(color for color, error in zip(answers.color, answers.error, strict=True) if not error)
+    return Totals(
+        requests=len(answers),
+        failed=len(failures),
+        succeeded=dict(sorted(succeeded.items())),
+        errors=tuple(error for _, error in failures[:SHOWN_ERRORS]),
+    )
+
+
+def cut_over(answers: Answers, old: str, new: str) -> CutOver | None:
+    """Measure a switch: from the first answer of the new color to the last answer of the old, over all connections.
+
+    Any answer that names its color counts, failed or not: a color that answers badly still serves. The answers must be
+    those around one switch alone. None when either color did not answer at all.
+    """
+    last_old_ns = max((at for at, color in zip(answers.ended, answers.color, strict=True) if color == old), default=None)
+    first_new_ns = min((at for at, color in zip(answers.ended, answers.color, strict=True) if color == new), default=None)
+    if last_old_ns is None or first_new_ns is None:
+        return None
+    sent = (at for at, color in zip(answers.started, answers.color, strict=True) if color == old)
+    late = sum(at > first_new_ns for at in sent)
+    return CutOver(old=old, new=new, first_new_ns=first_new_ns, last_old_ns=last_old_ns, late=late)
+
+
+def histogram(answers: Answers, bin_ms: float = 100) -> Histogram:
+    """Count the answers per color, and the failures, in bins of bin_ms by the time they were answered.
+
+    The bins reach from the first answer to the last; there are none without answers.
+
+    Raises:
+        ValueError: bin_ms is less than a nanosecond.
+    """
+    bin_ns = round(bin_ms * NS_PER_MS)
+    if bin_ns < 1:
+        raise ValueError(f"bin_ms={bin_ms} is no length of time; give the milliseconds of a bin, such as 100")
+    start_ns = min(answers.ended, default=0)
+    bins = (max(answers.ended) - start_ns) // bin_ns + 1 if answers else 0
+    succeeded = {color: [0] * bins for color in sorted(totals(answers).succeeded)}
+    failed = [0] * bins
+    for ended, color, error in zip(answers.ended, answers.color, answers.error, strict=True):
+        (failed if error else succeeded[color])[(ended - start_ns) // bin_ns] += 1
+    return Histogram(start_ns=start_ns, bin_ns=bin_ns, succeeded=succeeded, failed=failed)
+
+
+def latencies(answers: Answers) -> dict[str, Latency]:
+    """Return the latency percentiles of each color's successful answers, by the nearest rank."""
+    by_color: dict[str, list[int]] = {}
+    for row, error in enumerate(answers.error):
+        if not error:
+            by_color.setdefault(answers.color[row], []).append(answers.ended[row] - answers.started[row])
+    return {color: _latency(sorted(spans)) for color, spans in sorted(by_color.items())}
+
+
+def _latency(spans: Sequence[int]) -> Latency:
+    def percentile(share: int) -> float:
+        return spans[math.ceil(share * len(spans) / 100) - 1] / NS_PER_MS
+
+    return Latency(p50=percentile(50), p95=percentile(95), p99=percentile(99), max=percentile(100))

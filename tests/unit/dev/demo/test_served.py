@@ -1,0 +1,75 @@
+"""The demo waits for a color as long as there is progress, however slow the host, and says what it saw instead."""
+
+from collections.abc import Iterator
+from itertools import chain, repeat
+
+import pytest
+
+from bluegreen.probe import Answer
+from bluegreen.release.endpoint import Endpoint
+from dev.demo import served
+from dev.demo.served import MOST_OTHERS, wait_until_served
+from dev.demo.stack import DemoError
+
+BLUE, GREEN = Answer(status=200, color="blue"), Answer(status=200, color="green")
+NO_ANSWER = Answer(error="TimeoutError: timed out")
+
+
+class Clock:
+    """The time as the tests want it: nothing but requests takes any."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Users:
+    """An endpoint that gives these answers, each after `seconds`."""
+
+    def __init__(self, answers: Iterator[Answer], clock: Clock, seconds: float) -> None:
+        self._answers, self._clock, self._seconds = answers, clock, seconds
+        self.asked = 0
+
+    def get(self, _: Endpoint) -> Answer:
+        self.asked += 1
+        self._clock.now += self._seconds
+        return next(self._answers)
+
+
+def wait(monkeypatch: pytest.MonkeyPatch, answers: Iterator[Answer], seconds: float) -> Users:
+    clock = Clock()
+    monkeypatch.setattr(served, "time", clock)
+    users = Users(answers, clock, seconds)
+    monkeypatch.setattr(served, "get", users.get)
+    wait_until_served(Endpoint(url="http://users"), "green")
+    return users
+
+
+def test_a_host_that_answers_slowly_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    wait(monkeypatch, chain(repeat(BLUE, 100), repeat(GREEN)), seconds=3)
+
+
+def test_requests_without_an_answer_between_others_are_no_reason_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = chain.from_iterable(repeat((NO_ANSWER, BLUE), 50))
+    assert wait(monkeypatch, chain(rows, repeat(GREEN)), seconds=5).asked == 120
+
+
+def test_twenty_in_a_row_are_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert wait(monkeypatch, chain(repeat(GREEN, 19), [BLUE], repeat(GREEN)), seconds=0.01).asked == 40
+
+
+def test_another_color_that_serves_on_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(
+        DemoError, match=f"not served by green: {MOST_OTHERS} requests were not, the last of them: .*200 by blue"
+    ):
+        wait(monkeypatch, repeat(BLUE), seconds=0.01)
+
+
+def test_an_endpoint_where_nobody_answers_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DemoError, match=r"12 requests were not, the last of them: TimeoutError"):
+        wait(monkeypatch, repeat(NO_ANSWER), seconds=5)

@@ -1,0 +1,87 @@
+"""The rate that a host bears leaves a core to spare, and a host that fails requests is not called slow."""
+
+import re
+from collections.abc import Callable, Iterable
+
+import pytest
+
+from dev.traffic.capacity import LOWEST_RATE, ProcessorTime, Reading, problem, search
+from dev.traffic.vegeta import LoadError
+from tests.unit.dev.traffic.made_up import Made, answers
+
+MOST = 2000
+
+
+def host(
+    *, cores: int = 2, idle: float | None = None, cost_ms: float, fails_from: int = 10_000
+) -> tuple[Callable[[int], Reading], list[int]]:
+    """A host on which a request takes `cost_ms` of a core, and requests fail from a rate on; the list gets each rate read."""
+    asked: list[int] = []
+
+    def read(rate: int) -> Reading:
+        asked.append(rate)
+        left = max(0.0, (cores if idle is None else idle) - rate * cost_ms / 1000)
+        return Reading(rate=rate, idle_cores=left, problem="timed out" if rate >= fails_from or not left else "")
+
+    return read, asked
+
+
+@pytest.mark.parametrize(
+    ("cores", "idle", "cost_ms", "least", "most"),
+    [
+        pytest.param(2, 2.0, 0.3, MOST, MOST, id="a fast host gets all"),
+        pytest.param(16, 16.0, 0.9, MOST, MOST, id="a large host gets all"),
+        pytest.param(2, 2.0, 0.9, 1000, 1111, id="a usual host"),
+        pytest.param(2, 2.0, 2.7, 330, 370, id="a host three times slower"),
+        pytest.param(2, 1.5, 0.9, 500, 555, id="a host with half a core taken"),
+        pytest.param(2, 0.4, 0.9, LOWEST_RATE, LOWEST_RATE, id="a host with no core to spare"),
+        pytest.param(1, 1.0, 0.9, 500, 555, id="a host with one core spares half of it"),
+    ],
+)
+def test_a_core_is_to_spare_at_the_rate_that_is_found(cores: int, idle: float, cost_ms: float, least: int, most: int) -> None:
+    read, _ = host(cores=cores, idle=idle, cost_ms=cost_ms)
+    assert least <= search(read, most=MOST, cores=cores, idle_cores=idle) <= most
+
+
+def test_the_rate_is_lowered_until_no_request_fails() -> None:
+    read, _ = host(cost_ms=0.1, fails_from=900)
+    assert 600 <= search(read, most=MOST, cores=2, idle_cores=2) < 900
+
+
+def test_a_trial_that_was_cheaper_than_the_rate_itself_is_not_trusted() -> None:
+    def read(rate: int) -> Reading:
+        return Reading(rate=rate, idle_cores=1.9 if rate <= 400 else 0.9 if rate > 1000 else 1.1)
+
+    assert 700 <= search(read, most=MOST, cores=2, idle_cores=2) <= 1000
+
+
+def test_requests_that_fail_at_the_lowest_rate_are_an_error_and_no_slow_host() -> None:
+    read, asked = host(cost_ms=0.1, fails_from=1)
+    with pytest.raises(LoadError, match=f"Even {LOWEST_RATE} requests a second .* timed out"):
+        search(read, most=MOST, cores=2, idle_cores=2)
+    assert len(asked) < 15
+
+
+def row_each(milliseconds: int, count: int, **change: object) -> Iterable[Made]:
+    return (Made(ended_ms=number * milliseconds, **change) for number in range(count))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        pytest.param(row_each(10, 100), "", id="all in time"),
+        pytest.param([*row_each(10, 99), Made(995, error="refused")], r"1 of 100 failed \(refused\)", id="one failed"),
+        pytest.param(row_each(20, 50), "50 answers instead of 100", id="half of them not answered"),
+        pytest.param(row_each(10, 100, took_ms=150), "100 of 100 answers took more than 100 ms", id="late"),
+    ],
+)
+def test_why_a_rate_is_too_much_is_said(rows: Iterable[Made], words: str) -> None:
+    assert re.fullmatch(words, problem(answers(rows), 100, 0, 1_000_000_000))
+
+
+def test_idle_cores_are_read_from_the_ticks_between_two_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    before, after = ProcessorTime(total=1000, idle=700), ProcessorTime(total=1400, idle=900)
+    assert before.idle_cores_until(after) == 1.0
+    now = ProcessorTime.now()
+    assert 0 < now.idle <= now.total

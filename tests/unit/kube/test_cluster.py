@@ -1,0 +1,270 @@
+"""What is live is read safely, whatever the objects look like, and whoever asks at the same time."""
+
+import contextlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bluegreen.environment import LiveEnvironment
+from bluegreen.kube.client import ApiError, Client
+from bluegreen.kube.cluster import LiveError
+from bluegreen.kube.kubeconfig import Access, KubeconfigError
+from bluegreen.release.live import LiveColor, live_color
+from bluegreen.release.metadata import TEMPLATE
+from bluegreen.release.objects import is_leaving
+from tests.cluster import ROOT
+from tests.unit.api_server import Answer, Request, api_server, kubeconfig, status
+
+# As many threads as an environment has objects ask at once, with the threads taking turns as often as they can.
+ASK_AT_ONCE = """
+import sys, threading
+from bluegreen.environment import LiveEnvironment
+
+sys.setswitchinterval(1e-6)
+cluster = LiveEnvironment(context="", namespace="any", app="myapp", routing="istio")
+kinds = [("apps/v1", "Deployment"), ("v1", "Service"), ("v1", "ConfigMap"), ("policy/v1", "PodDisruptionBudget")] * 2
+together = threading.Barrier(len(kinds))
+
+def ask(version, kind):
+    together.wait()
+    cluster.get(version, kind, "any")
+    cluster.find(version, kind, app="myapp")
+
+threads = [threading.Thread(target=ask, args=kind) for kind in kinds]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+"""
+
+
+def test_many_threads_may_read_at_once(tmp_path: Path) -> None:
+    item = {"kind": "Any", "metadata": {"name": "any", "labels": {"app": "myapp"}, "creationTimestamp": "2026-01-01T00:00:00Z"}}
+
+    def answer(asked: Request) -> Answer:
+        return 200, {"metadata": {"resourceVersion": "1"}, "items": [item]} if "?" in asked.path else item
+
+    with api_server(answer) as (url, _):
+        file = tmp_path / "kubeconfig"
+        file.write_text(json.dumps(kubeconfig("c", url, current="c")))
+        ran = subprocess.run(
+            [sys.executable, "-c", ASK_AT_ONCE],
+            cwd=ROOT,
+            env={"KUBECONFIG": str(file)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def deployment(*containers: tuple[str, str], **status: int) -> dict[str, object]:
+    """A Deployment of the app `shop` with two wanted pods, all of them ready but for `status`."""
+    counts = {"observedGeneration": 3, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2} | status
+    listed = [{"name": name, "image": image} for name, image in containers]
+    return {
+        "metadata": {"name": "shop-blue", "generation": 3, "labels": {"app": "shop", "color": "blue"}},
+        "spec": {"replicas": 2, "template": {"spec": {"containers": listed}}},
+        "status": counts,
+    }
+
+
+@pytest.mark.parametrize(
+    ("containers", "image"),
+    [
+        pytest.param([("shop", "shop:2")], "shop:2", id="alone"),
+        pytest.param([("istio-proxy", "proxy:1"), ("shop", "shop:2")], "shop:2", id="behind an injected container"),
+        pytest.param([("web", "shop:2"), ("log", "log:1")], "shop:2", id="of a Deployment that others have made"),
+        pytest.param([], "", id="no container"),
+    ],
+)
+def test_a_color_runs_the_image_of_the_container_that_has_the_name_of_the_app(
+    containers: list[tuple[str, str]], image: str
+) -> None:
+    assert live_color(deployment(*containers)).image == image
+
+
+@pytest.mark.parametrize(
+    ("status", "is_ready"),
+    [
+        ({}, True),
+        ({"readyReplicas": 1}, False),
+        ({"observedGeneration": 2}, False),
+        ({"updatedReplicas": 1}, False),
+        ({"replicas": 3}, False),
+    ],
+)
+def test_a_color_is_ready_when_all_wanted_pods_are_of_the_newest_template_and_ready(
+    status: dict[str, int], is_ready: bool
+) -> None:
+    assert live_color(deployment(("shop", "shop:2"), **status)).is_ready is is_ready
+
+
+_NONSENSE = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 4) | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["name", "image", "spec"]), inner, max_size=2),
+    max_leaves=5,
+)
+
+
+@st.composite
+def _damaged(draw: st.DrawFn) -> dict[str, object]:
+    """A Deployment in which nonsense stands in the place of some values, or something is missing."""
+    item: dict[str, object] = json.loads(json.dumps(deployment(("sidecar", "s:1"), ("shop", "shop:2"))))
+    for _ in range(draw(st.integers(1, 3))):
+        place: Any = item
+        while isinstance(place, dict | list) and place:
+            key = draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+            if not isinstance(place[key], dict | list) or draw(st.booleans()):
+                place[key] = draw(_NONSENSE)
+                break
+            place = place[key]
+    return item
+
+
+def cluster_of(url: str) -> LiveEnvironment:
+    cluster = LiveEnvironment(context="", namespace="prod", app="shop", routing="istio")
+    cluster._client = Client(Access(cluster={"server": url}, user={}), "prod")
+    return cluster
+
+
+@pytest.mark.parametrize(
+    ("present", "shown"),
+    [("now\n", ["now"]), ("", ["before"]), (None, ["before"])],
+    ids=["it has written", "it has written nothing", "it does not run"],
+)
+def test_the_log_of_a_container_is_that_of_its_former_run_while_the_present_one_has_written_nothing(
+    present: str | None, shown: list[str]
+) -> None:
+    def answer(asked: Request) -> Answer:
+        assert "container=shop" in asked.path
+        if "previous=true" in asked.path:
+            return 200, "before\n"
+        return (200, present) if present is not None else (400, {"message": "container is waiting to start"})
+
+    with api_server(answer) as (url, _):
+        assert cluster_of(url).log("shop-green-1", "shop") == shown
+
+
+def test_pods_are_those_of_the_newest_template_that_are_not_being_deleted() -> None:
+    labels = {"app": "shop", "kind": "web"}
+    asked_for = {"metadata": {"annotations": {TEMPLATE: "new"}}, "spec": {"selector": {"matchLabels": labels}}}
+    sets = [
+        {"metadata": {"name": name, "annotations": {TEMPLATE: name}, "labels": {"pod-template-hash": name}}}
+        for name in ("old", "new")
+    ]
+    pods = [{"metadata": {"name": "a"}}, {"metadata": {"name": "b", "deletionTimestamp": "2026-01-01T00:00:00Z"}}]
+
+    def answer(asked: Request) -> Answer:
+        assert "labelSelector=app%3Dshop%2Ckind%3Dweb" in asked.path
+        if "replicasets" in asked.path:
+            return 200, {"items": [*sets, {"metadata": {"name": "c", "annotations": {TEMPLATE: "new"}}}]}
+        return 200, {"items": pods if "hash%3Dnew" in asked.path else []}
+
+    with api_server(answer) as (url, _):
+        cluster = cluster_of(url)
+        newest = cluster.replica_sets(asked_for)
+        assert newest[0] == sets[1]
+        assert [pod["metadata"]["name"] for pod in cluster.pods(asked_for, newest)] == ["a"]
+
+
+@given(st.lists(_NONSENSE, max_size=3), _NONSENSE)
+def test_events_and_the_pods_of_a_deployment_of_any_shape_are_read_or_refused_in_words(found: list[Any], odd: Any) -> None:
+    items = [{"reason": odd, "message": odd, "lastTimestamp": odd, "metadata": odd, "spec": {"selector": odd}}, *found]
+    cluster = LiveEnvironment(context="", namespace="prod", app="shop", routing="istio")
+    client: Any = SimpleNamespace(find=lambda *_, **__: [*items])
+    cluster._client = client
+    assert all(isinstance(line, str) for line in cluster.events("any"))
+    for item in items:
+        with contextlib.suppress(LiveError):
+            cluster.pods(item, cluster.replica_sets(item))
+
+
+@given(_damaged())
+def test_a_deployment_of_any_shape_is_read_as_a_color(item: dict[str, object]) -> None:
+    color = live_color(item)
+    assert isinstance(color.image, str)
+    assert not color.is_ready or color.ready >= color.replicas > 0
+    assert is_leaving(item) in (True, False)
+
+
+def without_istio(asked: Request) -> Answer:
+    """A cluster without the CRDs of Istio, and without any Deployment."""
+    if asked.path == "/version":
+        return 200, {"gitVersion": "v1.35.4"}
+    return (200, {"items": []}) if "/deployments?" in asked.path else status(404, "NotFound", "could not find the resource")
+
+
+def test_istio_on_a_cluster_without_it_is_an_error_that_says_so_and_how_to_go_on() -> None:
+    with api_server(without_istio) as (url, _), pytest.raises(LiveError) as raised:
+        cluster_of(url).live()
+    assert str(raised.value) == (
+        "Could not read VirtualService shop-blue-green in namespace prod (the current context): the cluster does not have the "
+        "kind VirtualService of networking.istio.io/v1: the CRDs of Istio are not installed. Install Istio, or set "
+        "bluegreen:routing to selector"
+    )
+
+
+@pytest.mark.parametrize("bug", [KeyError("name"), TypeError("None"), AssertionError()], ids=lambda bug: type(bug).__name__)
+def test_a_bug_of_ours_is_an_error_of_its_own_and_not_a_cluster_that_cannot_be_read(bug: Exception) -> None:
+    def fails(*_: object) -> None:
+        raise bug
+
+    cluster = LiveEnvironment(context="", namespace="prod", app="shop", routing="istio")
+    client: Any = SimpleNamespace(get=fails)
+    cluster._client = client
+    with pytest.raises(type(bug)):
+        cluster.get("v1", "Service", "shop")
+
+
+@pytest.mark.parametrize("error", [ApiError("forbidden"), KubeconfigError("no such context")], ids=lambda error: str(error))
+def test_what_access_cannot_do_is_a_cluster_that_cannot_be_read(error: Exception) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    cluster = LiveEnvironment(context="prod", namespace="prod", app="shop", routing="istio")
+    client: Any = SimpleNamespace(get=fails)
+    cluster._client = client
+    with pytest.raises(LiveError, match=rf"^Could not read Service shop in namespace prod \(context prod\): {error}$"):
+        cluster.get("v1", "Service", "shop")
+
+
+MANAGED: dict[str, Any] = {
+    "f:spec": {"f:template": {"f:spec": {"f:containers": {'k:{"name":"shop"}': {"f:image": {}}}}}},
+}
+
+
+def written(image: str, *managers: str, asked: str = "shop:2") -> LiveColor:
+    """A color whose image the `managers` own, after the program asked for `asked`."""
+    item: Any = deployment(("shop", image))
+    item["metadata"]["annotations"] = {"bluegreen/image": asked}
+    item["metadata"]["managedFields"] = [{"manager": name, "fieldsV1": MANAGED} for name in managers]
+    return live_color(item)
+
+
+DIGEST = "sha256:" + "a" * 64
+
+
+@pytest.mark.parametrize("image", [f"mirror.example/shop@{DIGEST}", f"shop@{DIGEST}", f"mirror.example/cache/shop:2@{DIGEST}"])
+def test_an_image_that_nobody_else_wrote_is_the_one_that_was_asked_for_whatever_its_name(image: str) -> None:
+    color = written(image, "bluegreen")
+    assert color.runs("shop:2")
+    assert not color.runs("shop:3")
+    assert color.called == f"shop:2@{DIGEST}"
+
+
+@pytest.mark.parametrize("managers", [("kubectl-set",), ("bluegreen", "kubectl-set"), ()])
+def test_an_image_that_somebody_else_wrote_is_another_one(managers: tuple[str, ...]) -> None:
+    color = written(f"shop@{DIGEST}", *managers)
+    assert not color.runs("shop:2")
+    assert color.called == f"shop@{DIGEST}"
+
+
+def test_the_image_that_was_asked_for_is_called_by_its_own_name() -> None:
+    assert written("shop:2", "bluegreen").called == "shop:2"
+    assert not written("shop:2", "bluegreen").is_rewritten
