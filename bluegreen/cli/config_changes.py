@@ -3,9 +3,10 @@
 import re
 
 from bluegreen.cli.outcomes import Exit, ReleaseError
+from bluegreen.release.colors import COLORS, other
 from bluegreen.release.image import Image
 from bluegreen.release.live import Live
-from bluegreen.release.settings import COLORS, Settings, other
+from bluegreen.release.settings import Settings
 from bluegreen.release.transition import is_approved, is_image_approved, unapproved
 
 Changes = dict[str, str | None]

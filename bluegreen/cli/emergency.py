@@ -19,10 +19,11 @@ from bluegreen.kube.api_error import ApiError
 from bluegreen.kube.cluster import LiveError
 from bluegreen.kube.kubeconfig import KubeconfigError
 from bluegreen.release import metadata, ownership, served
+from bluegreen.release.colors import other
 from bluegreen.release.live import Live
 from bluegreen.release.objects import Ref, annotation, value_at
 from bluegreen.release.refusals import Refusal, Rule
-from bluegreen.release.settings import Settings, other
+from bluegreen.release.settings import Settings
 from bluegreen.release.way_back import way_back
 from bluegreen.routing import LAYERS
 from bluegreen.routing.base import Operations

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from bluegreen.cli.config_changes import ACTIVE
 from bluegreen.cli.progress import Progress, console
-from bluegreen.release.settings import other
+from bluegreen.release.colors import other
 
 _OURS = re.compile(r"bluegreen (?P<verb>.*), by (?P<who>.*)")
 

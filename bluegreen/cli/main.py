@@ -12,7 +12,7 @@ import click
 
 from bluegreen.cli import outcomes
 from bluegreen.cli.options import COLOR, Duration, changing, moving_first, reading
-from bluegreen.release.settings import COLORS
+from bluegreen.release.colors import COLORS
 
 if TYPE_CHECKING:
     from bluegreen.cli.emergency import Moved

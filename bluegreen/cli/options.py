@@ -11,7 +11,7 @@ import click
 from bluegreen.cli.outcomes import Exit, ReleaseError
 from bluegreen.cli.progress import Progress
 from bluegreen.cli.selection import Environment, find, stack_files
-from bluegreen.release.settings import COLORS
+from bluegreen.release.colors import COLORS
 
 if TYPE_CHECKING:
     from bluegreen.cli.emergency import Moved

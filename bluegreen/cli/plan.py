@@ -11,9 +11,10 @@ from typing import Any
 
 from bluegreen.cli.progress import SYMBOLS, Progress
 from bluegreen.cli.updates import Record, Step
+from bluegreen.release.colors import COLORS
 from bluegreen.release.image import Image
 from bluegreen.release.live import Live
-from bluegreen.release.settings import COLORS, Settings
+from bluegreen.release.settings import Settings
 
 # A comment on GitHub has room for 65,536 characters.
 LONGEST = 60_000

@@ -7,9 +7,10 @@ from bluegreen.cli.config_changes import Changes
 from bluegreen.cli.outcomes import Exit, ReleaseError
 from bluegreen.cli.session import Session
 from bluegreen.release.about import About
+from bluegreen.release.colors import other
 from bluegreen.release.live import Live, LiveColor
 from bluegreen.release.refusals import Refusal, Rule
-from bluegreen.release.settings import ColorSettings, other
+from bluegreen.release.settings import ColorSettings
 
 POLL_SECONDS = 1
 

@@ -17,10 +17,11 @@ from bluegreen.cli.selection import Environment
 from bluegreen.environment import LiveEnvironment
 from bluegreen.kube.cluster import LiveError
 from bluegreen.release import metadata
+from bluegreen.release.colors import COLORS, other
 from bluegreen.release.image import Image
 from bluegreen.release.live import Live, LiveColor
 from bluegreen.release.objects import Object, as_items, as_mapping, as_text
-from bluegreen.release.settings import COLORS, Settings, other
+from bluegreen.release.settings import Settings
 from bluegreen.routing import LAYERS
 
 if TYPE_CHECKING:

@@ -15,10 +15,11 @@ from bluegreen.cli.updates import Record
 from bluegreen.probe import wait_for
 from bluegreen.release import metadata, served
 from bluegreen.release.about import FROM_STATE, About
+from bluegreen.release.colors import other
 from bluegreen.release.endpoint import Endpoint
 from bluegreen.release.live import Live
 from bluegreen.release.objects import annotation
-from bluegreen.release.settings import PROJECT, Settings, other
+from bluegreen.release.settings import PROJECT, Settings
 from bluegreen.release.way_back import WayBack, way_back
 from bluegreen.routing import LAYERS
 

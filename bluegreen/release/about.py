@@ -10,9 +10,9 @@ Plain functions over plain data: no Pulumi, no cluster.
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from bluegreen.release.colors import COLORS
 from bluegreen.release.live import Live
 from bluegreen.release.refusals import Refusal, Rule
-from bluegreen.release.settings import COLORS
 
 VARIABLE = "BLUEGREEN_ABOUT"
 

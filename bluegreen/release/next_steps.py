@@ -1,6 +1,7 @@
 """The walk of a release: which commands come next, as far as config can tell. Nothing is decided here."""
 
-from bluegreen.release.settings import Settings, other
+from bluegreen.release.colors import other
+from bluegreen.release.settings import Settings
 
 
 def next_steps(settings: Settings) -> dict[str, str]:

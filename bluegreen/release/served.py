@@ -8,7 +8,7 @@ moving forward to it again. Therefore the way back from an entry is the next one
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from bluegreen.release.settings import COLORS
+from bluegreen.release.colors import COLORS
 
 
 class Served(NamedTuple):

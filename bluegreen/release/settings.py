@@ -17,21 +17,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bluegreen.release import values
+from bluegreen.release.colors import COLORS, other
 from bluegreen.release.endpoint import users_url
 from bluegreen.release.image import Image
 from bluegreen.release.refusals import EXCEPTIONS
 from bluegreen.release.stack_file import Misread
 from bluegreen.release.values import InvalidValueError, Parser
 
-COLORS = ("blue", "green")
 PROJECT = "bluegreen"
 
 _NAMESPACES = (PROJECT, *COLORS)
-
-
-def other(color: str) -> str:
-    """The color that `color` is not."""
-    return COLORS[1 - COLORS.index(color)]
 
 
 @dataclass(frozen=True, kw_only=True)

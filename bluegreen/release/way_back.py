@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bluegreen.release import served
+from bluegreen.release.colors import other
 from bluegreen.release.live import Live
 from bluegreen.release.served import Served
-from bluegreen.release.settings import other
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bluegreen.release.colors import COLORS
 from bluegreen.release.objects import Object, Ref, as_items, as_mapping, as_text
-from bluegreen.release.settings import COLORS
 from bluegreen.routing.base import Operations, Roles
 
 # What a rule can do instead of sending a request to a destination, or beside it -> in words, for some requests or all.

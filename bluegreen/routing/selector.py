@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from bluegreen.release.colors import COLORS
 from bluegreen.release.objects import Object, Ref, as_mapping, as_text
-from bluegreen.release.settings import COLORS
 from bluegreen.routing.base import Operations, Roles
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pulumi
 
-from bluegreen.release.settings import COLORS, Settings
+from bluegreen.release.colors import COLORS
+from bluegreen.release.settings import Settings
 from bluegreen.routing.istio import rule
 from components.gateway import Gateway
 from components.manifest import Manifest

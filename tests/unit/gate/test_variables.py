@@ -8,10 +8,11 @@ import pytest
 
 from bluegreen.gate.variables import still_used
 from bluegreen.kube.cluster import LiveError
+from bluegreen.release.colors import COLORS
 from bluegreen.release.live import Live
 from bluegreen.release.metadata import OWNER, RESOURCE
 from bluegreen.release.objects import Object
-from bluegreen.release.settings import COLORS, read_settings
+from bluegreen.release.settings import read_settings
 from bluegreen.workload.settings import config_map_name
 from tests.unit.gate.test_check import served
 from tests.unit.program import BOTH_COLORS, run

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bluegreen.release.about import VARIABLE, About
+from bluegreen.release.colors import COLORS, other
 from bluegreen.release.live import Live, LiveColor
 from bluegreen.release.refusals import Rule
-from bluegreen.release.settings import COLORS, other
 from bluegreen.release.transition import Wanted, WantedColor, transition
 from bluegreen.release.writes import write
 from bluegreen.routing import LAYERS

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from bluegreen.release import settings as module
-from bluegreen.release.settings import COLORS, read_settings
+from bluegreen.release.colors import COLORS
+from bluegreen.release.settings import read_settings
 from tests.unit.program import ONE_COLOR, ROOT
 
 SCHEMA: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from bluegreen.release.colors import COLORS, other
 from bluegreen.release.live import Live, LiveColor
 from bluegreen.release.served import Served, after_move, before, read, written
-from bluegreen.release.settings import COLORS, other
 from bluegreen.release.way_back import way_back
 
 B1, B2, G1, G2 = Served("blue", "b1"), Served("blue", "b2"), Served("green", "g1"), Served("green", "g2")

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bluegreen.release import settings as module
-from bluegreen.release.settings import COLORS, Settings, SettingsError, other, read_settings
+from bluegreen.release.colors import COLORS, other
+from bluegreen.release.settings import Settings, SettingsError, read_settings
 from bluegreen.release.stack_file import Misread
 from tests.unit.program import BOTH_COLORS, ONE_COLOR
 

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from bluegreen.gate.check import wanted
+from bluegreen.release.colors import COLORS
 from bluegreen.release.live import Live, LiveColor
 from bluegreen.release.refusals import EXCEPTIONS, Refusal
-from bluegreen.release.settings import COLORS, SettingsError, read_settings
+from bluegreen.release.settings import SettingsError, read_settings
 from bluegreen.release.transition import Wanted, WantedColor, is_approved, transition
 
 OWNER = "acme/bluegreen/prod"

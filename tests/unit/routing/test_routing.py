@@ -10,9 +10,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bluegreen.environment import LiveEnvironment
+from bluegreen.release.colors import COLORS
 from bluegreen.release.live import Live
 from bluegreen.release.objects import Object
-from bluegreen.release.settings import COLORS
 from bluegreen.routing import LAYERS
 from tests.unit.cli.cluster import apply_operation
 
