@@ -33,7 +33,7 @@ class NoClusterError(Exception):
 
 
 @dataclass(frozen=True)
-class Cluster:
+class SandboxCluster:
     """The cluster, seen by a person who has sourced the file: `variables` are those of that person's shell."""
 
     variables: Mapping[str, str]
@@ -80,7 +80,7 @@ def _as_asked(item: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in item.items() if name != "status"} | {"metadata": metadata}
 
 
-def connect() -> Cluster:
+def connect() -> SandboxCluster:
     """The cluster, when it answers. Raises `NoClusterError` when there is none, or when the file leads elsewhere."""
     file = ROOT / ".sandbox" / "env"
     if not file.exists():
@@ -89,7 +89,7 @@ def connect() -> Cluster:
     sourced = subprocess.run(
         ["bash", "-c", 'set -a; . "$0"; env -0', str(file)], env=clean, capture_output=True, text=True, timeout=10, check=True
     )
-    cluster = Cluster(dict(line.split("=", 1) for line in sourced.stdout.split("\0") if line))
+    cluster = SandboxCluster(dict(line.split("=", 1) for line in sourced.stdout.split("\0") if line))
     if cluster.variables.get("KUBECONFIG") != str(KUBECONFIG):
         raise NoClusterError(
             f"{file} does not lead to {KUBECONFIG}, and no other cluster is touched: make it anew, `make sandbox`."

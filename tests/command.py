@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cluster import ROOT
-from tests.stack import Environment
+from tests.stack import SandboxEnvironment
 
 LONGEST_SECONDS = 300
 
@@ -36,7 +36,7 @@ class Ran:
 class Operator:
     """A person, or a pipeline, who has the command and nothing else."""
 
-    def __init__(self, environment: Environment, config_file: Path | None = None) -> None:
+    def __init__(self, environment: SandboxEnvironment, config_file: Path | None = None) -> None:
         self.environment = environment
         self.config_file = config_file or environment.config_file
         where = ["--stack", environment.name, "--config-file", str(self.config_file)]

@@ -10,8 +10,8 @@ from typing import Any
 import hypothesis
 import pytest
 
-from tests.cluster import ROOT, Cluster, NoClusterError, connect
-from tests.stack import Environment, environment_of_its_own
+from tests.cluster import ROOT, NoClusterError, SandboxCluster, connect
+from tests.stack import SandboxEnvironment, environment_of_its_own
 
 # A slow host must not fail a property. Hypothesis prints how to reproduce what it has found.
 hypothesis.settings.register_profile(
@@ -38,7 +38,7 @@ def interruptible() -> None:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Cluster:
+def cluster() -> SandboxCluster:
     """The cluster that `make sandbox` has made ready."""
     try:
         return connect()
@@ -50,11 +50,11 @@ def cluster() -> Cluster:
 class Environments:
     """Makes environments of the test's own, each with the config it is given; they are gone when the test is over."""
 
-    def __init__(self, cluster: Cluster, directory: Path, until_the_end: ExitStack) -> None:
-        self.made: list[Environment] = []
+    def __init__(self, cluster: SandboxCluster, directory: Path, until_the_end: ExitStack) -> None:
+        self.made: list[SandboxEnvironment] = []
         self._cluster, self._directory, self._until_the_end = cluster, directory, until_the_end
 
-    def __call__(self, config: Mapping[str, object]) -> Environment:
+    def __call__(self, config: Mapping[str, object]) -> SandboxEnvironment:
         directory = self._directory / f"environment-{len(self.made)}"
         own = self._until_the_end.enter_context(environment_of_its_own(self._cluster, directory, config))
         self.made.append(own)
@@ -62,7 +62,7 @@ class Environments:
 
 
 @pytest.fixture
-def new_environment(cluster: Cluster, tmp_path: Path) -> Iterator[Environments]:
+def new_environment(cluster: SandboxCluster, tmp_path: Path) -> Iterator[Environments]:
     with ExitStack() as until_the_end:
         yield Environments(cluster, tmp_path, until_the_end)
 
@@ -111,6 +111,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     if report.failed:
         for value in getattr(item, "funcargs", {}).values():
-            made = value.made if isinstance(value, Environments) else [value] if isinstance(value, Environment) else []
+            made = value.made if isinstance(value, Environments) else [value] if isinstance(value, SandboxEnvironment) else []
             report.sections += [(f"environment {each.name}", each.evidence()) for each in made]
     return report

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.cluster import ROOT
 from tests.conftest import Environments
-from tests.stack import ONE_COLOR, Environment
+from tests.stack import ONE_COLOR, SandboxEnvironment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ def database() -> Database:
 
 
 @contextmanager
-def notes(new_environment: Environments, change: Mapping[str, object] | None = None) -> Iterator[Environment]:
+def notes(new_environment: Environments, change: Mapping[str, object] | None = None) -> Iterator[SandboxEnvironment]:
     """An environment for notes, blue 1.0 live, on which nothing is deployed yet. Its schema is dropped at the end."""
     environment, where = new_environment(ONE_COLOR | dict(change or {})), database()
     variables = {"DB_HOST": where.host, "DB_PORT": where.port, "DB_USER": where.user, "DB_SCHEMA": environment.name}

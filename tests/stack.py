@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from tests.cli import Result, pulumi
-from tests.cluster import ROOT, Cluster
+from tests.cluster import ROOT, SandboxCluster
 from tests.entrance import Endpoint
 
 PREFIX = "bluegreen-test-"
@@ -31,14 +31,14 @@ def other(color: str) -> str:
     return {"blue": "green", "green": "blue"}[color]
 
 
-class Environment:
+class SandboxEnvironment:
     """One stack with a namespace, a host name, a state and a config file of its own, all called `name`.
 
     Everything but the namespace is in `directory`; nothing is ever written into the project. The namespace accepts restricted
     pods only, the strictest of the Pod Security Standards.
     """
 
-    def __init__(self, cluster: Cluster, directory: Path, project: Path = ROOT) -> None:
+    def __init__(self, cluster: SandboxCluster, directory: Path, project: Path = ROOT) -> None:
         self.name = PREFIX + secrets.token_hex(4)
         self.cluster = cluster
         self.project = project
@@ -122,7 +122,7 @@ class Environment:
     # What there is now
 
     def objects(self) -> dict[str, dict[str, Any]]:
-        """The objects in the namespace, by kind and name; see `Cluster.objects`."""
+        """The objects in the namespace, by kind and name; see `SandboxCluster.objects`."""
         return self.cluster.objects(self.name)
 
     def get(self, kind: str, name: str) -> dict[str, Any]:
@@ -181,10 +181,10 @@ class Environment:
 
 @contextlib.contextmanager
 def environment_of_its_own(
-    cluster: Cluster, directory: Path, config: Mapping[str, object], project: Path = ROOT
-) -> Iterator[Environment]:
+    cluster: SandboxCluster, directory: Path, config: Mapping[str, object], project: Path = ROOT
+) -> Iterator[SandboxEnvironment]:
     """An environment with `config`, on which nothing is deployed yet. Its namespace is deleted at the end."""
-    environment = Environment(cluster, directory, project)
+    environment = SandboxEnvironment(cluster, directory, project)
     try:
         environment.create(config)
         yield environment

@@ -12,7 +12,7 @@ from typing import Any
 
 from dev.sandbox.authority import Authority
 from tests.cluster import eventually
-from tests.stack import Environment
+from tests.stack import SandboxEnvironment
 
 Pod = dict[str, Any]
 
@@ -55,14 +55,14 @@ def another_container(name: str) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def changing(environment: Environment, directory: Path, rule: Rule, change: Change) -> Iterator[None]:
+def changing(environment: SandboxEnvironment, directory: Path, rule: Rule, change: Change) -> Iterator[None]:
     """While this lasts, each write in the environment's namespace that `rule` covers gets the operations of `change`."""
     with _server(directory, change) as client, _webhook(environment, "Mutating", client, rule):
         yield
 
 
 @contextlib.contextmanager
-def injecting(environment: Environment, directory: Path, change: Callable[[Pod], None]) -> Iterator[None]:
+def injecting(environment: SandboxEnvironment, directory: Path, change: Callable[[Pod], None]) -> Iterator[None]:
     """While this lasts, `change` changes every pod of the environment's namespace before it is created."""
     asked = Event()
 
@@ -77,7 +77,7 @@ def injecting(environment: Environment, directory: Path, change: Callable[[Pod],
 
 
 @contextlib.contextmanager
-def webhook_away(environment: Environment) -> Iterator[None]:
+def webhook_away(environment: SandboxEnvironment) -> Iterator[None]:
     """While this lasts, no pod is created in the environment's namespace: a webhook must be asked that does not answer."""
     with _webhook(environment, "Validating", {"url": "https://127.0.0.1:1/"}, NEW_PODS):
         eventually(lambda: _create_probe(environment), wanted=False)
@@ -85,7 +85,7 @@ def webhook_away(environment: Environment) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _webhook(environment: Environment, kind: str, client: Mapping[str, str], rule: Rule) -> Iterator[None]:
+def _webhook(environment: SandboxEnvironment, kind: str, client: Mapping[str, str], rule: Rule) -> Iterator[None]:
     webhook = {
         "name": "webhook.bluegreen.example",
         "clientConfig": client,
@@ -108,7 +108,7 @@ def _webhook(environment: Environment, kind: str, client: Mapping[str, str], rul
         environment.cluster.kubectl("delete", config["kind"], environment.name, "--ignore-not-found")
 
 
-def _create_probe(environment: Environment) -> bool:
+def _create_probe(environment: SandboxEnvironment) -> bool:
     """Whether a pod would be created: nothing is."""
     command = ("create", "--dry-run=server", "--namespace", environment.name, "--filename=-")
     try:

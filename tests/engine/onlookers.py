@@ -10,7 +10,7 @@ import yaml
 from bluegreen.release.refusals import Refusal
 from dev.traffic.report import totals
 from tests.cli import Result, pulumi
-from tests.stack import Environment
+from tests.stack import SandboxEnvironment
 
 # Few enough for a slow host, on which several tests have users at the same time.
 USERS_A_SECOND = 100
@@ -18,7 +18,7 @@ LONGEST_SECONDS = 600
 
 
 @contextlib.contextmanager
-def served_by(environment: Environment, *colors: str) -> Iterator[None]:
+def served_by(environment: SandboxEnvironment, *colors: str) -> Iterator[None]:
     """Users are there all the while; each one is served, by one of `colors`, and each of these serves some."""
     with environment.users.load(USERS_A_SECOND, LONGEST_SECONDS) as load:
         yield
@@ -29,7 +29,7 @@ def served_by(environment: Environment, *colors: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def undisturbed(environment: Environment, color: str = "blue") -> Iterator[None]:
+def undisturbed(environment: SandboxEnvironment, color: str = "blue") -> Iterator[None]:
     """Nothing in the cluster is written, pods included, and users are served by `color` all the while."""
     before = environment.objects()
     with served_by(environment, color):
@@ -39,7 +39,7 @@ def undisturbed(environment: Environment, color: str = "blue") -> Iterator[None]
     assert touched == [], f"touched were {touched}"
 
 
-def refused(environment: Environment, *words: str) -> None:
+def refused(environment: SandboxEnvironment, *words: str) -> None:
     """`pulumi preview` and `pulumi up` refuse what the config asks for, in these words."""
     for command in (["preview"], ["up", "--skip-preview", "--yes"]):
         result = environment.run(*command, succeeds=False, recorded=False)
@@ -55,7 +55,7 @@ def by(rule: str, remedy: str = "") -> list[str]:
 
 
 @contextlib.contextmanager
-def same_config_afterwards(environment: Environment) -> Iterator[None]:
+def same_config_afterwards(environment: SandboxEnvironment) -> Iterator[None]:
     """Puts the config file back, whatever was done to it."""
     text = environment.config_file.read_text()
     try:
@@ -64,13 +64,15 @@ def same_config_afterwards(environment: Environment) -> Iterator[None]:
         environment.config_file.write_text(text)
 
 
-class AnotherStack(Environment):
+class AnotherStack(SandboxEnvironment):
     """A stack beside that of `first`, with a config file of its own that is the same but for `change`.
 
     `state` is where its state is kept: that of `first`, or a directory that does not exist yet.
     """
 
-    def __init__(self, first: Environment, directory: Path, name: str, state: Path, change: Mapping[str, object]) -> None:
+    def __init__(
+        self, first: SandboxEnvironment, directory: Path, name: str, state: Path, change: Mapping[str, object]
+    ) -> None:
         super().__init__(first.cluster, directory, first.project)
         self.name, self.state, self.host = name, state, first.host
         self._namespace = first.name
@@ -86,10 +88,10 @@ class AnotherStack(Environment):
         """Nothing: the namespace is the other one's."""
 
 
-class RenamedStack(Environment):
+class RenamedStack(SandboxEnvironment):
     """The stack of `first` under the name `name`, which it gets here. The CLI renames the config file too."""
 
-    def __init__(self, first: Environment, name: str) -> None:
+    def __init__(self, first: SandboxEnvironment, name: str) -> None:
         super().__init__(first.cluster, first.config_file.parent, first.project)
         renamed = pulumi(
             "stack", "rename", name, "--stack", first.name, project=first.config_file.parent, variables=first._variables
@@ -101,7 +103,7 @@ class RenamedStack(Environment):
 
 
 @contextlib.contextmanager
-def by_way_of(environment: Environment, file: Path, *, server: str = "", token: str = "") -> Iterator[None]:
+def by_way_of(environment: SandboxEnvironment, file: Path, *, server: str = "", token: str = "") -> Iterator[None]:
     """The environment is operated with a copy of the kubeconfig in `file`: another server's, or another person's."""
     config = yaml.safe_load(Path(environment.cluster.variables["KUBECONFIG"]).read_text())
     if server:
@@ -117,7 +119,7 @@ def by_way_of(environment: Environment, file: Path, *, server: str = "", token: 
         environment._variables = variables
 
 
-def writer_who_may_not_list(environment: Environment) -> str:
+def writer_who_may_not_list(environment: SandboxEnvironment) -> str:
     """A token of someone who may get and write each object of the namespace, but not list them."""
     where = ("--namespace", environment.name)
     rights = ["--verb=get,create,update,patch,delete", "--resource=*.*"]
@@ -128,12 +130,12 @@ def writer_who_may_not_list(environment: Environment) -> str:
     return environment.cluster.kubectl("create", "token", "writer", *where).strip()
 
 
-def pods(environment: Environment, color: str) -> list[str]:
+def pods(environment: SandboxEnvironment, color: str) -> list[str]:
     """The names of a color's pods that are not on their way out."""
     return sorted(each for each in environment.objects() if each.startswith(f"Pod/myapp-{color}-"))
 
 
-def break_a_pod(environment: Environment, color: str) -> str:
+def break_a_pod(environment: SandboxEnvironment, color: str) -> str:
     """Makes one pod of a color unready, for good, without touching its Deployment; returns its name when it is."""
     name = pods(environment, color)[0].removeprefix("Pod/")
     where = ("--namespace", environment.name)
@@ -142,12 +144,12 @@ def break_a_pod(environment: Environment, color: str) -> str:
     return name
 
 
-def patch(environment: Environment, kind: str, name: str, change: object) -> None:
+def patch(environment: SandboxEnvironment, kind: str, name: str, change: object) -> None:
     """What somebody does beside the stack, and not with kubectl, whose fields an update takes back."""
     where = ("--namespace", environment.name, "--field-manager=somebody")
     environment.cluster.kubectl("patch", kind, name, *where, "--type=json", "--patch", json.dumps(change))
 
 
-def refresh(environment: Environment) -> Result:
+def refresh(environment: SandboxEnvironment) -> Result:
     """`pulumi up --refresh`."""
     return environment.run("up", "--skip-preview", "--yes", "--refresh")

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from tests.cluster import ROOT
-from tests.stack import Environment
+from tests.stack import SandboxEnvironment
 
 PIPELINES = Path("examples/pipelines")
 GITHUB, SEMAPHORE = ROOT / PIPELINES / "github", ROOT / PIPELINES / "semaphore"
@@ -78,7 +78,7 @@ class Agent:
     `seen_in_arguments` holds the names of the secrets that any process of this machine had among its arguments.
     """
 
-    def __init__(self, environment: Environment, directory: Path) -> None:
+    def __init__(self, environment: SandboxEnvironment, directory: Path) -> None:
         self.environment = environment
         self.checkout, self.home, self._programs = (directory / name for name in ("checkout", "home", "bin"))
         self.seen_in_arguments: set[str] = set()

@@ -23,7 +23,7 @@ import yaml
 
 from tests.cluster import ROOT
 from tests.command import Operator
-from tests.stack import Environment
+from tests.stack import SandboxEnvironment
 
 RBAC = ROOT / "examples" / "rbac"
 
@@ -205,7 +205,7 @@ class Person:
 
     def __init__(
         self,
-        environment: Environment,
+        environment: SandboxEnvironment,
         name: str,
         features: Collection[str],
         directory: Path,

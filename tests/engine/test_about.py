@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from bluegreen.release.refusals import Rule
-from tests.cluster import Cluster
+from tests.cluster import SandboxCluster
 from tests.command import LONGEST_SECONDS, Operator
 from tests.engine.onlookers import served_by, undisturbed
 from tests.stack import BOTH_COLORS, environment_of_its_own
 
 
 @pytest.fixture(scope="module")
-def runner(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+def runner(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """A runner with the checkout that is up to date: users on blue, testers on green."""
     config = BOTH_COLORS | {"bluegreen:replicas": 1}
     with environment_of_its_own(cluster, tmp_path_factory.mktemp("runner"), config) as environment:

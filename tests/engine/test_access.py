@@ -10,7 +10,7 @@ import yaml
 
 from bluegreen.environment import LiveEnvironment as LiveCluster
 from bluegreen.kube.cluster import LiveError
-from tests.cluster import Cluster
+from tests.cluster import SandboxCluster
 from tests.command import Operator
 from tests.engine.onlookers import served_by
 from tests.engine.unsteady import BUSY, ERROR, IS_LOST, REDIRECTS, STALLS, UNAVAILABLE, Fault, Way, unsteady
@@ -23,7 +23,7 @@ PARTS = {"certificate": "clientCertificateData", "key": "clientKeyData"}
 
 
 @pytest.fixture(scope="module")
-def operator(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+def operator(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """Blue 1.0 is live, and green is not deployed."""
     config = ONE_COLOR | {"bluegreen:replicas": 1}
     with environment_of_its_own(cluster, tmp_path_factory.mktemp("access"), config) as environment:

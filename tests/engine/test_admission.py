@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import Cluster
+from tests.cluster import SandboxCluster
 from tests.command import Operator
 from tests.engine.admission import DEPLOYMENTS, changing
 from tests.engine.onlookers import pods, same_config_afterwards, served_by
-from tests.stack import BOTH_COLORS, Environment, environment_of_its_own
+from tests.stack import BOTH_COLORS, SandboxEnvironment, environment_of_its_own
 
 REPOSITORY = "bluegreen.example/app"
 
@@ -22,7 +22,7 @@ PINNED: dict[str, Callable[[str, str], str]] = {
 
 
 @pytest.fixture(scope="module")
-def admitted(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+def admitted(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxEnvironment]:
     """Users on blue, testers on green."""
     config = BOTH_COLORS | {"bluegreen:replicas": 1}
     with environment_of_its_own(cluster, tmp_path_factory.mktemp("admitted"), config) as environment:
@@ -31,7 +31,7 @@ def admitted(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield environment
 
 
-def digests(environment: Environment) -> dict[str, str]:
+def digests(environment: SandboxEnvironment) -> dict[str, str]:
     """The digest of each tag that runs."""
     pods = [item for key, item in environment.objects().items() if key.startswith("Pod/")]
     statuses = [environment.get("pod", pod["metadata"]["name"])["status"]["containerStatuses"][0] for pod in pods]
@@ -40,7 +40,7 @@ def digests(environment: Environment) -> dict[str, str]:
 
 @pytest.mark.parametrize("form", PINNED)
 def test_an_image_that_an_admission_controller_has_pinned_is_the_same_image_and_the_switch_goes(
-    admitted: Environment, tmp_path: Path, form: str
+    admitted: SandboxEnvironment, tmp_path: Path, form: str
 ) -> None:
     known = digests(admitted)
 
@@ -63,7 +63,7 @@ def test_an_image_that_an_admission_controller_has_pinned_is_the_same_image_and_
 
 
 def test_a_container_that_an_admission_controller_puts_first_is_not_the_application(
-    admitted: Environment, tmp_path: Path
+    admitted: SandboxEnvironment, tmp_path: Path
 ) -> None:
     injected = {
         "name": "injected",
@@ -88,14 +88,14 @@ def test_a_container_that_an_admission_controller_puts_first_is_not_the_applicat
     assert pods(admitted, "green") == kept
 
 
-def image_of_green(environment: Environment) -> str:
+def image_of_green(environment: SandboxEnvironment) -> str:
     """As `bluegreen status` shows it, without drift."""
     seen = Operator(environment).run("status", "--json").lines[0]
     assert seen["drift"] == []
     return str({row["color"]: row["image"] for row in seen["rows"]}["green"])
 
 
-def users_move_there_and_back(environment: Environment, approval: str) -> None:
+def users_move_there_and_back(environment: SandboxEnvironment, approval: str) -> None:
     operator = Operator(environment)
     with same_config_afterwards(environment):
         environment.set({"bluegreen:activeColor": "green", "bluegreen:testColor": "blue"})

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import Cluster
+from tests.cluster import SandboxCluster
 from tests.command import Operator
 from tests.engine.onlookers import served_by
 from tests.stack import BOTH_COLORS, environment_of_its_own, other
 
 
 @pytest.fixture(scope="module")
-def operator(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+def operator(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """Blue 1.0 is live, green 2.0 is ready."""
     with environment_of_its_own(
         cluster, tmp_path_factory.mktemp("bake"), BOTH_COLORS | {"bluegreen:replicas": 1}

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from dev.traffic.report import totals
-from tests.cluster import Cluster, eventually
+from tests.cluster import SandboxCluster, eventually
 from tests.command import LONGEST_SECONDS, Operator
 from tests.conftest import Environments
 from tests.stack import BOTH_COLORS, ONE_COLOR, environment_of_its_own, other
@@ -29,7 +29,7 @@ def operator(new_environment: Environments) -> Operator:
 
 
 @pytest.fixture(scope="module")
-def shared(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+def shared(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """The environment of all `onlooker`s."""
     with environment_of_its_own(cluster, tmp_path_factory.mktemp("shared"), BOTH_COLORS) as environment:
         operator = Operator(environment)

@@ -8,16 +8,16 @@ import pytest
 import yaml
 
 from bluegreen.release.stack_file import of_stack
-from tests.cluster import Cluster
+from tests.cluster import SandboxCluster
 from tests.command import Operator
 from tests.engine.onlookers import undisturbed
-from tests.stack import ONE_COLOR, Environment, environment_of_its_own
+from tests.stack import ONE_COLOR, SandboxEnvironment, environment_of_its_own
 
 SECRET = "correct-horse-battery-staple"
 
 
 @pytest.fixture(scope="module")
-def live(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+def live(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxEnvironment]:
     """A live environment, whose config each test spoils in its own way."""
     config = ONE_COLOR | {"bluegreen:replicas": 1}
     with environment_of_its_own(cluster, tmp_path_factory.mktemp("live"), config) as environment:
@@ -27,21 +27,21 @@ def live(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture
-def config(live: Environment) -> Iterator[None]:
+def config(live: SandboxEnvironment) -> Iterator[None]:
     """Puts the config back afterwards."""
     text = live.config_file.read_text()
     yield
     live.config_file.write_text(text)
 
 
-def add(environment: Environment, lines: str) -> None:
+def add(environment: SandboxEnvironment, lines: str) -> None:
     """Writes `lines` into the section config: of the file as they are."""
     text = environment.config_file.read_text()
     environment.config_file.write_text(text.replace("config:\n", f"config:\n{lines}"))
 
 
 @pytest.mark.usefixtures("config")
-def test_everything_wrong_with_the_config_is_told_at_once_and_nothing_is_touched(live: Environment) -> None:
+def test_everything_wrong_with_the_config_is_told_at_once_and_nothing_is_touched(live: SandboxEnvironment) -> None:
     live.set({"bluegreen:app": "My_App", "bluegreen:strategy": "Canary", "green:replcas": 3})
     add(live, "  green:imageTag: 1.10\n  blue:env: {UMASK: 0022, START: 12:30:45, DEBUG: on}\n  blue:migrate: [up, 1e3]\n")
     file = live.config_file.name
@@ -75,7 +75,7 @@ PLAIN = [
 
 
 @pytest.mark.usefixtures("config")
-def test_a_plain_value_is_the_same_for_the_engine_and_the_command_or_it_is_found(live: Environment) -> None:
+def test_a_plain_value_is_the_same_for_the_engine_and_the_command_or_it_is_found(live: SandboxEnvironment) -> None:
     add(live, "  try:env:\n" + "".join(f"    A{place}: {text}\n" for place, text in enumerate(PLAIN)))
     told = live.run("config", "--json").text
     engine = json.loads(json.loads(told[told.index("{\n") :])["try:env"]["value"])
@@ -110,7 +110,7 @@ def with_secret(value: object, secret: object) -> object:
 
 
 @pytest.mark.usefixtures("config")
-def test_a_secret_in_another_key_than_secret_env_is_refused_and_is_nowhere_in_plain_text(live: Environment) -> None:
+def test_a_secret_in_another_key_than_secret_env_is_refused_and_is_nowhere_in_plain_text(live: SandboxEnvironment) -> None:
     live.set_secret("blue:env.TOKEN", SECRET)
     encrypted = yaml.safe_load(live.config_file.read_text())["config"]["blue:env"]["TOKEN"]
     live.set({key: with_secret(value, encrypted) for key, value in SECRETS.items()})

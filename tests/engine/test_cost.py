@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import Cluster
+from tests.cluster import SandboxCluster
 from tests.command import LONGEST_SECONDS, Operator
 from tests.engine.onlookers import by_way_of
 from tests.engine.recorder import Request, recorder
-from tests.stack import BOTH_COLORS, Environment, environment_of_its_own
+from tests.stack import BOTH_COLORS, SandboxEnvironment, environment_of_its_own
 
 # The rules look three times: before anything is written, before the route is written, and after it. Each time they read the
 # Deployments, the route, and what else a rule needs.
@@ -22,7 +22,7 @@ SLOW_TO_IMPORT = {"pulumi", "pulumi_kubernetes", "grpc", "rich"}
 
 
 @pytest.fixture(scope="module")
-def both(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+def both(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxEnvironment]:
     """An environment with both colors, blue live."""
     config = BOTH_COLORS | {"bluegreen:replicas": 1}
     with environment_of_its_own(cluster, tmp_path_factory.mktemp("both"), config) as environment:
@@ -31,7 +31,7 @@ def both(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield environment
 
 
-def test_a_switch_writes_the_route_alone_and_the_rules_read_little(both: Environment, tmp_path: Path) -> None:
+def test_a_switch_writes_the_route_alone_and_the_rules_read_little(both: SandboxEnvironment, tmp_path: Path) -> None:
     with recorder(both.cluster.variables) as (server, asked), by_way_of(both, tmp_path / "kubeconfig", server=server):
         both.activate("green")
     assert {request.name for request in asked if request.is_write} == {"myapp-blue-green"}
@@ -39,7 +39,7 @@ def test_a_switch_writes_the_route_alone_and_the_rules_read_little(both: Environ
     assert 0 < len(ours) <= MOST_READS_OF_THE_RULES, "\n".join(map(str, ours))
 
 
-def test_rollback_now_moves_users_before_it_imports_what_is_slow(both: Environment, tmp_path: Path) -> None:
+def test_rollback_now_moves_users_before_it_imports_what_is_slow(both: SandboxEnvironment, tmp_path: Path) -> None:
     both.activate("green")
     imports = tmp_path / "imports"
     before: list[set[str]] = []

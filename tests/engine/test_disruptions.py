@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster import Cluster, eventually
+from tests.cluster import SandboxCluster, eventually
 from tests.engine.onlookers import pods, served_by
-from tests.stack import BOTH_COLORS, Environment, environment_of_its_own
+from tests.stack import BOTH_COLORS, SandboxEnvironment, environment_of_its_own
 
 # Green's pods cannot become ready; they are given up soon. It may have more of them, so it has a disruption budget.
 BROKEN = {
@@ -19,7 +19,7 @@ BROKEN = {
 
 
 @pytest.fixture(scope="module")
-def standing(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+def standing(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxEnvironment]:
     """Users on blue, testers on green, two pods each, with the strategy that is the default."""
     with environment_of_its_own(cluster, tmp_path_factory.mktemp("standing"), BOTH_COLORS) as environment:
         environment.up()
@@ -27,7 +27,7 @@ def standing(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield environment
 
 
-def test_a_restart_of_the_live_color_fails_no_request(standing: Environment) -> None:
+def test_a_restart_of_the_live_color_fails_no_request(standing: SandboxEnvironment) -> None:
     where = ("deployment/myapp-blue", "--namespace", standing.name)
     before = pods(standing, "blue")
     with served_by(standing, "blue"):
@@ -36,7 +36,7 @@ def test_a_restart_of_the_live_color_fails_no_request(standing: Environment) -> 
     assert set(pods(standing, "blue")).isdisjoint(before)
 
 
-def evict(environment: Environment, pod: str) -> bool:
+def evict(environment: SandboxEnvironment, pod: str) -> bool:
     """Whether the cluster evicts a pod, as it does for `kubectl drain`, or its disruption budget forbids that."""
     name = pod.removeprefix("Pod/")
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": environment.name}}
@@ -49,12 +49,14 @@ def evict(environment: Environment, pod: str) -> bool:
     return True
 
 
-def phases(environment: Environment, color: str) -> list[str]:
+def phases(environment: SandboxEnvironment, color: str) -> list[str]:
     """The phases of a color's pods; one that runs need not be ready."""
     return [environment.get("pod", pod.removeprefix("Pod/"))["status"]["phase"] for pod in pods(environment, color)]
 
 
-def test_a_broken_idle_color_does_not_hold_up_who_drains_a_node_and_the_live_one_keeps_a_pod(standing: Environment) -> None:
+def test_a_broken_idle_color_does_not_hold_up_who_drains_a_node_and_the_live_one_keeps_a_pod(
+    standing: SandboxEnvironment,
+) -> None:
     with served_by(standing, "blue"):
         standing.set(BROKEN)
         said = standing.up(succeeds=False).text

@@ -9,9 +9,9 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.cluster import Cluster, eventually
+from tests.cluster import SandboxCluster, eventually
 from tests.engine.onlookers import pods
-from tests.stack import BOTH_COLORS, Environment, environment_of_its_own
+from tests.stack import BOTH_COLORS, SandboxEnvironment, environment_of_its_own
 
 SLOW_SECONDS = 5
 SECONDS_BETWEEN = 0.5
@@ -28,7 +28,7 @@ class Slow:
 
 
 @pytest.fixture(scope="module")
-def standing(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+def standing(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxEnvironment]:
     """Users on blue, testers on green."""
     with environment_of_its_own(cluster, tmp_path_factory.mktemp("standing"), BOTH_COLORS) as environment:
         environment.up()
@@ -37,7 +37,7 @@ def standing(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield environment
 
 
-def slow(environment: Environment, cookie: str) -> Slow:
+def slow(environment: SandboxEnvironment, cookie: str) -> Slow:
     headers = {"Host": environment.host, "Cookie": cookie}
     request = Request(f"{environment.cluster.gateway_url}/slow?seconds={SLOW_SECONDS}", headers=headers)
     sent = time.monotonic()
@@ -46,7 +46,7 @@ def slow(environment: Environment, cookie: str) -> Slow:
         return Slow(sent=sent, answered=time.monotonic(), status=answer.status, color=answer.headers["x-served-by"])
 
 
-def slow_ones_until(happened: Callable[[], None], environment: Environment, cookie: str = "theme=dark") -> set[str]:
+def slow_ones_until(happened: Callable[[], None], environment: SandboxEnvironment, cookie: str = "theme=dark") -> set[str]:
     """Sends slow requests one after the other until something has happened; the colors that served those in flight then."""
     over = threading.Event()
 
@@ -67,7 +67,7 @@ def slow_ones_until(happened: Callable[[], None], environment: Environment, cook
     return {each.color for each in answers if each.sent < moment.result() < each.answered}
 
 
-def test_requests_in_flight_survive_the_switch_and_the_retirement_of_their_color(standing: Environment) -> None:
+def test_requests_in_flight_survive_the_switch_and_the_retirement_of_their_color(standing: SandboxEnvironment) -> None:
     def switched() -> None:
         standing.activate("green")
         standing.users.wait_for("green")

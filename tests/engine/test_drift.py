@@ -7,7 +7,7 @@ import pytest
 
 from bluegreen.release.live import live_color
 from bluegreen.release.refusals import Rule
-from tests.cluster import Cluster, eventually
+from tests.cluster import SandboxCluster, eventually
 from tests.engine.onlookers import (
     break_a_pod,
     by,
@@ -17,13 +17,13 @@ from tests.engine.onlookers import (
     served_by,
     undisturbed,
 )
-from tests.stack import BOTH_COLORS, Environment, environment_of_its_own
+from tests.stack import BOTH_COLORS, SandboxEnvironment, environment_of_its_own
 
 OTHER_IMAGE = {"template": {"spec": {"containers": [{"name": "myapp", "image": "bluegreen.example/app:3.0"}]}}}
 
 
 @pytest.fixture(scope="module")
-def standing(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+def standing(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxEnvironment]:
     """Users on blue, testers on green."""
     with environment_of_its_own(cluster, tmp_path_factory.mktemp("standing"), BOTH_COLORS) as environment:
         environment.up()
@@ -31,7 +31,7 @@ def standing(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield environment
 
 
-def test_users_moved_beside_the_stack_come_back_without_a_failure(standing: Environment) -> None:
+def test_users_moved_beside_the_stack_come_back_without_a_failure(standing: SandboxEnvironment) -> None:
     with served_by(standing, "blue", "green"):
         moved = standing.get("virtualservice", "myapp-blue-green")["spec"]
         moved["http"][-1]["route"][0]["destination"]["subset"] = "green"
@@ -51,7 +51,7 @@ def test_users_moved_beside_the_stack_come_back_without_a_failure(standing: Envi
     ],
 )
 def test_an_idle_color_is_mended_and_awaited_while_users_notice_nothing(
-    standing: Environment, change: dict[str, object]
+    standing: SandboxEnvironment, change: dict[str, object]
 ) -> None:
     wanted = standing.get("deployment", "myapp-green")["spec"]
     with served_by(standing, "blue"):
@@ -63,7 +63,7 @@ def test_an_idle_color_is_mended_and_awaited_while_users_notice_nothing(
     assert standing.up().written == set()
 
 
-def test_the_live_color_keeps_its_pods_until_the_users_have_left_it(standing: Environment) -> None:
+def test_the_live_color_keeps_its_pods_until_the_users_have_left_it(standing: SandboxEnvironment) -> None:
     kubectl_patch(standing, "deployment", "myapp-blue", {"spec": OTHER_IMAGE}, "strategic")
     eventually(lambda: [settled(standing, "blue"), standing.users.served_by()], [True, "blue"])
     with undisturbed(standing):
@@ -82,7 +82,7 @@ def test_the_live_color_keeps_its_pods_until_the_users_have_left_it(standing: En
     standing.users.wait_for("blue")
 
 
-def test_users_do_not_move_to_an_image_that_somebody_else_deployed(standing: Environment) -> None:
+def test_users_do_not_move_to_an_image_that_somebody_else_deployed(standing: SandboxEnvironment) -> None:
     kubectl_patch(standing, "deployment", "myapp-green", {"spec": OTHER_IMAGE}, "strategic")
     eventually(lambda: settled(standing, "green"), True)
     remedy = "Fix the drift first: pulumi config set activeColor blue && pulumi up, then switch."
@@ -92,7 +92,7 @@ def test_users_do_not_move_to_an_image_that_somebody_else_deployed(standing: Env
     assert standing.up().written == {"update Deployment/myapp-green"}
 
 
-def test_users_leave_a_color_that_is_broken_without_waiting_for_it(standing: Environment) -> None:
+def test_users_leave_a_color_that_is_broken_without_waiting_for_it(standing: SandboxEnvironment) -> None:
     broken = break_a_pod(standing, "blue")
     standing.users.wait_for("blue")  # by the pod that is left
     with served_by(standing, "blue", "green"):
@@ -102,10 +102,10 @@ def test_users_leave_a_color_that_is_broken_without_waiting_for_it(standing: Env
     standing.cluster.kubectl("delete", "pod", broken, "--namespace", standing.name, "--wait=false")
 
 
-def kubectl_patch(environment: Environment, kind: str, name: str, change: object, way: str = "merge") -> None:
+def kubectl_patch(environment: SandboxEnvironment, kind: str, name: str, change: object, way: str = "merge") -> None:
     where = ("--namespace", environment.name)
     environment.cluster.kubectl("patch", kind, name, *where, f"--type={way}", "--patch", json.dumps(change))
 
 
-def settled(environment: Environment, color: str) -> bool:
+def settled(environment: SandboxEnvironment, color: str) -> bool:
     return live_color(environment.get("deployment", f"myapp-{color}")).is_ready

@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from bluegreen.release.refusals import Rule
-from tests.cluster import Cluster
+from tests.cluster import SandboxCluster
 from tests.command import LONGEST_SECONDS, Operator, Ran
 from tests.engine.onlookers import AnotherStack, break_a_pod, by, by_way_of, served_by, undisturbed
 from tests.engine.recorder import Request, recorder
-from tests.stack import BOTH_COLORS, Environment, environment_of_its_own
+from tests.stack import BOTH_COLORS, SandboxEnvironment, environment_of_its_own
 
 ROUTE = "myapp-blue-green"
 
 
 @pytest.fixture(scope="module")
-def shared(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+def shared(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """The environment of this module: both colors with two pods each."""
     with environment_of_its_own(cluster, tmp_path_factory.mktemp("emergency"), BOTH_COLORS) as environment:
         environment.up()
@@ -156,7 +156,7 @@ def test_users_whom_somebody_has_moved_by_hand_are_moved_back_by_activate(operat
     in_step(operator, "green")
 
 
-def set_users(environment: Environment, color: str) -> None:
+def set_users(environment: SandboxEnvironment, color: str) -> None:
     """Somebody moves users with kubectl."""
     change = [
         {"op": "replace", "path": "/spec/http/1/route/0/destination/subset", "value": color},

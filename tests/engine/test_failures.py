@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster import Cluster
+from tests.cluster import SandboxCluster
 from tests.conftest import Environments
 from tests.engine.onlookers import served_by
-from tests.stack import BOTH_COLORS, ONE_COLOR, Environment, environment_of_its_own
+from tests.stack import BOTH_COLORS, ONE_COLOR, SandboxEnvironment, environment_of_its_own
 
 IN_TIME: dict[str, object] = {"green:readyTimeoutSeconds": 12, "green:failFastSeconds": 3}
 TIME_IS_OVER = "readyTimeoutSeconds (12) is over"
@@ -23,7 +23,7 @@ BROKEN = [
 
 
 @pytest.fixture(scope="module")
-def live(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+def live(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxEnvironment]:
     """An environment whose users are on blue, for tests that fail to deploy green."""
     with environment_of_its_own(cluster, tmp_path_factory.mktemp("live"), ONE_COLOR | IN_TIME) as environment:
         environment.up()
@@ -33,7 +33,7 @@ def live(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.mark.parametrize(("broken", "words"), BROKEN)
 def test_a_color_that_does_not_become_ready_fails_the_update_and_users_notice_nothing(
-    live: Environment, broken: dict[str, object], words: list[str]
+    live: SandboxEnvironment, broken: dict[str, object], words: list[str]
 ) -> None:
     route = live.get("virtualservice", "myapp-blue-green")
     live.set({"green:imageTag": "2.0", "green:env": None, "bluegreen:testColor": "green"} | broken)

@@ -6,17 +6,17 @@ from collections.abc import Iterator
 import pytest
 
 from bluegreen.release.refusals import Rule
-from tests.cluster import Cluster
+from tests.cluster import SandboxCluster
 from tests.command import Operator
 from tests.engine.onlookers import by, patch, same_config_afterwards, served_by
-from tests.stack import BOTH_COLORS, Environment, environment_of_its_own
+from tests.stack import BOTH_COLORS, SandboxEnvironment, environment_of_its_own
 
 ROUTE = "myapp-blue-green"
 MAINTENANCE = {"name": "maintenance", "match": [{"uri": {"prefix": "/pay"}}], "redirect": {"uri": "/down"}}
 
 
 @pytest.fixture(scope="module")
-def operator(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+def operator(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """Users on blue, testers on green."""
     directory = tmp_path_factory.mktemp("foreign")
     with environment_of_its_own(cluster, directory, BOTH_COLORS | {"bluegreen:replicas": 1}) as environment:
@@ -25,7 +25,7 @@ def operator(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield Operator(environment)
 
 
-def rules(environment: Environment) -> list[dict[str, object]]:
+def rules(environment: SandboxEnvironment) -> list[dict[str, object]]:
     found: list[dict[str, object]] = environment.get("virtualservice", ROUTE)["spec"]["http"]
     return found
 
@@ -51,7 +51,7 @@ def test_a_maintenance_page_is_reported_and_not_overwritten(operator: Operator) 
     assert json.dumps(rules(environment)[0], sort_keys=True) == json.dumps(MAINTENANCE, sort_keys=True)
 
 
-def kubectl_edit(environment: Environment, change: list[dict[str, object]]) -> None:
+def kubectl_edit(environment: SandboxEnvironment, change: list[dict[str, object]]) -> None:
     """Somebody changes the route with kubectl, and so owns its rules from now on."""
     where = ("--namespace", environment.name, "--type=json", "--patch", json.dumps(change))
     environment.cluster.kubectl("patch", "virtualservice", ROUTE, *where)

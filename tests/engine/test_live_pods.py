@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster import Cluster
+from tests.cluster import SandboxCluster
 from tests.engine.onlookers import pods, served_by
-from tests.stack import BOTH_COLORS, Environment, environment_of_its_own
+from tests.stack import BOTH_COLORS, SandboxEnvironment, environment_of_its_own
 
 
 @pytest.fixture(scope="module")
-def standing(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+def standing(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxEnvironment]:
     """Users on blue, testers on green, and variables of both kinds."""
     config = BOTH_COLORS | {"bluegreen:env": {"GREETING": "hello"}}
     with environment_of_its_own(cluster, tmp_path_factory.mktemp("standing"), config) as environment:
@@ -20,7 +20,7 @@ def standing(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield environment
 
 
-def test_scaling_the_live_color_keeps_its_pods(standing: Environment) -> None:
+def test_scaling_the_live_color_keeps_its_pods(standing: SandboxEnvironment) -> None:
     before = pods(standing, "blue")
     with served_by(standing, "blue"):
         standing.set({"blue:replicas": 3})
@@ -32,7 +32,7 @@ def test_scaling_the_live_color_keeps_its_pods(standing: Environment) -> None:
 
 
 @pytest.mark.parametrize("kind", ["env", "secretEnv"])
-def test_another_value_of_the_test_color_rolls_that_color_alone(standing: Environment, kind: str) -> None:
+def test_another_value_of_the_test_color_rolls_that_color_alone(standing: SandboxEnvironment, kind: str) -> None:
     before = {color: pods(standing, color) for color in ("blue", "green")}
     with served_by(standing, "blue"):
         if kind == "env":

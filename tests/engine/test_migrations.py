@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from dev.traffic.report import totals
-from tests.cluster import Cluster, eventually
+from tests.cluster import SandboxCluster, eventually
 from tests.conftest import Environments
 from tests.engine.admission import another_container, injecting
 from tests.notes import database, notes
-from tests.stack import Environment
+from tests.stack import SandboxEnvironment
 
 # Nothing listens there, so a migration with it fails, and says why.
 NOWHERE = {"DB_PORT": "1"}
@@ -31,7 +31,7 @@ NO_GREEN = dict.fromkeys(
 
 
 @pytest.fixture(scope="module")
-def standing(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+def standing(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxEnvironment]:
     with ExitStack() as until_the_end:
         new_environment = Environments(cluster, tmp_path_factory.mktemp("standing"), until_the_end)
         with notes(new_environment, {"bluegreen:replicas": 1}) as environment:
@@ -41,20 +41,20 @@ def standing(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.fixture
-def environment(standing: Environment) -> Iterator[Environment]:
+def environment(standing: SandboxEnvironment) -> Iterator[SandboxEnvironment]:
     """Blue 1.0 serves the users, alone."""
     yield standing
     standing.set(NO_GREEN)
     standing.up()
 
 
-def jobs(environment: Environment, color: str) -> dict[str, Any]:
+def jobs(environment: SandboxEnvironment, color: str) -> dict[str, Any]:
     """The migrations of a color by name, each as it was asked for: its identity and its spec."""
     prefix = f"Job/myapp-{color}-migrate-"
     return {name.removeprefix("Job/"): each for name, each in environment.objects().items() if name.startswith(prefix)}
 
 
-def ended(environment: Environment, job: str) -> str:
+def ended(environment: SandboxEnvironment, job: str) -> str:
     """When the migration's own container ended. The Job says so later, and is not waited for."""
     look = ["get", "pods", "--namespace", environment.name, f"--selector=job-name={job}"]
     when = "--output=jsonpath={.items[0].status.containerStatuses[0].state.terminated.finishedAt}"
@@ -68,7 +68,7 @@ def not_of(color: str, objects: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_migration_ends_before_the_pods_of_its_color_are_made_and_leaves_the_other_color_alone(
-    environment: Environment,
+    environment: SandboxEnvironment,
 ) -> None:
     before = environment.objects()
     environment.deploy("green", "2.0")
@@ -79,7 +79,7 @@ def test_a_migration_ends_before_the_pods_of_its_color_are_made_and_leaves_the_o
     assert {name: after.get(name) for name in before} == before
 
 
-def test_a_migration_runs_once_for_each_image(environment: Environment) -> None:
+def test_a_migration_runs_once_for_each_image(environment: SandboxEnvironment) -> None:
     environment.deploy("green", "1.0")
     ran = jobs(environment, "green")
     environment.set({"green:replicas": 2, "green:env": {"GREETING": "hello"}})
@@ -90,7 +90,7 @@ def test_a_migration_runs_once_for_each_image(environment: Environment) -> None:
     assert {f"create Job/{after}", f"delete Job/{before}"} <= result.changes
 
 
-def test_a_failing_migration_stops_the_update_and_shows_its_log(environment: Environment) -> None:
+def test_a_failing_migration_stops_the_update_and_shows_its_log(environment: SandboxEnvironment) -> None:
     environment.deploy("green", "1.0")
     before = environment.objects()
     environment.set({"green:env": NOWHERE, "green:imageTag": "2.0"})
@@ -110,7 +110,7 @@ def test_a_failing_migration_stops_the_update_and_shows_its_log(environment: Env
     assert not_of("green", environment.objects()) == not_of("green", before)
 
 
-def test_the_remedy_of_a_failed_migration_works_as_it_is_shown(environment: Environment) -> None:
+def test_the_remedy_of_a_failed_migration_works_as_it_is_shown(environment: SandboxEnvironment) -> None:
     environment.set({"green:env": NOWHERE, "green:imageTag": "2.0"})
     shown = environment.up(succeeds=False).text
     assert "Deployment/myapp-green" not in environment.objects()
@@ -123,7 +123,7 @@ def test_the_remedy_of_a_failed_migration_works_as_it_is_shown(environment: Envi
 
 
 def test_a_migration_is_over_with_its_own_container_whatever_becomes_of_the_job(
-    environment: Environment, tmp_path: Path
+    environment: SandboxEnvironment, tmp_path: Path
 ) -> None:
     def change(pod: dict[str, Any]) -> None:
         if "job-name" in pod["metadata"]["labels"]:
@@ -146,7 +146,7 @@ def test_a_migration_is_over_with_its_own_container_whatever_becomes_of_the_job(
         environment.users.wait_for(color)
 
 
-def test_another_image_is_the_other_remedy(environment: Environment) -> None:
+def test_another_image_is_the_other_remedy(environment: SandboxEnvironment) -> None:
     environment.set({"green:migrate": "/notes mygrate", "green:imageTag": "2.0"})
     assert '"mygrate" is not a command' in environment.up(succeeds=False).text
     environment.set({"green:migrate": None})
@@ -154,21 +154,21 @@ def test_another_image_is_the_other_remedy(environment: Environment) -> None:
     assert len(jobs(environment, "green")) == 1
 
 
-def test_a_migration_that_does_not_end_is_ended_and_shows_its_log(environment: Environment) -> None:
+def test_a_migration_that_does_not_end_is_ended_and_shows_its_log(environment: SandboxEnvironment) -> None:
     environment.set({"green:migrate": "/notes", "green:migrateTimeoutSeconds": 3, "green:imageTag": "2.0"})
     result = environment.up(succeeds=False)
     assert "DeadlineExceeded" in result.text
     assert "  log:    notes 2.0, column body\n" in result.text
 
 
-def test_a_migration_whose_image_cannot_be_had_fails_when_the_time_to_start_is_over(environment: Environment) -> None:
+def test_a_migration_whose_image_cannot_be_had_fails_when_the_time_to_start_is_over(environment: SandboxEnvironment) -> None:
     environment.set({"green:imageTag": "9.9", "green:readyTimeoutSeconds": 5})
     result = environment.up(succeeds=False)
     assert "does not start: ErrImagePull" in result.text or "does not start: ImagePullBackOff" in result.text
     assert "readyTimeoutSeconds (5) is over" in result.text
 
 
-def test_users_can_be_moved_when_somebody_has_cleared_finished_migrations_away(environment: Environment) -> None:
+def test_users_can_be_moved_when_somebody_has_cleared_finished_migrations_away(environment: SandboxEnvironment) -> None:
     environment.deploy("green", "2.0")
     for name in jobs(environment, "blue") | jobs(environment, "green"):
         environment.cluster.kubectl("delete", "job", name, "--namespace", environment.name)
@@ -178,7 +178,7 @@ def test_users_can_be_moved_when_somebody_has_cleared_finished_migrations_away(e
         environment.users.wait_for(color)
 
 
-def test_a_retired_color_can_be_deployed_again_while_its_pods_are_still_leaving(environment: Environment) -> None:
+def test_a_retired_color_can_be_deployed_again_while_its_pods_are_still_leaving(environment: SandboxEnvironment) -> None:
     environment.set({"green:drainSeconds": 20})
     environment.deploy("green", "2.0")
     [name] = jobs(environment, "green")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import Cluster
+from tests.cluster import SandboxCluster
 from tests.stack import PREFIX
 from tests.unit.program import BOTH_COLORS, run
 
@@ -31,7 +31,7 @@ HOSTS = ["*", "*.shop.example", f"{'a' * 63}.{'b' * 63}.example", "10.0.0.1.exam
 
 
 @pytest.fixture(scope="module")
-def namespace(cluster: Cluster) -> Iterator[str]:
+def namespace(cluster: SandboxCluster) -> Iterator[str]:
     name = f"{PREFIX}{secrets.token_hex(4)}"
     cluster.kubectl("create", "namespace", name)
     yield name
@@ -41,7 +41,7 @@ def namespace(cluster: Cluster) -> Iterator[str]:
 @pytest.mark.parametrize("routing", ["istio", "selector"])
 @pytest.mark.parametrize(("app", "host"), [*zip(APPS, HOSTS, strict=True)])
 def test_the_cluster_accepts_every_object_of_an_app(
-    cluster: Cluster, namespace: str, app: str, host: str, routing: str
+    cluster: SandboxCluster, namespace: str, app: str, host: str, routing: str
 ) -> None:
     config = EVERYTHING | {"bluegreen:app": app, "bluegreen:host": host, "bluegreen:routing": routing}
     made = [plain(each.inputs) for each in run(config).objects().values()]

@@ -8,7 +8,7 @@ import pytest
 
 from bluegreen.release.refusals import Rule
 from tests.cli import pulumi
-from tests.cluster import Cluster
+from tests.cluster import SandboxCluster
 from tests.command import Operator
 from tests.conftest import Environments
 from tests.engine.onlookers import (
@@ -21,11 +21,11 @@ from tests.engine.onlookers import (
     served_by,
     undisturbed,
 )
-from tests.stack import BOTH_COLORS, ONE_COLOR, Environment, environment_of_its_own
+from tests.stack import BOTH_COLORS, ONE_COLOR, SandboxEnvironment, environment_of_its_own
 
 
 @pytest.fixture(scope="module")
-def owned(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+def owned(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxEnvironment]:
     """An environment of a stack of its own: users on blue, testers on green."""
     with environment_of_its_own(cluster, tmp_path_factory.mktemp("owned"), BOTH_COLORS) as environment:
         environment.up()
@@ -33,7 +33,7 @@ def owned(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield environment
 
 
-def test_a_second_stack_beside_the_first_is_refused_with_the_way_out(owned: Environment, tmp_path: Path) -> None:
+def test_a_second_stack_beside_the_first_is_refused_with_the_way_out(owned: SandboxEnvironment, tmp_path: Path) -> None:
     """The classic mistake: `pulumi stack init green; pulumi up`."""
     change = {"bluegreen:activeColor": "green", "bluegreen:testColor": "blue", "bluegreen:host": "else.example"}
     second = AnotherStack(owned, tmp_path, "green", owned.state, change)
@@ -46,7 +46,9 @@ def test_a_second_stack_beside_the_first_is_refused_with_the_way_out(owned: Envi
         )
 
 
-def test_the_same_stack_on_another_state_takes_nothing_over_unless_it_is_meant(owned: Environment, tmp_path: Path) -> None:
+def test_the_same_stack_on_another_state_takes_nothing_over_unless_it_is_meant(
+    owned: SandboxEnvironment, tmp_path: Path
+) -> None:
     lost = AnotherStack(owned, tmp_path, owned.name, tmp_path / "state", {"bluegreen:replicas": 1})
     with undisturbed(owned):
         refused(lost, *by(Rule.ONE_OWNER), "use the backend and the context that made it, or bring it into this state")
@@ -55,14 +57,14 @@ def test_the_same_stack_on_another_state_takes_nothing_over_unless_it_is_meant(o
         assert "warning: bluegreen:allow has adopt, so this goes on:\n" in lost.up().text
 
 
-def stack(environment: Environment, *command: str) -> None:
+def stack(environment: SandboxEnvironment, *command: str) -> None:
     """A command about the state of the stack, which takes no config file."""
     variables = environment._variables
     done = pulumi("stack", *command, "--stack", environment.name, project=environment.project, variables=variables)
     assert done.status == 0, str(done)
 
 
-def test_a_copy_of_a_state_is_refused_as_long_as_the_original_exists(owned: Environment, tmp_path: Path) -> None:
+def test_a_copy_of_a_state_is_refused_as_long_as_the_original_exists(owned: SandboxEnvironment, tmp_path: Path) -> None:
     copy = AnotherStack(owned, tmp_path, "copy", owned.state, {})
     state = tmp_path / "state.json"
     stack(owned, "export", "--file", str(state))
@@ -120,7 +122,7 @@ def test_an_object_of_nobody_is_not_taken_over(new_environment: Environments, ki
     assert environment.objects()[f"{kind}/{name}"] == before
 
 
-def test_another_name_for_the_same_cluster_replaces_nothing(owned: Environment) -> None:
+def test_another_name_for_the_same_cluster_replaces_nothing(owned: SandboxEnvironment) -> None:
     context = owned.cluster.kubectl("config", "current-context").strip()
     with same_config_afterwards(owned), undisturbed(owned):
         owned.set({"bluegreen:context": context})

@@ -12,18 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import ROOT, Cluster
+from tests.cluster import ROOT, SandboxCluster
 from tests.engine.pipelines import GITHUB, SEMAPHORE, Agent, github, read, semaphore
-from tests.stack import ONE_COLOR, Environment, environment_of_its_own, other
+from tests.stack import ONE_COLOR, SandboxEnvironment, environment_of_its_own, other
 
 PASSPHRASE = "purple-monkey-dishwasher-lamp"
 REFUSED = 13
 
 
 @pytest.fixture
-def environment(cluster: Cluster, tmp_path: Path) -> Iterator[Environment]:
+def environment(cluster: SandboxCluster, tmp_path: Path) -> Iterator[SandboxEnvironment]:
     """One where blue 1.0 is live, and green is not deployed. Its passphrase is unlike any other word."""
-    own = Cluster({**cluster.variables, "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE})
+    own = SandboxCluster({**cluster.variables, "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE})
     with environment_of_its_own(own, tmp_path / "environment", ONE_COLOR) as environment:
         environment.up()
         environment.users.wait_for("blue")
@@ -31,7 +31,7 @@ def environment(cluster: Cluster, tmp_path: Path) -> Iterator[Environment]:
 
 
 @pytest.fixture
-def agent(environment: Environment, tmp_path: Path) -> Agent:
+def agent(environment: SandboxEnvironment, tmp_path: Path) -> Agent:
     return Agent(environment, tmp_path / "agent")
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import ROOT, Cluster, eventually
+from tests.cluster import ROOT, SandboxCluster, eventually
 from tests.conftest import Environments
 from tests.engine.onlookers import by_way_of
 from tests.entrance import Endpoint
-from tests.stack import BOTH_COLORS, ONE_COLOR, Environment, environment_of_its_own, other
+from tests.stack import BOTH_COLORS, ONE_COLOR, SandboxEnvironment, environment_of_its_own, other
 
 COLORS, ROUTINGS = ["blue", "green"], ["istio", "selector"]
 ROUTE = {"istio": {"VirtualService/myapp-blue-green"}, "selector": {"Service/myapp", "Service/myapp-test"}}
@@ -37,15 +37,15 @@ def git_status() -> str:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
-def ready(environment: Environment, color: str) -> int:
+def ready(environment: SandboxEnvironment, color: str) -> int:
     status: dict[str, int] = environment.get("deployment", f"myapp-{color}")["status"]
     return status.get("readyReplicas", 0)
 
 
 @pytest.fixture(scope="module", params=ROUTINGS)
 def standing(
-    request: pytest.FixtureRequest, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Environment]:
+    request: pytest.FixtureRequest, cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SandboxEnvironment]:
     """An environment with both colors, for tests that only move users and testers, or nobody."""
     config = BOTH_COLORS | {"bluegreen:routing": request.param}
     with environment_of_its_own(cluster, tmp_path_factory.mktemp("standing"), config) as environment:
@@ -53,23 +53,23 @@ def standing(
         yield environment
 
 
-def test_the_first_update_creates_both_colors_and_the_route(standing: Environment) -> None:
+def test_the_first_update_creates_both_colors_and_the_route(standing: SandboxEnvironment) -> None:
     both = {f"Deployment/myapp-{color}" for color in COLORS}
     assert steps("create", both | ROUTE[standing.routing]) <= standing.results[0].changes
 
 
-def test_an_update_without_a_change_of_config_changes_nothing(standing: Environment) -> None:
+def test_an_update_without_a_change_of_config_changes_nothing(standing: SandboxEnvironment) -> None:
     before = standing.objects()
     assert standing.up().changes == set()
     assert standing.objects() == before
 
 
-def test_a_kubeconfig_in_another_place_changes_nothing(standing: Environment, tmp_path: Path) -> None:
+def test_a_kubeconfig_in_another_place_changes_nothing(standing: SandboxEnvironment, tmp_path: Path) -> None:
     with by_way_of(standing, tmp_path / "kubeconfig"):
         assert standing.preview().changes == set()
 
 
-def test_the_preview_of_a_switch_shows_the_route_alone_and_reads_as_the_switch(standing: Environment) -> None:
+def test_the_preview_of_a_switch_shows_the_route_alone_and_reads_as_the_switch(standing: SandboxEnvironment) -> None:
     standing.activate("blue")
     before = standing.objects()
     standing.set({"bluegreen:activeColor": "green", "bluegreen:testColor": "blue"})
@@ -86,7 +86,7 @@ def test_the_preview_of_a_switch_shows_the_route_alone_and_reads_as_the_switch(s
     assert standing.objects() == before
 
 
-def test_a_switch_and_its_roll_back_write_the_route_and_nothing_else(standing: Environment) -> None:
+def test_a_switch_and_its_roll_back_write_the_route_and_nothing_else(standing: SandboxEnvironment) -> None:
     standing.activate("blue")
     route, before = ROUTE[standing.routing], standing.objects()
     for color in ("green", "blue"):
@@ -98,7 +98,7 @@ def test_a_switch_and_its_roll_back_write_the_route_and_nothing_else(standing: E
         standing.testers.wait_for(other(color))
 
 
-def test_the_outputs_tell_where_users_and_testers_come_in(standing: Environment) -> None:
+def test_the_outputs_tell_where_users_and_testers_come_in(standing: SandboxEnvironment) -> None:
     outputs, node = standing.outputs(), standing.cluster.node_address
     users, testers = outputs["url"], outputs["test"].removeprefix("curl ")
     if standing.routing == "istio":

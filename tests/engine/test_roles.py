@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import Cluster
+from tests.cluster import SandboxCluster
 from tests.conftest import Environments
 from tests.engine.onlookers import break_a_pod, same_config_afterwards, served_by, undisturbed
 from tests.engine.rights import Person, Recorded, Right, rules
 from tests.notes import notes
-from tests.stack import BOTH_COLORS, Environment
+from tests.stack import BOTH_COLORS, SandboxEnvironment
 
 # What uses the rules of the files: a story with everything, and one with nothing that can be left out.
 EVERYTHING = ("always", "istio", "install", "env", "secretEnv", "replicas", "maxReplicas", "migrate")
@@ -54,7 +54,7 @@ class Story:
         return found
 
 
-def _begin(environment: Environment, features: Collection[str], directory: Path) -> Story:
+def _begin(environment: SandboxEnvironment, features: Collection[str], directory: Path) -> Story:
     plan, release, rollback = (Person(environment, name, features, directory) for name in NAMES)
     story = Story(plan=plan, release=release, rollback=rollback)
     with story.plan.working() as operator:
@@ -77,7 +77,7 @@ def _look(story: Story) -> None:
 
 
 @pytest.fixture(scope="module")
-def everything(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def everything(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """From the first preview to the last object: Istio, variables, secrets, migrations, a budget and an autoscaler."""
     directory = tmp_path_factory.mktemp("everything")
     with ExitStack() as until_the_end:
@@ -106,7 +106,7 @@ def everything(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture(scope="module")
-def little(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def little(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """Routing by selector, and nothing that can be left out. Both colors are up."""
     directory = tmp_path_factory.mktemp("little")
     with ExitStack() as until_the_end:
@@ -127,7 +127,7 @@ def little(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield story
 
 
-def _reached(environment: Environment) -> list[str]:
+def _reached(environment: SandboxEnvironment) -> list[str]:
     return ["--url", environment.users.url, "--test-url", environment.testers.url, "--color-header", "x-served-by"]
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from bluegreen.release.refusals import Rule
-from tests.cluster import Cluster, eventually
+from tests.cluster import SandboxCluster, eventually
 from tests.command import Operator
 from tests.engine.onlookers import by, refused, same_config_afterwards, served_by, undisturbed
-from tests.stack import BOTH_COLORS, Environment, environment_of_its_own
+from tests.stack import BOTH_COLORS, SandboxEnvironment, environment_of_its_own
 
 ONE_POD: dict[str, object] = {
     "bluegreen:replicas": 1,
@@ -17,7 +17,7 @@ ONE_POD: dict[str, object] = {
 
 
 @pytest.fixture(scope="module")
-def crowded(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+def crowded(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """Users on blue, which somebody has scaled to three pods; green has one."""
     with environment_of_its_own(cluster, tmp_path_factory.mktemp("crowded"), BOTH_COLORS | ONE_POD) as environment:
         environment.up()
@@ -26,14 +26,14 @@ def crowded(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield Operator(environment)
 
 
-def scale(environment: Environment, color: str, pods: int) -> None:
+def scale(environment: SandboxEnvironment, color: str, pods: int) -> None:
     """What an autoscaler, or a person, does beside the stack."""
     where = ("--namespace", environment.name)
     environment.cluster.kubectl("scale", f"deployment/myapp-{color}", f"--replicas={pods}", *where)
     eventually(lambda: ready(environment, color), pods, seconds=60)
 
 
-def ready(environment: Environment, color: str) -> int:
+def ready(environment: SandboxEnvironment, color: str) -> int:
     found = environment.get("deployment", f"myapp-{color}")["status"]
     return int(found.get("readyReplicas", 0)) if found.get("replicas", 0) == found.get("readyReplicas", 0) else -1
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bluegreen.release.refusals import Rule
-from tests.cluster import Cluster, eventually
+from tests.cluster import SandboxCluster, eventually
 from tests.conftest import Environments
 from tests.engine.onlookers import (
     break_a_pod,
@@ -20,7 +20,7 @@ from tests.engine.onlookers import (
     undisturbed,
     writer_who_may_not_list,
 )
-from tests.stack import BOTH_COLORS, ONE_COLOR, Environment, environment_of_its_own
+from tests.stack import BOTH_COLORS, ONE_COLOR, SandboxEnvironment, environment_of_its_own
 
 SWITCH: dict[str, object] = {"bluegreen:activeColor": "green", "bluegreen:testColor": "blue"}
 PODS_FIRST = "pulumi config set activeColor blue && pulumi up, then switch."
@@ -83,7 +83,7 @@ WITH_BLUE_ALONE = {
 
 
 @pytest.fixture(scope="module")
-def both(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+def both(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxEnvironment]:
     """Users on blue, testers on green."""
     with environment_of_its_own(cluster, tmp_path_factory.mktemp("both"), BOTH_COLORS) as environment:
         environment.up()
@@ -92,7 +92,7 @@ def both(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture(scope="module")
-def alone(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+def alone(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxEnvironment]:
     """Users on blue, and no green."""
     with environment_of_its_own(cluster, tmp_path_factory.mktemp("alone"), ONE_COLOR) as environment:
         environment.up()
@@ -102,7 +102,7 @@ def alone(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.mark.parametrize(("change", "words"), WITH_BOTH_COLORS.values(), ids=WITH_BOTH_COLORS)
 def test_with_both_colors_it_is_refused_in_words_and_nothing_is_touched(
-    both: Environment, change: dict[str, object], words: list[str]
+    both: SandboxEnvironment, change: dict[str, object], words: list[str]
 ) -> None:
     with same_config_afterwards(both), undisturbed(both):
         both.set(change)
@@ -111,7 +111,7 @@ def test_with_both_colors_it_is_refused_in_words_and_nothing_is_touched(
 
 @pytest.mark.parametrize(("change", "words"), WITH_BLUE_ALONE.values(), ids=WITH_BLUE_ALONE)
 def test_with_one_color_it_is_refused_in_words_and_nothing_is_touched(
-    alone: Environment, change: dict[str, object], words: list[str]
+    alone: SandboxEnvironment, change: dict[str, object], words: list[str]
 ) -> None:
     with same_config_afterwards(alone), undisturbed(alone):
         alone.set(change)
@@ -131,7 +131,7 @@ def test_with_the_selector_the_same_is_refused(new_environment: Environments) ->
         refused(environment, *by(Rule.READY))
 
 
-def test_a_promotion_that_approves_what_runs_moves_the_users(both: Environment) -> None:
+def test_a_promotion_that_approves_what_runs_moves_the_users(both: SandboxEnvironment) -> None:
     with same_config_afterwards(both):
         both.set(SWITCH | {"bluegreen:expect": "2.0"})
         assert both.up().written == {"update VirtualService/myapp-blue-green"}
@@ -139,7 +139,7 @@ def test_a_promotion_that_approves_what_runs_moves_the_users(both: Environment) 
     both.users.wait_for("blue")
 
 
-def test_a_color_that_is_not_ready_gets_no_users_unless_it_is_meant(alone: Environment) -> None:
+def test_a_color_that_is_not_ready_gets_no_users_unless_it_is_meant(alone: SandboxEnvironment) -> None:
     broken = {"green:imageTag": "2.0", "green:env": {"FAULT": "never-ready"}, "green:readyTimeoutSeconds": 4}
     with same_config_afterwards(alone):
         alone.set(broken)
@@ -153,7 +153,7 @@ def test_a_color_that_is_not_ready_gets_no_users_unless_it_is_meant(alone: Envir
         alone.up()  # the way back does not wait for green
 
 
-def assert_passes_with_a_warning(environment: Environment, exception: str, rule: str) -> None:
+def assert_passes_with_a_warning(environment: SandboxEnvironment, exception: str, rule: str) -> None:
     said = environment.up().text
     assert f"warning: bluegreen:allow has {exception}, so this goes on:\n" in said
     assert f"Refused by the rule: {rule}\n" in said
@@ -210,7 +210,7 @@ def test_a_target_that_fails_between_the_check_and_the_write_gets_no_users(new_e
     ],
 )
 def test_a_cluster_that_cannot_be_read_is_refused_in_up_and_loud_in_preview(
-    both: Environment, context: str | None, server: str, tmp_path: Path
+    both: SandboxEnvironment, context: str | None, server: str, tmp_path: Path
 ) -> None:
     with same_config_afterwards(both), undisturbed(both):
         both.set(SWITCH | {"bluegreen:context": context})
@@ -222,7 +222,7 @@ def test_a_cluster_that_cannot_be_read_is_refused_in_up_and_loud_in_preview(
     assert "nothing was changed. Fix that, or the access to the cluster" in update.text
 
 
-def test_what_cannot_be_read_is_refused_unless_it_is_meant(both: Environment, tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_refused_unless_it_is_meant(both: SandboxEnvironment, tmp_path: Path) -> None:
     with same_config_afterwards(both), by_way_of(both, tmp_path / "kubeconfig", token=writer_who_may_not_list(both)):
         both.set(SWITCH)
         with undisturbed(both):

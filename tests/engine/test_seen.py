@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import Cluster
+from tests.cluster import SandboxCluster
 from tests.command import Operator, Ran
 from tests.engine.onlookers import same_config_afterwards, undisturbed
 from tests.stack import BOTH_COLORS, environment_of_its_own
@@ -15,7 +15,7 @@ SMALL: dict[str, object] = {"bluegreen:replicas": 1, "green:maxReplicas": 2}
 
 
 @pytest.fixture(scope="module")
-def installed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Operator, Ran]]:
+def installed(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Operator, Ran]]:
     """An operator whose users are on blue, and how the first update ended."""
     with environment_of_its_own(cluster, tmp_path_factory.mktemp("seen"), BOTH_COLORS | SMALL) as environment:
         operator = Operator(environment)

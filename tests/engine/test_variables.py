@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cli import pulumi
-from tests.cluster import Cluster, eventually
+from tests.cluster import SandboxCluster, eventually
 from tests.engine.onlookers import pods, served_by
-from tests.stack import BOTH_COLORS, Environment, environment_of_its_own
+from tests.stack import BOTH_COLORS, SandboxEnvironment, environment_of_its_own
 
 # What never becomes ready fails soon; what becomes ready has its time, on a busy machine too.
 GREEN_BROKEN = {"green:env": {"P": "B", "FAULT": "never-ready"}, "green:readyTimeoutSeconds": 3}
@@ -17,7 +17,7 @@ BLUE_WELL = {"blue:env": None, "blue:readyTimeoutSeconds": None}
 
 
 @pytest.fixture(scope="module")
-def standing(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+def standing(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxEnvironment]:
     """Users on blue, testers on green, two pods each."""
     config = BOTH_COLORS | {"bluegreen:env": {"P": "A"}}
     with environment_of_its_own(cluster, tmp_path_factory.mktemp("standing"), config) as environment:
@@ -27,14 +27,14 @@ def standing(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield environment
 
 
-def variables(environment: Environment, color: str) -> dict[str, str]:
+def variables(environment: SandboxEnvironment, color: str) -> dict[str, str]:
     """The ConfigMaps and Secrets of a color: kind and name -> uid."""
     found = environment.objects().items()
     kinds = ("ConfigMap/", "Secret/")
     return {name: item["metadata"]["uid"] for name, item in found if name.startswith(kinds) and f"-{color}-" in name}
 
 
-def kill_a_pod(environment: Environment, color: str) -> None:
+def kill_a_pod(environment: SandboxEnvironment, color: str) -> None:
     """Deletes a pod of a color that is ready, and waits until as many are ready as before: the new one finds its variables."""
     look = ["get", "pods", "--namespace", environment.name, f"--selector=color={color}"]
     ready = "{.items[?(@.status.containerStatuses[0].ready==true)].metadata.name}"
@@ -48,7 +48,7 @@ def kill_a_pod(environment: Environment, color: str) -> None:
     assert before[0] not in names()
 
 
-def test_values_that_failed_are_taken_back_and_those_of_before_were_there_all_the_while(standing: Environment) -> None:
+def test_values_that_failed_are_taken_back_and_those_of_before_were_there_all_the_while(standing: SandboxEnvironment) -> None:
     before = variables(standing, "green")
     assert len(before) == 2
     text = standing.config_file.read_text()
@@ -63,7 +63,7 @@ def test_values_that_failed_are_taken_back_and_those_of_before_were_there_all_th
         kill_a_pod(standing, "green")
 
 
-def test_values_that_failed_and_those_of_before_are_gone_when_others_work(standing: Environment) -> None:
+def test_values_that_failed_and_those_of_before_are_gone_when_others_work(standing: SandboxEnvironment) -> None:
     before = variables(standing, "green")
     with served_by(standing, "blue"):
         standing.set(GREEN_BROKEN)
@@ -75,7 +75,7 @@ def test_values_that_failed_and_those_of_before_are_gone_when_others_work(standi
     assert len(after.items() & before.items()) == 1  # the Secret, whose value is the same
 
 
-def test_a_live_color_whose_new_values_failed_keeps_those_that_it_serves_with(standing: Environment) -> None:
+def test_a_live_color_whose_new_values_failed_keeps_those_that_it_serves_with(standing: SandboxEnvironment) -> None:
     before, serving = variables(standing, "blue"), pods(standing, "blue")
     with served_by(standing, "blue"):
         standing.set(BLUE_BROKEN | {"bluegreen:allow": ["change-live"]})
@@ -94,7 +94,7 @@ def test_a_live_color_whose_new_values_failed_keeps_those_that_it_serves_with(st
     assert variables(standing, "blue") == before
 
 
-def test_a_stack_of_the_version_before_goes_on_without_a_replacement(standing: Environment) -> None:
+def test_a_stack_of_the_version_before_goes_on_without_a_replacement(standing: SandboxEnvironment) -> None:
     """There, all values of a color had one resource, `<app>-<color>-env`."""
     objects = standing.objects()
     for name in variables(standing, "blue"):

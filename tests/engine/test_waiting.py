@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from tests.cli import Result
-from tests.cluster import Cluster, eventually
+from tests.cluster import SandboxCluster, eventually
 from tests.engine.admission import ANY_POD, Pod, another_container, injecting, webhook_away
 from tests.engine.onlookers import served_by
-from tests.stack import ONE_COLOR, Environment, environment_of_its_own
+from tests.stack import ONE_COLOR, SandboxEnvironment, environment_of_its_own
 
 # Longer than any single thing here takes on a slow host.
 PATIENCE_SECONDS = 120
@@ -27,7 +27,7 @@ CONFIG = ONE_COLOR | {"bluegreen:replicas": 1, "green:readyTimeoutSeconds": 180,
 
 
 @pytest.fixture(scope="module")
-def standing(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+def standing(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxEnvironment]:
     with environment_of_its_own(cluster, tmp_path_factory.mktemp("standing"), CONFIG) as environment:
         environment.up()
         environment.users.wait_for("blue")
@@ -35,7 +35,7 @@ def standing(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.fixture
-def live(standing: Environment, request: pytest.FixtureRequest) -> Environment:
+def live(standing: SandboxEnvironment, request: pytest.FixtureRequest) -> SandboxEnvironment:
     """Blue serves the users; green is to be deployed, with new pods for each test."""
     standing.set({"green:imageTag": "2.0", "green:env": {"TEST": str(request.node.name)}})
     standing.set({"green:resources": None, "green:failFastSeconds": None})
@@ -43,7 +43,7 @@ def live(standing: Environment, request: pytest.FixtureRequest) -> Environment:
 
 
 @contextlib.contextmanager
-def going_up(environment: Environment) -> Iterator["Future[Result]"]:
+def going_up(environment: SandboxEnvironment) -> Iterator["Future[Result]"]:
     """`pulumi up`, meanwhile. Users are served by blue until it has succeeded."""
     with ThreadPoolExecutor(1) as thread, served_by(environment, "blue"):
         update = thread.submit(environment.up)
@@ -51,28 +51,28 @@ def going_up(environment: Environment) -> Iterator["Future[Result]"]:
         update.result(PATIENCE_SECONDS)
 
 
-def found(environment: Environment, kind: str, color: str = "green") -> list[dict[str, Any]]:
+def found(environment: SandboxEnvironment, kind: str, color: str = "green") -> list[dict[str, Any]]:
     look = ("get", kind, f"--selector=color={color}", "--namespace", environment.name, "--output=json")
     items: list[dict[str, Any]] = json.loads(environment.cluster.kubectl(*look))["items"]
     return items
 
 
-def create(environment: Environment, item: dict[str, Any]) -> None:
+def create(environment: SandboxEnvironment, item: dict[str, Any]) -> None:
     environment.cluster.kubectl("create", "--namespace", environment.name, "--filename=-", stdin=json.dumps(item))
 
 
-def delete(environment: Environment, *what: str) -> None:
+def delete(environment: SandboxEnvironment, *what: str) -> None:
     environment.cluster.kubectl("delete", *what, "--namespace", environment.name)
 
 
-def events(environment: Environment) -> str:
+def events(environment: SandboxEnvironment) -> str:
     return environment.cluster.kubectl(
         "get", "events", "--namespace", environment.name, "--output=jsonpath={.items[*].message}"
     )
 
 
 @contextlib.contextmanager
-def one_place(environment: Environment) -> Iterator[str]:
+def one_place(environment: SandboxEnvironment) -> Iterator[str]:
     """A resource of which the cluster has one, on one node, and which the pod `filler` of the environment has taken."""
     name = f"{environment.name}.example/place"
     node = environment.cluster.kubectl("get", "nodes", "--output=name").split()[0]
@@ -91,7 +91,7 @@ def one_place(environment: Environment) -> Iterator[str]:
         environment.cluster.kubectl(*change, json.dumps([{"op": "remove", "path": path}]))
 
 
-def waits_for_room(environment: Environment) -> float:
+def waits_for_room(environment: SandboxEnvironment) -> float:
     """How long a pod of green has been waiting for a node, in seconds."""
     for pod in found(environment, "pods"):
         for condition in pod["status"].get("conditions", []):
@@ -100,7 +100,7 @@ def waits_for_room(environment: Environment) -> float:
     return 0
 
 
-def test_a_webhook_that_is_away_a_full_quota_and_a_full_node_are_waited_for(live: Environment) -> None:
+def test_a_webhook_that_is_away_a_full_quota_and_a_full_node_are_waited_for(live: SandboxEnvironment) -> None:
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "full"}, "spec": {"hard": {"pods": "2"}}}
     with contextlib.ExitStack() as until_it_is_back:
         place = until_it_is_back.enter_context(one_place(live))
@@ -121,19 +121,19 @@ def test_a_webhook_that_is_away_a_full_quota_and_a_full_node_are_waited_for(live
     assert f"Insufficient {place}" in text
 
 
-def crashed(environment: Environment, container: str) -> bool:
+def crashed(environment: SandboxEnvironment, container: str) -> bool:
     """Whether the container of a green pod has ended twice."""
     statuses = [status for pod in found(environment, "pods") for status in pod["status"].get("containerStatuses", [])]
     return any(each["name"] == container and each["restartCount"] > 0 and "waiting" in each["state"] for each in statuses)
 
 
-def is_true(environment: Environment, condition: str) -> bool:
+def is_true(environment: SandboxEnvironment, condition: str) -> bool:
     conditions = [each for pod in found(environment, "pods") for each in pod["status"].get("conditions", [])]
     return any(each["type"] == condition and each["status"] == "True" for each in conditions)
 
 
 def test_an_application_and_a_sidecar_that_end_twice_and_a_readiness_gate_are_waited_for(
-    live: Environment, tmp_path: Path
+    live: SandboxEnvironment, tmp_path: Path
 ) -> None:
     gate = "bluegreen.example/gate"
 
@@ -157,14 +157,14 @@ def test_an_application_and_a_sidecar_that_end_twice_and_a_readiness_gate_are_wa
         live.cluster.kubectl("patch", "pod", name, "--namespace", live.name, "--subresource=status", "--patch", patch)
 
 
-def failing(environment: Environment) -> str:
+def failing(environment: SandboxEnvironment) -> str:
     """What an update that fails prints, while users are served by blue."""
     with served_by(environment, "blue"):
         return environment.up(succeeds=False).text
 
 
 def test_a_failing_init_container_is_named_with_its_own_log_and_is_known_to_the_next_update(
-    live: Environment, tmp_path: Path
+    live: SandboxEnvironment, tmp_path: Path
 ) -> None:
     def change(pod: Pod) -> None:
         pod["spec"]["initContainers"] = [another_container("setup")]
@@ -184,7 +184,9 @@ def test_a_failing_init_container_is_named_with_its_own_log_and_is_known_to_the_
     assert second <= first
 
 
-def test_a_failing_application_is_named_with_its_own_log_beside_another_container(live: Environment, tmp_path: Path) -> None:
+def test_a_failing_application_is_named_with_its_own_log_beside_another_container(
+    live: SandboxEnvironment, tmp_path: Path
+) -> None:
     def change(pod: Pod) -> None:
         pod["spec"]["containers"].insert(0, another_container("proxy"))
 
@@ -195,7 +197,7 @@ def test_a_failing_application_is_named_with_its_own_log_beside_another_containe
     assert re.findall(r"  log:    (.*)\n", text) == ["exiting on request (FAULT=exit)"]
 
 
-def test_a_pod_that_has_failed_and_lingers_is_no_problem(live: Environment) -> None:
+def test_a_pod_that_has_failed_and_lingers_is_no_problem(live: SandboxEnvironment) -> None:
     live.up()
     [pod] = found(live, "pods")
     name = pod["metadata"]["name"]

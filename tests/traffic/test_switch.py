@@ -7,22 +7,22 @@ import pytest
 
 from dev.traffic.answers import Answers
 from dev.traffic.report import cut_over, totals
-from tests.cluster import Cluster, eventually
+from tests.cluster import SandboxCluster, eventually
 from tests.conftest import Environments
-from tests.stack import BOTH_COLORS, ONE_COLOR, Environment, environment_of_its_own, other
+from tests.stack import BOTH_COLORS, ONE_COLOR, SandboxEnvironment, environment_of_its_own, other
 from tests.traffic.visitors import Visitors
 
 pytestmark = pytest.mark.alone
 
 LONGEST_SECONDS = 600
 MANY = 500  # requests
-UsersASecond = Callable[[Environment], int]
+UsersASecond = Callable[[SandboxEnvironment], int]
 
 
 @pytest.fixture(params=["istio", "selector"], scope="module")
 def standing(
-    request: pytest.FixtureRequest, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Environment]:
+    request: pytest.FixtureRequest, cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SandboxEnvironment]:
     """An environment with both colors: blue for users, green for testers."""
     config = BOTH_COLORS | {"bluegreen:routing": request.param}
     with environment_of_its_own(cluster, tmp_path_factory.mktemp("standing"), config) as environment:
@@ -38,7 +38,7 @@ def sent_after(answers: Answers, color: str, since_ns: int) -> int:
 
 
 def test_switching_to_and_fro_under_load_loses_no_request_and_takes_nobody_back(
-    standing: Environment, users_a_second: UsersASecond, figures: Callable[[str], None]
+    standing: SandboxEnvironment, users_a_second: UsersASecond, figures: Callable[[str], None]
 ) -> None:
     """Each user is served by the old color, and then by the new one; once it serves, no request reaches the old one."""
     way = ["green", "blue", "green", "blue"]
@@ -67,7 +67,7 @@ def test_switching_to_and_fro_under_load_loses_no_request_and_takes_nobody_back(
 
 
 def test_the_test_route_never_leaks(
-    standing: Environment, users_a_second: UsersASecond, figures: Callable[[str], None]
+    standing: SandboxEnvironment, users_a_second: UsersASecond, figures: Callable[[str], None]
 ) -> None:
     standing.activate("blue")
     standing.users.wait_for("blue")
@@ -84,7 +84,9 @@ def test_the_test_route_never_leaks(
 
 
 @pytest.mark.parametrize("standing", ["selector"], indirect=True)
-def test_requests_that_were_refused_while_no_pod_was_ready_are_not_refused_in_the_next_load(standing: Environment) -> None:
+def test_requests_that_were_refused_while_no_pod_was_ready_are_not_refused_in_the_next_load(
+    standing: SandboxEnvironment,
+) -> None:
     where = ("--namespace", standing.name)
     live = f"deployment/myapp-{standing.users.served_by()}"
     standing.cluster.kubectl("scale", live, *where, "--replicas=0")
@@ -100,7 +102,7 @@ def test_requests_that_were_refused_while_no_pod_was_ready_are_not_refused_in_th
 
 
 @pytest.fixture(scope="module")
-def routed(standing: Environment) -> Environment:
+def routed(standing: SandboxEnvironment) -> SandboxEnvironment:
     """An environment routed by the cookie: blue for users, green for testers."""
     standing.activate("blue")
     standing.users.wait_for("blue")
@@ -116,7 +118,7 @@ BY_COOKIE = pytest.mark.parametrize("standing", ["istio"], indirect=True)
     "cookie",
     ["test=true", "a=b; test=true", "test=true; a=b", "a=b;test=true", "a=b; test=true; c=d", "test=false; test=true"],
 )
-def test_the_cookie_is_found_among_others(routed: Environment, cookie: str) -> None:
+def test_the_cookie_is_found_among_others(routed: SandboxEnvironment, cookie: str) -> None:
     assert routed.users.ask(Cookie=cookie).color == "green"
 
 
@@ -134,7 +136,7 @@ def test_the_cookie_is_found_among_others(routed: Environment, cookie: str) -> N
         pytest.param({"test": "true"}, id="a header like the cookie"),
     ],
 )
-def test_what_is_only_like_the_cookie_goes_to_the_users_color(routed: Environment, headers: dict[str, str]) -> None:
+def test_what_is_only_like_the_cookie_goes_to_the_users_color(routed: SandboxEnvironment, headers: dict[str, str]) -> None:
     assert routed.users.ask(**headers).color == "blue"
 
 
