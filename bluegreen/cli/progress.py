@@ -1,6 +1,6 @@
 """What a command shows while it works: a live picture on a terminal, one quiet line an event elsewhere, or JSON lines.
 
-The shape of the JSON is in docs/command.md, and `SCHEMA` is raised when it changes in a way that readers notice.
+The shape of the JSON is in docs/reference/json.md, and `SCHEMA` is raised when it changes in a way that readers notice.
 """
 
 import json

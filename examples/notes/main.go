@@ -1,6 +1,6 @@
 // Command notes is a small service on a PostgreSQL database that two of its versions use at the same time. Version 1.0
 // keeps the text of a note in the column text, 2.0 in the column body, and 3.0 has no column text any more.
-// docs/migrations.md tells why that takes three releases.
+// docs/explanation/migrations.md explains why that takes three releases.
 //
 //	notes            serves on PORT, 3000 by default
 //	notes migrate    brings the schema to what this version needs; a second time changes nothing

@@ -10,7 +10,7 @@ import pytest
 from bluegreen.cli.main import cli
 from tests.cluster import ROOT
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples" / "pipelines").rglob("*.yml"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "examples" / "pipelines").rglob("*.yml"))]
 
 _SHOWN = re.compile(r"^\s+(?:- |run: |\$ )?(?:bin/)?bluegreen (.*)", re.MULTILINE)
 

@@ -1,4 +1,4 @@
-"""docs/rules.md says what the program refuses, and names tests that exist."""
+"""docs/reference/rules.md says what the program refuses, and names tests that exist."""
 
 import re
 
@@ -7,7 +7,7 @@ import pytest
 from bluegreen.release.refusals import EXCEPTIONS, Rule
 from tests.unit.program import ROOT
 
-PAGE = (ROOT / "docs" / "rules.md").read_text()
+PAGE = (ROOT / "docs" / "reference" / "rules.md").read_text()
 TESTS = re.findall(r"`((?:\.\./unit/)?test_\w+\.py|\.\./unit/test_\w+\.py)::(test_\w+)`", PAGE)
 
 
