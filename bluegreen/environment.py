@@ -23,13 +23,12 @@ class LiveEnvironment(Cluster):
         found = self.find("apps/v1", "Deployment", app=self._app, color=None)
         colors = live_colors(self._app, found)
         route = self.route()
-        roles = self._layer.read(self._app, route)
+        reading = self._layer.read(self._app, route)
         deployed = frozenset(colors)
         return Live(
-            active=roles.active,
-            test=roles.test,
-            also=(deployed if roles.served is None else roles.served & deployed) - {roles.active},
-            foreign=roles.foreign,
+            traffic=reading.traffic,
+            also=(deployed if reading.may_serve is None else reading.may_serve & deployed) - {reading.traffic.active},
+            foreign=reading.foreign,
             route_owner=None if route[0] is None else annotation(route[0], metadata.OWNER),
             route_uid=str(value_at(route[0], "metadata", "uid") or ""),
             colors=colors,

@@ -27,6 +27,7 @@ from bluegreen.release.notes import Notes
 from bluegreen.release.objects import Object, Ref
 from bluegreen.release.ownership import NOT_ASKED, Evidence
 from bluegreen.release.settings import ColorSettings, Settings
+from bluegreen.release.traffic import Move
 from bluegreen.release.transition import Transition, Wanted, WantedColor, transition
 from bluegreen.release.writes import write
 from bluegreen.routing import LAYERS, hosts
@@ -38,8 +39,7 @@ def wanted(settings: Settings, owner: str, about: About | None = None, evidence:
     """What the config asks for, in the terms of the rules. `about` is the subcommand that runs the update, if any."""
     return Wanted(
         owner=owner,
-        active=settings.active_color,
-        test=settings.test_color,
+        traffic=settings.traffic,
         expect=settings.expect,
         about=about,
         evidence=evidence,
@@ -118,7 +118,7 @@ class Gate:
     def _say_what_is_live(self, claims: Sequence[Claim]) -> None:
         """Whether users move, and what somebody else has done to the host, to the route, or to the live color."""
         if moves := self._transition.moves:
-            pulumi.info(f"Users move from {moves[0]} to {moves[1]}.")
+            pulumi.info(f"Users move from {moves.origin} to {moves.target}.")
         for text in hosts.warnings(self._edge, claims):
             pulumi.warn(text)
         if self._live.foreign:
@@ -275,7 +275,7 @@ class Gate:
             return pulumi.ResourceHookBinding(after_create=written, after_update=written) if written else None
         target = self._settings.active_color
         # Users who are split are gathered on the target, although most of them may be there already.
-        moves = self._transition.moves or next(((name, target) for name in sorted(self._live.also - {target})), None)
+        moves = self._transition.moves or next((Move(name, target) for name in sorted(self._live.also - {target})), None)
         looks: list[Any] = [self._hooks.route_kept, *([self._hooks.route_update(moves)] if moves else [])]
         return pulumi.ResourceHookBinding(before_update=looks, after_create=written, after_update=written)
 

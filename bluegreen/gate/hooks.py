@@ -16,6 +16,7 @@ from bluegreen.kube.cluster import LiveError
 from bluegreen.release import metadata
 from bluegreen.release.objects import Object, annotation, is_leaving
 from bluegreen.release.refusals import Refusal
+from bluegreen.release.traffic import Move
 from bluegreen.release.transition import Transition
 from bluegreen.release.writes import creation, deployment_update, route_overwrite, route_update
 
@@ -151,7 +152,7 @@ class Hooks:
 
         return pulumi.ResourceHook("is-there", is_there, _IN_PREVIEW_TOO)
 
-    def route_update(self, moves: tuple[str, str]) -> pulumi.ResourceHook:
+    def route_update(self, moves: Move) -> pulumi.ResourceHook:
         """Before the route is updated to move users: checks that the target is still ready and has room for them."""
 
         async def is_still_ready(_: pulumi.ResourceHookArgs) -> None:

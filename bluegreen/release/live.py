@@ -12,6 +12,7 @@ from bluegreen.release.drift import is_own
 from bluegreen.release.image import Image
 from bluegreen.release.objects import Object, Ref, annotation, is_leaving, value_at
 from bluegreen.release.served import Served
+from bluegreen.release.traffic import NOBODY, Traffic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,14 +70,12 @@ class LiveColor:
 class Live:
     """What serves now.
 
-    `active` is the color of the users (of most of them, if they are split) and `test` that of the testers; each is empty if the
-    route names none. `also` are the other colors that users may get: those of a split, or every deployed color if the route
-    does not say who is served. `foreign` says what in the route this program did not write, if it decides about users.
-    `route_owner` is None without a route.
+    `traffic` is who gets which color by the route, as far as it names colors. `also` are the colors that users may get beside
+    the active one: those of a split, or every deployed color if the route does not say who is served. `foreign` is what in the
+    route this program did not write, in words, if it decides about users. `route_owner` is None without a route.
     """
 
-    active: str = ""
-    test: str = ""
+    traffic: Traffic = NOBODY
     also: frozenset[str] = frozenset()
     foreign: str = ""
     route_owner: str | None = None
@@ -84,6 +83,16 @@ class Live:
     colors: Mapping[str, LiveColor] = field(default_factory=dict)
     objects: Mapping[Ref, Object | None] = field(default_factory=dict, repr=False, compare=False)
     """What was read: the Deployments and the objects of the route, None for one that does not exist."""
+
+    @property
+    def active(self) -> str:
+        """The color of the users, or of most of them; empty if the route names none."""
+        return self.traffic.active
+
+    @property
+    def test(self) -> str:
+        """The color of the testers; empty if there are none."""
+        return self.traffic.testers
 
     @property
     def serving(self) -> frozenset[str]:

@@ -56,7 +56,7 @@ class Notes:
 
     def _served(self) -> str:
         running = {name: color.template for name, color in self.wanted.colors.items()}
-        target = Served(self.wanted.active, running.get(self.wanted.active, ""))
+        target = Served(self.wanted.traffic.active, running.get(self.wanted.traffic.active, ""))
         found = self.live.objects[self.route[0]]
         if found is None:
             return served.written([target])
@@ -90,8 +90,8 @@ class Notes:
 
     def _differs(self, ref: Ref) -> bool:
         """Whether users or testers, if the object decides about them, are elsewhere than the config wants them."""
-        users = self.live.serving != {self.wanted.active}
-        testers = self.live.test != self.wanted.test
+        users = self.live.serving != {self.wanted.traffic.active}
+        testers = self.live.test != self.wanted.traffic.testers
         return (ref == self.route[0] and users) or (ref == self.route[-1] and testers)
 
     @property

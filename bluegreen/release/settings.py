@@ -22,6 +22,7 @@ from bluegreen.release.endpoint import users_url
 from bluegreen.release.image import Image
 from bluegreen.release.refusals import EXCEPTIONS
 from bluegreen.release.stack_file import Misread
+from bluegreen.release.traffic import Traffic
 from bluegreen.release.values import InvalidValueError, Parser
 
 PROJECT = "bluegreen"
@@ -97,6 +98,11 @@ class Settings:
     allow: tuple[str, ...] = ()
     protect: bool = False
     verify: bool = False
+
+    @property
+    def traffic(self) -> Traffic:
+        """Who is to get which color."""
+        return Traffic.to(self.active_color, self.test_color)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from bluegreen.release.image import Image
 from bluegreen.release.live import Live, LiveColor
 from bluegreen.release.ownership import NOT_ASKED, Evidence
 from bluegreen.release.refusals import Refusal, Rule
+from bluegreen.release.traffic import Move, Traffic, move
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +35,7 @@ class Wanted:
     """
 
     owner: str
-    active: str
-    test: str = ""
+    traffic: Traffic
     expect: str = ""
     about: About | None = None
     evidence: Evidence = NOT_ASKED
@@ -46,11 +46,11 @@ class Wanted:
 class Transition:
     """What an update does.
 
-    `moves` is (from, to) when users move, `changes` are the colors whose pods are made anew. `drifted` is the live color
+    `moves` is how users move, None if they stay; `changes` are the colors whose pods are made anew. `drifted` is the live color
     when somebody else has given it another image, or empty.
     """
 
-    moves: tuple[str, str] | None
+    moves: Move | None
     changes: tuple[str, ...]
     refusals: tuple[Refusal, ...]
     drifted: str = ""
@@ -58,7 +58,7 @@ class Transition:
 
 def transition(live: Live, wanted: Wanted) -> Transition:
     """What turns `live` into `wanted`, with every refusal there is."""
-    moves = _moves(live, wanted.active)
+    moves = move(live.traffic, wanted.traffic, live.also)
     changes = tuple(name for name in wanted.colors if _changes(live, wanted, name))
     # Whose environment it is comes first: the rest would speak of another stack's colors. Then what the subcommand is about: if
     # the config file is behind, the remedies of the rest would deploy what it says.
@@ -71,17 +71,11 @@ def transition(live: Live, wanted: Wanted) -> Transition:
     return Transition(moves=moves, changes=changes, refusals=tuple(refusals), drifted=_drifted(live, wanted, changes))
 
 
-def _moves(live: Live, target: str) -> tuple[str, str] | None:
-    """From where and to where users move. If the route does not say where they are, they may be on any color."""
-    origins = [live.active] if live.active else sorted(live.also - {target})
-    return (origins[0], target) if origins and origins[0] != target else None
-
-
-def _beyond(live: Live, wanted: Wanted, moves: tuple[str, str] | None, changes: tuple[str, ...]) -> Iterator[Refusal]:
+def _beyond(live: Live, wanted: Wanted, moves: Move | None, changes: tuple[str, ...]) -> Iterator[Refusal]:
     kept = [name for name in live.colors if name in wanted.colors]
     change = Change(
         users=moves,
-        testers=(live.test, wanted.test) if live.test != wanted.test else None,
+        testers=(live.test, wanted.traffic.testers) if live.test != wanted.traffic.testers else None,
         pods=changes,
         images=[name for name in changes if name not in kept or _is_other_release(live.colors[name], wanted.colors[name])],
         removed=[name for name in live.colors if name not in wanted.colors],
@@ -115,9 +109,7 @@ def _drifted(live: Live, wanted: Wanted, changes: tuple[str, ...]) -> str:
     return ""
 
 
-def _live_color_stays(
-    live: Live, wanted: Wanted, name: str, changes: tuple[str, ...], moves: tuple[str, str] | None
-) -> Iterator[Refusal]:
+def _live_color_stays(live: Live, wanted: Wanted, name: str, changes: tuple[str, ...], moves: Move | None) -> Iterator[Refusal]:
     """A color that users may get now: it is neither removed nor changed in place."""
     present = live.colors.get(name)
     if present is None:
@@ -144,9 +136,9 @@ def _live_color_stays(
         )
 
 
-def _move(live: Live, wanted: Wanted, moves: tuple[str, str], changes: tuple[str, ...]) -> Iterator[Refusal]:
+def _move(live: Live, wanted: Wanted, moves: Move, changes: tuple[str, ...]) -> Iterator[Refusal]:
     old, new = moves
-    asked, target = f"users from {old} to {new}", live.colors.get(new)
+    asked, target = str(moves), live.colors.get(new)
     if target is None:
         yield Refusal(
             rule=Rule.RUNS_ALREADY,
@@ -196,7 +188,7 @@ def unready(asked: str, name: str, target: LiveColor) -> Refusal:
     )
 
 
-def less_room(moves: tuple[str, str], live: Live) -> Iterator[Refusal]:
+def less_room(moves: Move, live: Live) -> Iterator[Refusal]:
     """Refuses a move of users to a color with fewer pods than the pods that serve them now.
 
     Only ready pods of the live color count: a live color with problems must not be harder to leave. A target that is not
@@ -209,7 +201,7 @@ def less_room(moves: tuple[str, str], live: Live) -> Iterator[Refusal]:
     pods = f"{leaves.ready} ready pod{'s' if leaves.ready > 1 else ''}"
     yield Refusal(
         rule=Rule.ROOM,
-        asked=f"users from {old} to {new}",
+        asked=str(moves),
         live=f"{new} has room for {target.room} ({target.ready} of {target.replicas} pods are ready), {old} serves with {pods}",
         remedy=f"Scale {new} first: bluegreen activate {new} --match-room, or pulumi config set activeColor {old} && "
         f"pulumi config set {new}:replicas {leaves.ready} && pulumi up, then switch.",

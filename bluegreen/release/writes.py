@@ -11,6 +11,7 @@ from bluegreen.release.metadata import OWNER
 from bluegreen.release.objects import Object, Ref, annotation, value_at
 from bluegreen.release.ownership import remedy as way_out
 from bluegreen.release.refusals import Refusal, Rule
+from bluegreen.release.traffic import Move
 from bluegreen.release.transition import Transition, less_room, unready
 
 
@@ -24,21 +25,20 @@ def deployment_update(transition: Transition, color: str, old: Object, new: Obje
     scaled = numbers[0] != numbers[1]
     drifted = old["template"] != new["template"] and color not in transition.changes
     if transition.moves and (scaled or drifted):
-        moves = f"users from {transition.moves[0]} to {transition.moves[1]}"
         change = f"{color} from {' to '.join(numbers)} replicas" if scaled else f"{color} back to the pods of the config"
         yield Refusal(
             rule=Rule.NEVER_BOTH,
-            asked=f"{moves}, and {change}",
-            live=f"{transition.moves[0]} serves the users",
-            remedy=f"Change the pods first: pulumi config set activeColor {transition.moves[0]} && pulumi up, then switch.",
+            asked=f"{transition.moves}, and {change}",
+            live=f"{transition.moves.origin} serves the users",
+            remedy=f"Change the pods first: pulumi config set activeColor {transition.moves.origin} && pulumi up, then switch.",
             exception="switch-and-change",
         )
 
 
-def route_update(moves: tuple[str, str], live: Live) -> Iterator[Refusal]:
+def route_update(moves: Move, live: Live) -> Iterator[Refusal]:
     """Refuses a move of users that the rules accepted when the update began, if `live` no longer allows it."""
     old, new = moves
-    asked, target = f"users from {old} to {new}", live.colors.get(new)
+    asked, target = str(moves), live.colors.get(new)
     if target is None:
         yield Refusal(
             rule=Rule.READY,

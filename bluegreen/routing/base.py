@@ -5,20 +5,20 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bluegreen.release.objects import Object, Ref
+from bluegreen.release.traffic import NOBODY, Traffic
 
 
 @dataclass(frozen=True, kw_only=True)
-class Roles:
-    """Who gets which color, as the route says.
+class Reading:
+    """Who gets which color, as the live route says.
 
-    `active` is the color of the users, or of most of them; `test` that of the testers. Each is empty if the route names none.
-    `served` holds every color that any user may get, or is None if the route does not say. `foreign` describes what this
-    program did not write and what decides about users; it is empty if there is nothing of the kind.
+    `traffic` names nobody as far as the route names no color. `may_serve` holds every color that any user may get, or is None
+    if the route does not say. `foreign` describes what in the route this program did not write, if it decides about users; it
+    is empty if there is nothing of the kind.
     """
 
-    active: str = ""
-    test: str = ""
-    served: frozenset[str] | None = frozenset()
+    traffic: Traffic = NOBODY
+    may_serve: frozenset[str] | None = frozenset()
     foreign: str = ""
 
 
@@ -33,7 +33,7 @@ class Layer(Protocol):
         """The objects of the route. The first one decides about users, and is there as long as users are served."""
         ...
 
-    def read(self, app: str, found: Sequence[Object | None]) -> Roles:
+    def read(self, app: str, found: Sequence[Object | None]) -> Reading:
         """Who gets which color. `found` has the objects in the order of `objects`, None for each that does not exist.
 
         Never raises, whatever the objects hold.

@@ -10,7 +10,8 @@ from typing import Any
 
 from bluegreen.release.colors import COLORS
 from bluegreen.release.objects import Object, Ref, as_items, as_mapping, as_text
-from bluegreen.routing.base import Operations, Roles
+from bluegreen.release.traffic import Traffic
+from bluegreen.routing.base import Operations, Reading
 
 # What a rule can do instead of sending a request to a destination, or beside it -> in words, for some requests or all.
 _ACTIONS = {
@@ -30,23 +31,23 @@ def objects(app: str) -> tuple[Ref, ...]:
     return (Ref("networking.istio.io/v1", "VirtualService", f"{app}-blue-green"),)
 
 
-def read(app: str, found: Sequence[Object | None]) -> Roles:
+def read(app: str, found: Sequence[Object | None]) -> Reading:
     """Who gets which color by the VirtualService. Never raises, whatever it holds."""
     if not found or found[0] is None:
-        return Roles()
+        return Reading()
     rules = list(_rules(app, found[0]))
     reached = list(_reached(rules))
     colors = _together(rule.colors for rule in reached if not rule.is_test)
     last = reached[-1] if reached and reached[-1].is_for_all else None
     own = next((rule for rule in rules if rule.is_users), None)
-    active = _most(last.shares) if last and last.shares else _most(own.shares) if own else ""
+    shares = last.shares if last and last.shares else own.shares if own else {}
     if own and not last:
         colors = _together([colors, own.colors])
     foreign = "; ".join(_foreign(rules, own))
-    return Roles(
-        active=active,
-        test=next((_most(rule.shares) for rule in reached if rule.is_test), ""),
-        served=_together([colors, frozenset({active})]) if active else None,
+    traffic = Traffic.split(shares, next((_most(rule.shares) for rule in reached if rule.is_test), ""))
+    return Reading(
+        traffic=traffic,
+        may_serve=_together([colors, frozenset({traffic.active})]) if traffic.active else None,
         foreign=f"in VirtualService {app}-blue-green, {foreign}" if foreign else "",
     )
 
@@ -250,8 +251,8 @@ def _where(rule: _Rule, own: _Rule | None) -> str:
 
 
 def _most(shares: Mapping[str, float]) -> str:
-    """The color with the largest share, the first of `COLORS` among equals; empty if there is none."""
-    return max(sorted(shares, key=COLORS.index), key=lambda color: shares[color], default="")
+    """The color with the largest share; empty if there is none."""
+    return Traffic.split(shares).active
 
 
 def _together(sets: Iterator[frozenset[str] | None] | Sequence[frozenset[str] | None]) -> frozenset[str] | None:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from bluegreen.release.colors import COLORS
 from bluegreen.release.objects import Object, Ref, as_mapping, as_text
-from bluegreen.routing.base import Operations, Roles
+from bluegreen.release.traffic import Traffic
+from bluegreen.routing.base import Operations, Reading
 
 
 def objects(app: str) -> tuple[Ref, ...]:
@@ -12,16 +13,15 @@ def objects(app: str) -> tuple[Ref, ...]:
     return Ref("v1", "Service", app), Ref("v1", "Service", f"{app}-test")
 
 
-def read(app: str, found: Sequence[Object | None]) -> Roles:
+def read(app: str, found: Sequence[Object | None]) -> Reading:
     """Who gets which color by the two Services. Never raises, whatever they hold."""
     users, testers = [*found, None, None][:2]
     if users is None:
-        return Roles()
+        return Reading()
     served, foreign = _served(app, users)
-    return Roles(
-        active=next(iter(served)) if served and len(served) == 1 else "",
-        test=_test(app, testers) if testers is not None else "",
-        served=served or None,
+    return Reading(
+        traffic=Traffic.to(_only(served), _only(_served(app, testers)[0]) if testers is not None else ""),
+        may_serve=served or None,
         foreign=f"Service {app} {foreign}" if foreign else "",
     )
 
@@ -66,6 +66,5 @@ def _served(app: str, service: Object) -> tuple[frozenset[str], str]:
     return colors, "" if is_ours else "selects " + ", ".join(f"{name}={value}" for name, value in sorted(selector.items()))
 
 
-def _test(app: str, service: Object) -> str:
-    served, _ = _served(app, service)
-    return next(iter(served)) if len(served) == 1 else ""
+def _only(colors: frozenset[str]) -> str:
+    return next(iter(colors)) if len(colors) == 1 else ""

@@ -17,6 +17,7 @@ from bluegreen.probe import Answer
 from bluegreen.release.endpoint import Endpoint
 from bluegreen.release.live import Live, LiveColor
 from bluegreen.release.settings import Settings, read_settings
+from bluegreen.release.traffic import Traffic
 from tests.unit.program import BOTH_COLORS
 
 COLORS = {name: LiveColor(image=f"shop:{tag}") for name, tag in (("blue", "1.0"), ("green", "2.0"))}
@@ -41,7 +42,7 @@ class Switch(Session):
     failure: ReleaseError | None = None
 
     def live(self) -> Live:
-        return Live(active=self.route[-1], route_owner="", colors=COLORS)
+        return Live(traffic=Traffic.to(self.route[-1]), route_owner="", colors=COLORS)
 
     def apply(self, *_: Any, **__: Any) -> Record:
         self.route.append("green")

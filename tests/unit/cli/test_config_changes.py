@@ -8,6 +8,7 @@ from bluegreen.cli import config_changes
 from bluegreen.cli.outcomes import Exit, ReleaseError
 from bluegreen.release.live import Live, LiveColor
 from bluegreen.release.settings import Settings, read_settings
+from bluegreen.release.traffic import Traffic
 
 CONFIG = {
     "bluegreen:activeColor": "blue",
@@ -21,7 +22,7 @@ CONFIG = {
 
 DIGEST = "sha256:" + "a" * 64
 LIVE = Live(
-    active="blue",
+    traffic=Traffic.to("blue"),
     colors={
         "blue": LiveColor(image="registry.example/shop:1.0"),
         "green": LiveColor(image="registry.example/shop:2.0", release="v2.0-green"),

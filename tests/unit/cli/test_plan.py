@@ -13,12 +13,15 @@ from bluegreen.cli.progress import Progress
 from bluegreen.cli.updates import Record, Step
 from bluegreen.release.live import Live, LiveColor
 from bluegreen.release.settings import Settings, read_settings
+from bluegreen.release.traffic import Traffic
 
 GOLDEN = Path(__file__).parent / "golden"
 
 BLUE, GREEN = "registry.example/shop:1.0", "registry.example/shop:2.0"
 LIVE = Live(
-    active="blue", test="green", route_owner="me", colors={"blue": LiveColor(image=BLUE), "green": LiveColor(image=GREEN)}
+    traffic=Traffic.to("blue", "green"),
+    route_owner="me",
+    colors={"blue": LiveColor(image=BLUE), "green": LiveColor(image=GREEN)},
 )
 ROUTE = Step(
     operation="update",
@@ -79,7 +82,7 @@ CASES = {
     "a-deployment": plan(
         Record(began=[deployment("create", "shop-green")], text=DIFF),
         settings(),
-        Live(active="blue", colors={"blue": LiveColor(image=BLUE)}),
+        Live(traffic=Traffic.to("blue"), colors={"blue": LiveColor(image=BLUE)}),
     ),
     "the-first-installation": plan(
         Record(began=[deployment("create", "shop-blue"), deployment("create", "shop-green")], text=DIFF), settings(), Live()
@@ -102,7 +105,7 @@ def test_the_summary_for_a_pull_request_is_as_it_was(case: str) -> None:
 
 def test_users_who_move_to_fewer_pods_are_told_with_the_traffic(capsys: pytest.CaptureFixture[str]) -> None:
     colors = {"blue": LiveColor(image=BLUE, replicas=6, ready=6), "green": LiveColor(image=GREEN, replicas=2, ready=2)}
-    made = plan(Record(errors=[REFUSAL]), settings("green", "blue"), Live(active="blue", test="green", colors=colors))
+    made = plan(Record(errors=[REFUSAL]), settings("green", "blue"), Live(traffic=Traffic.to("blue", "green"), colors=colors))
     assert "`shop.example`: blue 1.0 -> green 2.0 (6 pods -> 2 pods)" in markdown(made)
     for is_json in (True, False):
         show(made, Progress(is_json=is_json), as_markdown=False)

@@ -9,6 +9,7 @@ from rich.text import Text
 from bluegreen.cli.picture import colors
 from bluegreen.cli.progress import Progress, console
 from bluegreen.release.live import Live, LiveColor
+from bluegreen.release.traffic import Traffic
 
 
 def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Progress:
@@ -70,8 +71,7 @@ def test_nothing_is_colored_when_nobody_wants_colors(
 
 def test_the_picture_shows_each_color_with_its_pods_and_who_is_on_it() -> None:
     live = Live(
-        active="blue",
-        test="green",
+        traffic=Traffic.to("blue", "green"),
         colors={
             "blue": LiveColor(image="shop:1.0", replicas=2, ready=2),
             "green": LiveColor(image="shop:2.0-rc", replicas=3, ready=1),

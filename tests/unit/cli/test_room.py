@@ -12,6 +12,7 @@ from bluegreen.cli.outcomes import Exit, ReleaseError
 from bluegreen.release.about import About
 from bluegreen.release.live import Live, LiveColor
 from bluegreen.release.settings import Settings, read_settings
+from bluegreen.release.traffic import Traffic
 
 CONFIG = {
     "bluegreen:activeColor": "blue",
@@ -29,7 +30,7 @@ def live(blue: int, green: int, wanted: int | None = None) -> Live:
         "blue": LiveColor(image="shop:1", replicas=blue, ready=blue),
         "green": LiveColor(image="shop:2", replicas=green if wanted is None else wanted, ready=green),
     }
-    return Live(active="blue", test="green", colors=colors)
+    return Live(traffic=Traffic.to("blue", "green"), colors=colors)
 
 
 @dataclass
@@ -97,7 +98,7 @@ ENOUGH = {
     "more room": (live(2, 3), "green"),
     "users are there already": (live(6, 2), "blue"),
     "nobody is served yet": (Live(), None),
-    "the color is not deployed": (Live(active="blue", colors={"blue": LiveColor(image="shop:1")}), "green"),
+    "the color is not deployed": (Live(traffic=Traffic.to("blue"), colors={"blue": LiveColor(image="shop:1")}), "green"),
 }
 
 
@@ -117,7 +118,7 @@ def test_a_maximum_that_is_too_low_is_refused_with_the_way_and_nothing_is_change
 FAILED = {
     "pods that do not become ready": ([live(6, 2, wanted=6)], "did not become ready in time"),
     "scaled beside the stack": ([live(6, 2)], "kubectl scale deployment/shop-green --replicas=6 --namespace default"),
-    "gone": ([Live(active="blue", colors={"blue": LiveColor(image="shop:1")})], "green is gone"),
+    "gone": ([Live(traffic=Traffic.to("blue"), colors={"blue": LiveColor(image="shop:1")})], "green is gone"),
 }
 
 

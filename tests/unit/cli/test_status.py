@@ -13,6 +13,7 @@ from bluegreen.cli.status import Row, Status, ago, cannot_scale, differences, ne
 from bluegreen.probe import Answer
 from bluegreen.release.live import Live, LiveColor
 from bluegreen.release.settings import Settings, read_settings
+from bluegreen.release.traffic import Traffic
 
 SETTINGS: Settings = read_settings(
     {
@@ -31,7 +32,7 @@ def color(tag: str, **changes: object) -> LiveColor:
 
 
 def live(active: str = "blue", test: str = "green", **colors: LiveColor) -> Live:
-    return Live(active=active, test=test, route_owner="", colors={"blue": color("1.0"), "green": color("2.0")} | colors)
+    return Live(traffic=Traffic.to(active, test), route_owner="", colors={"blue": color("1.0"), "green": color("2.0")} | colors)
 
 
 def test_what_is_as_the_config_says_has_no_drift() -> None:
@@ -45,7 +46,7 @@ def test_what_is_as_the_config_says_has_no_drift() -> None:
         (live(green=color("3.0")), "green runs shop:3.0, and the config has shop:2.0"),
         (live(green=color("2.0", replicas=3)), "green has 3 replicas, and the config 1"),
         (live(green=color("2.0", owner="organization/bluegreen/dev")), "a color belongs to the stack dev"),
-        (Live(active="blue", colors={"blue": color("1.0")}), "green is not deployed, and the config has shop:2.0"),
+        (Live(traffic=Traffic.to("blue"), colors={"blue": color("1.0")}), "green is not deployed, and the config has shop:2.0"),
     ],
     ids=["another color", "another image", "more replicas", "another owner", "a color that is gone"],
 )
@@ -57,7 +58,7 @@ def test_each_difference_is_named(present: Live, said: str) -> None:
     ("present", "first"),
     [
         (Live(), "bluegreen up: nothing is deployed yet"),
-        (Live(active="blue", colors={"blue": color("1.0")}), "bluegreen deploy green --image <tag>"),
+        (Live(traffic=Traffic.to("blue"), colors={"blue": color("1.0")}), "bluegreen deploy green --image <tag>"),
         (live(test=""), "bluegreen test green"),
         (live(), "bluegreen activate green"),
         (live(green=color("2.0", ready=0)), "bluegreen status --watch: green is not ready"),

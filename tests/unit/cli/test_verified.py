@@ -17,6 +17,7 @@ from bluegreen.probe import wait_for
 from bluegreen.release.endpoint import Endpoint
 from bluegreen.release.live import Live, LiveColor
 from bluegreen.release.settings import Settings, read_settings
+from bluegreen.release.traffic import Traffic
 from tests.unit.cli.served import Asked, Reply, server
 from tests.unit.program import BOTH_COLORS
 
@@ -48,7 +49,7 @@ class Update(Session):
     foreign: str = ""
 
     def live(self) -> Live:
-        return Live(active=self.route[-1], route_owner="", colors=COLORS, foreign=self.foreign)
+        return Live(traffic=Traffic.to(self.route[-1]), route_owner="", colors=COLORS, foreign=self.foreign)
 
     def apply(self, *_: Any, **__: Any) -> Record:
         self.route.append(self.then)

@@ -17,6 +17,7 @@ from bluegreen.release.about import About
 from bluegreen.release.live import Live, LiveColor
 from bluegreen.release.refusals import EXCEPTIONS, Rule
 from bluegreen.release.settings import read_settings
+from bluegreen.release.traffic import Move, Traffic
 from bluegreen.release.transition import Transition
 from bluegreen.routing import LAYERS
 from tests.unit.program import BOTH_COLORS, run
@@ -67,7 +68,7 @@ def served(owner: str = OWNER, **change: object) -> Live:
     asked = wanted(read_settings(BOTH_COLORS), owner)
     colors = {name: LiveColor(image=color.image, template=color.template, owner=owner) for name, color in asked.colors.items()}
     colors["green"] = replace(colors["green"], **change)  # type: ignore[arg-type]
-    return Live(active="blue", test="green", route_owner=owner, colors=colors)
+    return Live(traffic=Traffic.to("blue", "green"), route_owner=owner, colors=colors)
 
 
 def crowded() -> Live:
@@ -169,7 +170,7 @@ def hooks(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Hooks]:
     monkeypatch.setattr("pulumi.resource_hooks.register_resource_hook", lambda _: None)
 
     def make(cluster: Any, *allow: str) -> Hooks:
-        return Hooks(cluster, Judge(allow), OWNER, Transition(moves=("blue", "green"), changes=(), refusals=()))
+        return Hooks(cluster, Judge(allow), OWNER, Transition(moves=Move("blue", "green"), changes=(), refusals=()))
 
     return make
 
@@ -191,8 +192,8 @@ def test_a_target_that_is_no_longer_ready_when_the_route_is_written_is_refused(
     gate = Gate(read_settings(BOTH_COLORS | SWITCH), cluster, OWNER)
     asyncio.run(gate.check())
     with pytest.raises(RuntimeError, match=Rule.READY):
-        call(hooks(cluster).route_update(("blue", "green")))
-    call(hooks(cluster, "unready").route_update(("blue", "green")))
+        call(hooks(cluster).route_update(Move("blue", "green")))
+    call(hooks(cluster, "unready").route_update(Move("blue", "green")))
     assert ["bluegreen:allow has unready" in each for each in warnings] == [True]
 
 
@@ -200,8 +201,8 @@ def test_a_live_color_that_was_scaled_up_when_the_route_is_written_is_not_left(
     hooks: Callable[..., Hooks], warnings: list[str]
 ) -> None:
     with pytest.raises(RuntimeError, match=Rule.ROOM):
-        call(hooks(Cluster(crowded())).route_update(("blue", "green")))
-    call(hooks(Cluster(crowded()), "less-room").route_update(("blue", "green")))
+        call(hooks(Cluster(crowded())).route_update(Move("blue", "green")))
+    call(hooks(Cluster(crowded()), "less-room").route_update(Move("blue", "green")))
     assert ["bluegreen:allow has less-room" in each for each in warnings] == [True]
 
 

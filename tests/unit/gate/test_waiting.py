@@ -15,6 +15,7 @@ from bluegreen.kube.api_error import ApiError
 from bluegreen.kube.cluster import LiveError
 from bluegreen.release.live import Live, LiveColor
 from bluegreen.release.settings import ColorSettings
+from bluegreen.release.traffic import Traffic
 from bluegreen.workload.settings import job_name
 from tests.unit.kube.test_readiness import (
     FOR_EVER,
@@ -39,7 +40,7 @@ from tests.unit.kube.test_readiness import (
 )
 
 COLOR = ColorSettings(app="shop", name="green", image="shop:2.0", migrate=("/migrate",))
-SERVED = Live(active="blue", route_owner="me")
+SERVED = Live(traffic=Traffic.to("blue"), route_owner="me")
 READY = pod(running(0, ready=True), conditions=[condition("Ready", "True")])
 
 State = Callable[[float], Object | None]

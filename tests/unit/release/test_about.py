@@ -10,14 +10,14 @@ from bluegreen.release.about import VARIABLE, About
 from bluegreen.release.colors import COLORS, other
 from bluegreen.release.live import Live, LiveColor
 from bluegreen.release.refusals import Rule
+from bluegreen.release.traffic import Traffic
 from bluegreen.release.transition import Wanted, WantedColor, transition
 from bluegreen.release.writes import write
 from bluegreen.routing import LAYERS
 
 OWNER = "acme/bluegreen/prod"
 LIVE = Live(
-    active="green",
-    test="blue",
+    traffic=Traffic.to("green", "blue"),
     route_owner=OWNER,
     colors={
         "blue": LiveColor(image="shop:1", template="1", owner=OWNER),
@@ -37,7 +37,7 @@ def want(subject: str, active: str = "green", test: str = "blue", **tags: str) -
     """What is live, but for the arguments. `none` as a tag is a color that is not deployed."""
     running = {"blue": "1", "green": "2"} | tags
     colors = {name: WantedColor(image=f"shop:{tag}", template=tag) for name, tag in running.items() if tag != "none"}
-    return Wanted(owner=OWNER, active=active, test=test, about=about(subject), colors=colors)
+    return Wanted(owner=OWNER, traffic=Traffic.to(active, test), about=about(subject), colors=colors)
 
 
 COVERED = {
@@ -88,7 +88,7 @@ def test_a_subcommand_is_refused_when_the_config_asks_for_more_and_nothing_else_
 
 
 def test_a_color_that_is_not_live_is_installed_by_its_own_deploy_alone() -> None:
-    alone = replace(LIVE, test="", colors={"green": LIVE.colors["green"]})
+    alone = replace(LIVE, traffic=Traffic.to("green"), colors={"green": LIVE.colors["green"]})
     assert transition(alone, want("deploy blue", test="", blue="3")).refusals == ()
     (refusal,) = transition(alone, want("deploy green", test="")).refusals
     assert "a deployment of blue" in refusal.asked

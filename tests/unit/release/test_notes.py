@@ -10,6 +10,7 @@ from bluegreen.release.about import About
 from bluegreen.release.live import Live, LiveColor
 from bluegreen.release.notes import Notes
 from bluegreen.release.objects import Object, Ref
+from bluegreen.release.traffic import Traffic
 from bluegreen.release.transition import Wanted, WantedColor, transition
 from bluegreen.routing import LAYERS
 
@@ -31,12 +32,12 @@ def found(manager: str = "bluegreen", replicas: int = 2, color: str = "", **anno
 
 def live(objects: dict[Ref, Object | None], **change: Any) -> Live:
     colors = {name: LiveColor(image="shop:1", template=name[0], owner="me") for name in ("blue", "green")}
-    return replace(Live(active="blue", test="green", route_owner="me", colors=colors, objects=objects), **change)
+    return replace(Live(traffic=Traffic.to("blue", "green"), route_owner="me", colors=colors, objects=objects), **change)
 
 
 def notes(seen: Live, active: str = "blue", test: str = "green", route: tuple[Ref, ...] = ROUTE, **more: Any) -> Notes:
     colors = {name: WantedColor(image="shop:1", template=name[0]) for name in ("blue", "green")}
-    wanted = Wanted(owner="me", active=active, test=test, colors=colors)
+    wanted = Wanted(owner="me", traffic=Traffic.to(active, test), colors=colors)
     return Notes(live=seen, wanted=wanted, transition=transition(seen, wanted), route=route, **more)
 
 
@@ -52,8 +53,8 @@ CHANGED = found("kubectl", replicas=5)
     [
         pytest.param(live({ROUTE[0]: found()}), ROUTE[0], False, id="the route as it should be"),
         pytest.param(live({ROUTE[0]: CHANGED}), ROUTE[0], True, id="a route that somebody has changed"),
-        pytest.param(live({ROUTE[0]: found()}, active="green"), ROUTE[0], True, id="users elsewhere"),
-        pytest.param(live({ROUTE[0]: found()}, test=""), ROUTE[0], True, id="testers elsewhere"),
+        pytest.param(live({ROUTE[0]: found()}, traffic=Traffic.to("green", "green")), ROUTE[0], True, id="users elsewhere"),
+        pytest.param(live({ROUTE[0]: found()}, traffic=Traffic.to("blue")), ROUTE[0], True, id="testers elsewhere"),
         pytest.param(live({ROUTE[0]: CHANGED}, foreign="a redirect"), ROUTE[0], False, id="a foreign route"),
         pytest.param(live({GREEN: found(color="green")}), GREEN, False, id="an idle color as it should be"),
         pytest.param(live({GREEN: CHANGED}), GREEN, True, id="an idle color that somebody has changed"),
@@ -71,7 +72,13 @@ def test_an_object_is_written_again_exactly_if_it_is_not_what_the_config_asks_fo
 
 
 def test_a_live_color_that_somebody_has_changed_keeps_its_pods() -> None:
-    assert replaces(notes(live({GREEN: found("kubectl", 5, color="green")}, active="green"), active="green"), GREEN) == ""
+    assert (
+        replaces(
+            notes(live({GREEN: found("kubectl", 5, color="green")}, traffic=Traffic.to("green", "green")), active="green"),
+            GREEN,
+        )
+        == ""
+    )
 
 
 def test_what_was_noted_stays_while_nothing_is_due() -> None:
@@ -84,7 +91,7 @@ def test_a_foreign_route_is_written_if_that_is_meant() -> None:
 
 def test_of_two_services_only_the_one_that_leads_elsewhere_is_written() -> None:
     objects: dict[Ref, Object | None] = {ref: found() for ref in SERVICES}
-    made = notes(live(objects, test="blue"), route=SERVICES)
+    made = notes(live(objects, traffic=Traffic.to("blue", "blue")), route=SERVICES)
     assert [replaces(made, ref) for ref in SERVICES] == ["", "7"]
 
 
@@ -109,7 +116,10 @@ def test_the_route_carries_the_record_of_who_has_served() -> None:
 
     assert record(Live(objects={ROUTE[0]: None}), "blue") == "blue:b"
     assert record(live({ROUTE[0]: found(served="blue:b")}), "green") == "green:g,blue:b"
-    assert record(live({ROUTE[0]: found(served="green:g,blue:b")}, active="green"), "blue") == "green:g,blue:b"
+    assert (
+        record(live({ROUTE[0]: found(served="green:g,blue:b")}, traffic=Traffic.to("green", "green")), "blue")
+        == "green:g,blue:b"
+    )
     assert record(live({ROUTE[0]: found()}), "green") == "green:g,blue:b"
     assert record(live({ROUTE[0]: found()}), "blue") == ""
 

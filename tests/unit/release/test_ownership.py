@@ -13,12 +13,13 @@ from bluegreen.release.live import Live, LiveColor
 from bluegreen.release.metadata import OWNER
 from bluegreen.release.ownership import Evidence, foreign
 from bluegreen.release.refusals import Refusal, Rule
+from bluegreen.release.traffic import Traffic
 from bluegreen.release.transition import Wanted, WantedColor, transition
 from bluegreen.release.writes import creation
 
 OLD, NEW = "acme/bluegreen/old", "acme/bluegreen/new"
 LIVE = Live(
-    active="blue",
+    traffic=Traffic.to("blue"),
     route_owner=OLD,
     route_uid="uid-of-the-route",
     colors={"blue": LiveColor(image="shop:1", template="1", owner=OLD, uid="uid-of-blue")},
@@ -27,7 +28,9 @@ RENAMED = Evidence(stacks={OLD: False}, recorded={"uid-of-the-route", "uid-of-bl
 
 
 def refusals(evidence: Evidence, live: Live = LIVE, owner: str = NEW) -> tuple[Refusal, ...]:
-    wanted = Wanted(owner=owner, active="blue", colors={"blue": WantedColor(image="shop:1", template="1")}, evidence=evidence)
+    wanted = Wanted(
+        owner=owner, traffic=Traffic.to("blue"), colors={"blue": WantedColor(image="shop:1", template="1")}, evidence=evidence
+    )
     return transition(live, wanted).refusals
 
 

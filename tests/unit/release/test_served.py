@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from bluegreen.release.colors import COLORS, other
 from bluegreen.release.live import Live, LiveColor
 from bluegreen.release.served import Served, after_move, before, read, written
+from bluegreen.release.traffic import Traffic
 from bluegreen.release.way_back import way_back
 
 B1, B2, G1, G2 = Served("blue", "b1"), Served("blue", "b2"), Served("green", "g1"), Served("green", "g2")
@@ -17,7 +18,7 @@ B1, B2, G1, G2 = Served("blue", "b1"), Served("blue", "b2"), Served("green", "g1
 
 def live(active: str, **templates: str) -> Live:
     return Live(
-        active=active,
+        traffic=Traffic.to(active),
         route_owner="me",
         colors={name: LiveColor(image=f"shop:{template}", template=template) for name, template in templates.items()},
     )

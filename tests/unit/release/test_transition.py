@@ -12,6 +12,7 @@ from bluegreen.release.colors import COLORS
 from bluegreen.release.live import Live, LiveColor
 from bluegreen.release.refusals import EXCEPTIONS, Refusal
 from bluegreen.release.settings import SettingsError, read_settings
+from bluegreen.release.traffic import Move, Traffic
 from bluegreen.release.transition import Wanted, WantedColor, is_approved, transition
 
 OWNER = "acme/bluegreen/prod"
@@ -23,14 +24,14 @@ def color(tag: str, **kwargs: object) -> LiveColor:
 
 def want(active: str, expect: str = "", owner: str = OWNER, **tags: str) -> Wanted:
     colors = {name: WantedColor(image=f"shop:{tag}", template=tag) for name, tag in tags.items()}
-    return Wanted(owner=owner, active=active, expect=expect, colors=colors)
+    return Wanted(owner=owner, traffic=Traffic.to(active), expect=expect, colors=colors)
 
 
 DIGEST = "sha256:" + "a" * 64
 PINNED = f"shop:2@{DIGEST}"
 
-LIVE = Live(active="blue", test="green", route_owner=OWNER, colors={"blue": color("1"), "green": color("2")})
-ONLY_BLUE = replace(LIVE, test="", colors={"blue": color("1")})
+LIVE = Live(traffic=Traffic.to("blue", "green"), route_owner=OWNER, colors={"blue": color("1"), "green": color("2")})
+ONLY_BLUE = replace(LIVE, traffic=Traffic.to("blue"), colors={"blue": color("1")})
 
 
 def live_with(name: str, **kwargs: object) -> Live:
@@ -58,7 +59,7 @@ ACCEPTED = {
     ),
     "an approval while nothing moves": (LIVE, want("blue", expect="9", blue="1", green="2")),
     "a switch away from a color that is gone": (
-        replace(LIVE, active="green", colors={"blue": color("1")}),
+        replace(LIVE, traffic=Traffic.to("green"), colors={"blue": color("1")}),
         want("blue", blue="1"),
     ),
 }
@@ -158,7 +159,7 @@ def test_a_live_color_that_an_admission_controller_has_pinned_has_not_drifted() 
 
 
 SPLIT = replace(LIVE, also=frozenset({"green"}), foreign="users are split")
-UNKNOWN = replace(LIVE, active="", also=frozenset({"blue", "green"}), foreign="a redirect")
+UNKNOWN = replace(LIVE, traffic=Traffic.to(""), also=frozenset({"blue", "green"}), foreign="a redirect")
 
 
 @pytest.mark.parametrize("live", [SPLIT, UNKNOWN], ids=["users are split", "it cannot be told who is served"])
@@ -260,11 +261,11 @@ class Releases(RuleBasedStateMachine):
         if not decided.refusals:
             self._apply(asked, decided.changes, decided.moves, data)
 
-    def _apply(self, asked: Wanted, changes: tuple[str, ...], moves: tuple[str, str] | None, data: st.DataObject) -> None:
+    def _apply(self, asked: Wanted, changes: tuple[str, ...], moves: Move | None, data: st.DataObject) -> None:
         """What the engine does: pods, waiting, the hook's last look, the route, deletions; it may stop after each."""
         assert not (moves and changes), "users move, and pods change"
-        assert not moves or moves[0] in asked.colors, "users move, and there is no way back"
-        assert not moves or self._ready(moves[1]) >= self._ready(moves[0]), "users move to fewer pods"
+        assert not moves or moves.origin in asked.colors, "users move, and there is no way back"
+        assert not moves or self._ready(moves.target) >= self._ready(moves.origin), "users move to fewer pods"
         colors = dict(self.live.colors)
         for name in changes:
             colors[name] = LiveColor(image=asked.colors[name].image, template=asked.colors[name].template, owner=OWNER, ready=0)
@@ -277,10 +278,10 @@ class Releases(RuleBasedStateMachine):
         self.changing = set()
         self._live(colors)
         if moves and data.draw(st.booleans(), label="the target fails before the route is written"):
-            colors[asked.active] = replace(colors[asked.active], ready=0)
+            colors[asked.traffic.active] = replace(colors[asked.traffic.active], ready=0)
             self._live(colors)
             return  # the hook refuses
-        self.live = replace(self.live, active=asked.active, route_owner=OWNER)
+        self.live = replace(self.live, traffic=Traffic.to(asked.traffic.active), route_owner=OWNER)
         self._live({name: each for name, each in colors.items() if name in asked.colors})
 
     def _ready(self, name: str) -> int:

@@ -5,11 +5,12 @@ import pytest
 from bluegreen.release.live import Live, LiveColor
 from bluegreen.release.metadata import OWNER
 from bluegreen.release.refusals import Refusal, Rule
+from bluegreen.release.traffic import Move, Traffic
 from bluegreen.release.transition import Transition
 from bluegreen.release.writes import creation, deployment_update, route_update
 
 MINE = "acme/bluegreen/prod"
-MOVES = ("blue", "green")
+MOVES = Move("blue", "green")
 
 
 def spec(image: str = "1", replicas: int = 2) -> dict[str, object]:
@@ -56,7 +57,7 @@ def test_the_route_is_written_to_a_color_that_is_still_ready_and_has_room(
     target: LiveColor | None, rule: Rule | None, words: str
 ) -> None:
     colors = {"blue": LiveColor(image="shop:1", replicas=2, ready=2), **({"green": target} if target else {})}
-    refusals = [*route_update(MOVES, Live(active="blue", colors=colors))]
+    refusals = [*route_update(MOVES, Live(traffic=Traffic.to("blue"), colors=colors))]
     assert [each.rule for each in refusals] == ([rule] if rule else [])
     assert all(words in each.live for each in refusals)
 

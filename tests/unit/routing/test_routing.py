@@ -13,6 +13,7 @@ from bluegreen.environment import LiveEnvironment
 from bluegreen.release.colors import COLORS
 from bluegreen.release.live import Live
 from bluegreen.release.objects import Object
+from bluegreen.release.traffic import Traffic
 from bluegreen.routing import LAYERS
 from tests.unit.cli.cluster import apply_operation
 
@@ -228,6 +229,10 @@ def test_a_virtual_service_says_who_serves_and_what_is_not_ours(
     found = live("istio", virtual_service(*rules))
     assert (found.active, found.test, {*found.serving}, found.route_owner) == (active, test, serving, OWNER)
     assert found.foreign == (f"in VirtualService shop-blue-green, {foreign}" if foreign else "")
+
+
+def test_a_split_is_read_with_its_shares() -> None:
+    assert live("istio", virtual_service(TESTERS, SPLIT)).traffic == Traffic(users={"blue": 90, "green": 10}, testers="green")
 
 
 # The selectors of the two Services -> as above.
