@@ -14,7 +14,7 @@ from bluegreen.backend import exists
 from bluegreen.environment import LiveEnvironment
 from bluegreen.kube.cluster import LiveError
 from bluegreen.release import metadata
-from bluegreen.release.objects import Object, annotation, is_leaving
+from bluegreen.release.objects import Object, annotation, is_terminating
 from bluegreen.release.refusals import Refusal
 from bluegreen.release.traffic import Move
 from bluegreen.release.transition import Transition
@@ -87,7 +87,7 @@ class Hooks:
                 # Reading alone is enough for a preview, and reading Secrets is no part of that.
                 pulumi.warn(f"{error}. So this preview does not say whether {kind} {name} is there already; an update looks.")
                 return
-            is_there = found is not None and not (is_leaving(found) and pulumi.runtime.is_dry_run())
+            is_there = found is not None and not (is_terminating(found) and pulumi.runtime.is_dry_run())
             whose = annotation(found, metadata.OWNER) if found is not None and is_there else ""
             owner_exists = await asyncio.to_thread(exists, whose) if whose not in ("", self._owner) else None
             self._judge.stop_at(creation(f"{kind} {name}", found if is_there else None, self._owner, owner_exists))
@@ -98,7 +98,7 @@ class Hooks:
         """An object that is there; an update waits until one that is being deleted is gone."""
         until = time.monotonic() + LEAVING_SECONDS
         while found := await asyncio.to_thread(self._cluster.get, api_version, kind, name):
-            if not is_leaving(found) or pulumi.runtime.is_dry_run() or time.monotonic() > until:
+            if not is_terminating(found) or pulumi.runtime.is_dry_run() or time.monotonic() > until:
                 break
             await asyncio.sleep(POLL_SECONDS)
         return found

@@ -8,7 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
 from bluegreen.release import metadata
-from bluegreen.release.objects import Object, annotation, is_leaving, value_at
+from bluegreen.release.objects import Object, annotation, is_terminating, value_at
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -70,7 +70,7 @@ class Cluster:
         hashes = [value_at(replica_set, "metadata", "labels", "pod-template-hash") for replica_set in replica_sets]
         labels = _selected(deployment)
         found = [pod for name in hashes if name for pod in self.find("v1", "Pod", **labels, **{"pod-template-hash": name})]
-        return [pod for pod in found if not is_leaving(pod)]
+        return [pod for pod in found if not is_terminating(pod)]
 
     def events_of(self, name: str) -> list[Object]:
         """The events about an object, oldest first; none if they cannot be read."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Any
 
-from bluegreen.release.objects import Object, as_items, as_number, as_text, is_leaving, value_at
+from bluegreen.release.objects import Object, as_items, as_number, as_text, is_terminating, value_at
 
 # More than Kubernetes takes, and little enough to calculate with.
 _LONGEST_SECONDS = 10**10
@@ -149,7 +149,7 @@ def read_pod(item: Object, main: str) -> Pod:
         reason=as_text(value_at(item, "status", "reason")),
         message=as_text(value_at(item, "status", "message")),
         restart_policy=as_text(value_at(item, "spec", "restartPolicy")),
-        is_deleted=is_leaving(item),
+        is_deleted=is_terminating(item),
         stopped=min(_stops(item), default=None),
         created=time(value_at(item, "metadata", "creationTimestamp")),
         conditions=read_conditions(item),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from bluegreen.release import metadata
 from bluegreen.release.drift import is_own
 from bluegreen.release.image import Image
-from bluegreen.release.objects import Object, Ref, annotation, is_leaving, value_at
+from bluegreen.release.objects import Object, Ref, annotation, is_terminating, value_at
 from bluegreen.release.served import Served
 from bluegreen.release.traffic import NOBODY, Traffic
 
@@ -120,7 +120,7 @@ def live_colors(app: str, deployments: Iterable[Object]) -> dict[str, LiveColor]
     found: dict[str, Object] = {}
     for deployment in deployments:
         color, name = value_at(deployment, "metadata", "labels", "color"), value_at(deployment, "metadata", "name")
-        if isinstance(color, str) and not is_leaving(deployment) and (color not in found or name == f"{app}-{color}"):
+        if isinstance(color, str) and not is_terminating(deployment) and (color not in found or name == f"{app}-{color}"):
             found[color] = deployment
     return {color: live_color(deployment) for color, deployment in found.items()}
 

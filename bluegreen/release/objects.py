@@ -34,7 +34,7 @@ def annotation(item: Object, name: str) -> str:
     return str(value_at(item, "metadata", "annotations", name) or "")
 
 
-def is_leaving(item: Object) -> bool:
+def is_terminating(item: Object) -> bool:
     """Whether an object is deleted already, and only waits for what belongs to it."""
     return value_at(item, "metadata", "deletionTimestamp") is not None
 

@@ -18,7 +18,7 @@ from bluegreen.kube.cluster import LiveError
 from bluegreen.kube.kubeconfig import Access, KubeconfigError
 from bluegreen.release.live import LiveColor, live_color
 from bluegreen.release.metadata import TEMPLATE
-from bluegreen.release.objects import is_leaving
+from bluegreen.release.objects import is_terminating
 from tests.cluster import ROOT
 from tests.unit.api_server import Answer, Request, api_server, kubeconfig, status
 
@@ -190,7 +190,7 @@ def test_a_deployment_of_any_shape_is_read_as_a_color(item: dict[str, object]) -
     color = live_color(item)
     assert isinstance(color.image, str)
     assert not color.is_ready or color.ready >= color.replicas > 0
-    assert is_leaving(item) in (True, False)
+    assert is_terminating(item) in (True, False)
 
 
 def without_istio(asked: Request) -> Answer:
