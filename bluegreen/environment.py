@@ -20,7 +20,7 @@ class LiveEnvironment(Cluster):
 
     def live(self) -> Live:
         """Who serves whom, and the Deployments of all colors but those that are being deleted."""
-        found = self.find("apps/v1", "Deployment", app=self._app, color=None)
+        found = self.list_objects("apps/v1", "Deployment", app=self._app, color=None)
         colors = live_colors(self._app, found)
         route = self.route()
         reading = self._layer.read(self._app, route)

@@ -35,7 +35,7 @@ _PIECE = 64 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class Response:
     """The answer to one request, and the `seconds` it took. `error` is not empty if there was no complete answer."""
 
     status: int = 0
@@ -59,7 +59,7 @@ class Answer:
         return self.error or f"status {self.status}" + (f" by {self.color}" if self.color else "")
 
 
-def get(endpoint: Endpoint, path: str = "/", seconds: float = LONGEST_SECONDS) -> Answer:
+def get(endpoint: Endpoint, path: str = "/", seconds: float = LONGEST_SECONDS) -> Response:
     """Sends one GET on its own connection and follows no redirect. Never raises.
 
     An answer that is not complete after `seconds`, or larger than `MOST_BYTES`, is an error. Only the lookup of the host
@@ -69,9 +69,9 @@ def get(endpoint: Endpoint, path: str = "/", seconds: float = LONGEST_SECONDS) -
     try:
         status, headers, body = _get(endpoint, path, began + seconds)
     except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: what cannot be sent, or is no HTTP
-        return Answer(error=f"{type(error).__name__}: {error}", seconds=time.monotonic() - began)
+        return Response(error=f"{type(error).__name__}: {error}", seconds=time.monotonic() - began)
     color = headers.get(endpoint.color_header.lower(), "") if endpoint.color_header else ""
-    return Answer(status=status, color=color, body=body, headers=headers, seconds=time.monotonic() - began)
+    return Response(status=status, color=color, body=body, headers=headers, seconds=time.monotonic() - began)
 
 
 def _get(endpoint: Endpoint, path: str, until: float) -> tuple[int, dict[str, str], str]:
@@ -85,7 +85,7 @@ def _get(endpoint: Endpoint, path: str, until: float) -> tuple[int, dict[str, st
         return response.status, {name.lower(): value for name, value in response.getheaders()}, body
 
 
-def serves(endpoint: Endpoint, answer: Answer, color: str) -> bool:
+def serves(endpoint: Endpoint, answer: Response, color: str) -> bool:
     """Whether `color` gave this answer, as far as the endpoint shows it."""
     return answer.is_served and (not endpoint.color_header or answer.color == color)
 
@@ -194,7 +194,7 @@ class Wait:
     is_served: bool
     seconds: float
     requests: int
-    last_other: Answer | None
+    last_other: Response | None
 
 
 def wait_for(endpoint: Endpoint, color: str, *, seconds: float = 20, in_a_row: int = IN_A_ROW) -> Wait:
@@ -212,18 +212,18 @@ def wait_for(endpoint: Endpoint, color: str, *, seconds: float = 20, in_a_row: i
     return Wait(is_served=row >= in_a_row, seconds=time.monotonic() - began, requests=requests, last_other=other)
 
 
-def sample(endpoint: Endpoint, requests: int, seconds: float) -> Sequence[Answer]:
+def sample(endpoint: Endpoint, requests: int, seconds: float) -> Sequence[Response]:
     """The answers to `requests` that are sent at the same time; after `seconds` each missing one is an error."""
-    answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[Response] = queue.SimpleQueue()
     until = time.monotonic() + seconds
     for _ in range(requests):
         in_background(lambda: answers.put(get(endpoint, seconds=seconds)))
-    found: list[Answer] = []
+    found: list[Response] = []
     for _ in range(requests):
         try:
             found.append(answers.get(timeout=max(0.0, until - time.monotonic())))
         except queue.Empty:
-            found.append(Answer(error=f"TimeoutError: no complete answer in {seconds:g} s", seconds=seconds))
+            found.append(Response(error=f"TimeoutError: no complete answer in {seconds:g} s", seconds=seconds))
     return found
 
 

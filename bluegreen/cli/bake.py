@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bluegreen.cli import smoke
-from bluegreen.probe import IN_A_ROW, LONGEST_SECONDS, Answer, get, in_background, serves
+from bluegreen.probe import IN_A_ROW, LONGEST_SECONDS, Response, get, in_background, serves
 from bluegreen.release.endpoint import Endpoint
 
 RATE = 50
@@ -74,7 +74,7 @@ class Seen:
 
     at: float
     sent: float = 0.0
-    answer: Answer | None = None
+    answer: Response | None = None
     check: smoke.Check | None = None
     outcome: smoke.Outcome | None = None
 
@@ -136,7 +136,7 @@ def _upper_bound(counts: Counts) -> float:
     return (share + over / 2 + math.sqrt(share * (1 - share) * over + over**2 / 4)) / (1 + over)
 
 
-def kind(endpoint: Endpoint, answer: Answer, color: str, old: str = "") -> str:
+def kind(endpoint: Endpoint, answer: Response, color: str, old: str = "") -> str:
     """What is wrong with an answer that `color` should have given, after `old`; empty if nothing is."""
     if answer.is_served and serves(endpoint, answer, color):
         return REFUSED if answer.status >= 400 else ""
@@ -194,7 +194,7 @@ class Watch:
             return Verdict(seconds=seen.at, counts=self._counts, unserved=self._other or "no answer")
         return Verdict(seconds=seen.at, counts=self._counts) if self.is_served and seen.at >= self.seconds else None
 
-    def _answered(self, sent: float, answer: Answer) -> str:
+    def _answered(self, sent: float, answer: Response) -> str:
         what = kind(self.endpoint, answer, self.color, self.before.color)
         self._other = str(answer) if what else self._other
         self._row = 0 if what in (FAILED, OLD_COLOR) else self._row + 1

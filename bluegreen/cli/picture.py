@@ -13,7 +13,7 @@ from rich.text import Text
 from bluegreen.cli.outcomes import ReleaseError
 from bluegreen.cli.selection import Environment
 from bluegreen.kube.cluster import LiveError
-from bluegreen.probe import Answer, get
+from bluegreen.probe import Response, get
 from bluegreen.release.endpoint import Endpoint
 from bluegreen.release.image import Image
 from bluegreen.release.live import Live
@@ -84,5 +84,5 @@ def colors(live: Live) -> Iterator[Text]:
         yield line.append(f"{color.ready}/{color.replicas} ready  ").append(on.get(name, ""), style="bold")
 
 
-def _named(answer: Answer) -> str:
+def _named(answer: Response) -> str:
     return f"users: {answer.color or 'served'}" if answer.is_served else f"users: {answer}"

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bluegreen.probe import Answer, in_background, sample
+from bluegreen.probe import Response, in_background, sample
 from bluegreen.release.endpoint import Endpoint
 
 REQUESTS = 8
@@ -36,7 +36,7 @@ class Seen:
         return bool(self.failed) or not self.colors.keys() <= {"", *colors}
 
 
-def counted(url: str, answers: Sequence[Answer]) -> Seen:
+def counted(url: str, answers: Sequence[Response]) -> Seen:
     """The answers of some requests at `url`, counted."""
     failures = [answer for answer in answers if not answer.is_served]
     colors = Counter(answer.color for answer in answers if answer.is_served)
@@ -48,6 +48,6 @@ def begin_requests(endpoint: Endpoint | None) -> Callable[[], Seen | None]:
     """Sends the requests in the background; the function it returns waits for the answers. That is None without an endpoint."""
     if endpoint is None:
         return lambda: None
-    answers: queue.SimpleQueue[Sequence[Answer]] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[Sequence[Response]] = queue.SimpleQueue()
     in_background(lambda: answers.put(sample(endpoint, REQUESTS, SECONDS)))
     return lambda: counted(endpoint.url, answers.get())

@@ -129,7 +129,7 @@ def _unserved(live: Live, seen: Seen | None) -> Iterator[str]:
 def _autoscalers(cluster: LiveEnvironment, app: str) -> dict[str, str]:
     """Why the autoscaler of a color cannot scale it, by color. Empty also if this person may not read autoscalers."""
     try:
-        found = cluster.find("autoscaling/v2", "HorizontalPodAutoscaler", app=app, color=None)
+        found = cluster.list_objects("autoscaling/v2", "HorizontalPodAutoscaler", app=app, color=None)
     except LiveError:
         return {}
     return {as_text(_labels(item).get("color")): problem for item in found if (problem := cannot_scale(item))}

@@ -163,10 +163,10 @@ class Gate:
         """Who else claims the host. An update that moves users does not ask: the host stays as it is."""
         if self._settings.routing != "istio" or self._transition.moves:
             return []
-        gateways = self._cluster.find_everywhere("networking.istio.io/v1", "Gateway")
+        gateways = self._cluster.list_everywhere("networking.istio.io/v1", "Gateway")
         if not hosts.candidates(self._edge, gateways):
             return []
-        services = self._cluster.find_everywhere("networking.istio.io/v1", "VirtualService")
+        services = self._cluster.list_everywhere("networking.istio.io/v1", "VirtualService")
         return hosts.claims(self._edge, gateways, services)
 
     def _unread(self, error: LiveError) -> None:

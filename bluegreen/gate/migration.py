@@ -47,7 +47,7 @@ class Migration(Wait):
             job = self._cluster.get("batch/v1", "Job", self._name)
             if job is None:
                 return self._gone()
-            pods = self._cluster.find("v1", "Pod", **{"job-name": self._name})
+            pods = self._cluster.list_objects("v1", "Pod", **{"job-name": self._name})
             return self._watch.migration(job, pods, self._cluster.now())
         except LiveError as error:
             return Run(state=State.STARTING, problem=self._unread(error))

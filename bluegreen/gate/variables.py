@@ -42,7 +42,7 @@ def _templates(cluster: LiveEnvironment, color: ColorSettings) -> Iterator[Objec
     deployment = cluster.get("apps/v1", "Deployment", name_of(color))
     if deployment:
         yield deployment["spec"]["template"]
-    for item in cluster.find("apps/v1", "ReplicaSet", **labels(color)):
+    for item in cluster.list_objects("apps/v1", "ReplicaSet", **labels(color)):
         if item["spec"].get("replicas") or item.get("status", {}).get("replicas"):
             yield item["spec"]["template"]
 

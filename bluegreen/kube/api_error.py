@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from bluegreen.kube.exchange import Response
 from bluegreen.kube.rights import missing
+from bluegreen.kube.transport import Response
 
 
 class ApiError(Exception):

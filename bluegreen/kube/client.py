@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from bluegreen.kube.api_error import ApiError, absent, reason, unknown_kind
-from bluegreen.kube.exchange import SYSTEM, Clock, Exchange, Request, Response
 from bluegreen.kube.kinds import PLURALS
-from bluegreen.kube.kubeconfig import Access
+from bluegreen.kube.kubeconfig import ClusterConfig
+from bluegreen.kube.transport import SYSTEM, Clock, Request, Response, Transport
 
 __all__ = ["ApiError", "Client", "Clock"]
 
@@ -53,18 +53,18 @@ class Client:
     are repeated. Every method raises `ApiError`, or `KubeconfigError` when the login fails.
     """
 
-    def __init__(self, access: Access, namespace: str, clock: Clock = SYSTEM) -> None:
+    def __init__(self, config: ClusterConfig, namespace: str, clock: Clock = SYSTEM) -> None:
         self._namespace = namespace
-        self._context = access.context
+        self._context = config.context
         self._clock = clock
-        self._exchange = Exchange(access, clock)
+        self._transport = Transport(config, clock)
         self._discovered: dict[str, Mapping[str, _Resource]] = {}
 
     @property
     def place(self) -> str:
         """The context and the address of the API server, in words."""
         context = f"context {self._context}" if self._context else "the service account of this pod"
-        return f"{context}, {self._exchange.server}"
+        return f"{context}, {self._transport.server}"
 
     def get(self, api_version: str, kind: str, name: str) -> Mapping[str, Any] | None:
         """One object, or None when it does not exist. A kind that the cluster does not have is an error."""
@@ -74,13 +74,13 @@ class Client:
             return None
         return _object(self._body(result, api_version, kind), path)
 
-    def find(self, api_version: str, kind: str, **selectors: str) -> list[Mapping[str, Any]]:
+    def list_objects(self, api_version: str, kind: str, **selectors: str) -> list[Mapping[str, Any]]:
         """The objects that the selectors of the API (`labelSelector`, `fieldSelector`) choose, without their kind."""
         path = self._path(api_version, kind)
         body = self._body(self._send(Request(method="GET", path=f"{path}?{urlencode(selectors)}")), api_version, kind)
         return [_checked(item, path) for item in _list(body, "items", path)]
 
-    def find_everywhere(self, api_version: str, kind: str) -> list[Mapping[str, Any]]:
+    def list_everywhere(self, api_version: str, kind: str) -> list[Mapping[str, Any]]:
         """All objects of a kind, in all namespaces, without their kind. Needs the right to list them in the whole cluster."""
         path = f"{_root(api_version)}/{self._resource(api_version, kind).plural}"
         body = self._body(self._send(Request(method="GET", path=path)), api_version, kind)
@@ -122,10 +122,10 @@ class Client:
 
     def now(self) -> datetime:
         """The present time of the API server (UTC, to the second), by the Date header of its latest response."""
-        if self._exchange.now() is None:
+        if self._transport.now() is None:
             self._body(self._send(Request(method="GET", path="/version")))
         # Something between us and the API server may remove the header.
-        return self._exchange.now() or datetime.now(UTC)
+        return self._transport.now() or datetime.now(UTC)
 
     def _path(self, api_version: str, kind: str, name: str = "") -> str:
         resource = self._resource(api_version, kind)
@@ -162,7 +162,7 @@ class Client:
         """
         began, attempts, is_uncertain = self._clock.now(), 0, False
         while True:
-            response = self._exchange.send(request)
+            response = self._transport.send(request)
             attempts += 1
             is_uncertain = is_uncertain or (request.method != "GET" and response.may_be_done)
             is_final = attempts > len(PAUSES_SECONDS) or not response.is_passing or (is_uncertain and not is_repeatable)
@@ -178,7 +178,7 @@ class Client:
             return response.body
         if response.status == HTTPStatus.NOT_FOUND and kind and not absent(response):
             self._discover(api_version, kind)
-        text = reason(response) if response.status else f"{self._exchange.server} did not respond: {response.failure}"
+        text = reason(response) if response.status else f"{self._transport.server} did not respond: {response.failure}"
         often = f" ({result.attempts} attempts)" if result.attempts > 1 else ""
         if response.retry_after is not None:
             often += f"; it asks to be asked again in {response.retry_after:.0f} s"

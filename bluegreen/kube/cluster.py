@@ -43,10 +43,12 @@ class Cluster:
         """One object, or None when it does not exist. A kind that the cluster does not have is a `LiveError`."""
         return self._read(f"read {kind} {name}", lambda client: client.get(api_version, kind, name))
 
-    def find(self, api_version: str, kind: str, /, **labels: str | None) -> list[Object]:
+    def list_objects(self, api_version: str, kind: str, /, **labels: str | None) -> list[Object]:
         """The objects with these labels; a label that is None may have any value."""
         selector = ",".join(name if value is None else f"{name}={value}" for name, value in labels.items())
-        return self._read(f"list objects of kind {kind}", lambda client: client.find(api_version, kind, labelSelector=selector))
+        return self._read(
+            f"list objects of kind {kind}", lambda client: client.list_objects(api_version, kind, labelSelector=selector)
+        )
 
     def replica_sets(self, deployment: Object) -> list[Object]:
         """The ReplicaSets of the pod template that a Deployment asks for: none of an older template.
@@ -56,27 +58,29 @@ class Cluster:
         update fixes would be taken for its failure.
         """
         asked = annotation(deployment, metadata.TEMPLATE)
-        found = self.find("apps/v1", "ReplicaSet", **_selected(deployment))
+        found = self.list_objects("apps/v1", "ReplicaSet", **_selected(deployment))
         return [replica_set for replica_set in found if annotation(replica_set, metadata.TEMPLATE) == asked]
 
-    def find_everywhere(self, api_version: str, kind: str) -> list[Object]:
+    def list_everywhere(self, api_version: str, kind: str) -> list[Object]:
         """The objects of a kind in all namespaces; none without the right to list them."""
         with contextlib.suppress(LiveError):
-            return self._read(f"list objects of kind {kind}", lambda client: client.find_everywhere(api_version, kind))
+            return self._read(f"list objects of kind {kind}", lambda client: client.list_everywhere(api_version, kind))
         return []
 
     def pods(self, deployment: Object, replica_sets: Sequence[Object]) -> list[Object]:
         """The pods of some ReplicaSets of a Deployment, but for those that are being deleted."""
         hashes = [value_at(replica_set, "metadata", "labels", "pod-template-hash") for replica_set in replica_sets]
         labels = _selected(deployment)
-        found = [pod for name in hashes if name for pod in self.find("v1", "Pod", **labels, **{"pod-template-hash": name})]
+        found = [
+            pod for name in hashes if name for pod in self.list_objects("v1", "Pod", **labels, **{"pod-template-hash": name})
+        ]
         return [pod for pod in found if not is_terminating(pod)]
 
     def events_of(self, name: str) -> list[Object]:
         """The events about an object, oldest first; none if they cannot be read."""
         try:
             about = f"involvedObject.name={name}"
-            found = self._read("list events", lambda client: client.find("v1", "Event", fieldSelector=about))
+            found = self._read("list events", lambda client: client.list_objects("v1", "Event", fieldSelector=about))
         except LiveError:
             return []
         return sorted(found, key=lambda event: str(value_at(event, "lastTimestamp") or value_at(event, "eventTime") or ""))
@@ -124,11 +128,11 @@ class Cluster:
         """The connection, for the emergency path, which writes the route; nothing here writes. Raises `KubeconfigError`."""
         # Here, because the program asks for the provider first and reads what is live while that starts.
         from bluegreen.kube.client import Client
-        from bluegreen.kube.kubeconfig import access
+        from bluegreen.kube.kubeconfig import read_cluster_config
 
         with self._connecting:
             if self._client is None:
-                self._client = Client(access(self._context), self._namespace)
+                self._client = Client(read_cluster_config(self._context), self._namespace)
             return self._client
 
 

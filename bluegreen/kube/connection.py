@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-from bluegreen.kube.kubeconfig import Access, KubeconfigError
-from bluegreen.kube.login import basic, pem
+from bluegreen.kube.credentials import basic, pem
+from bluegreen.kube.kubeconfig import ClusterConfig, KubeconfigError
 
 # The longest that one socket operation may take. After it the request counts as lost; the client sends it again.
 TIMEOUT_SECONDS = 10
@@ -17,17 +17,17 @@ TIMEOUT_SECONDS = 10
 _PORTS = {"http": 80, "https": 443}
 
 
-def server_of(access: Access) -> SplitResult:
+def server_of(config: ClusterConfig) -> SplitResult:
     """The address of the API server. Without a scheme it is https if there is any certificate, as for kubectl.
 
     Raises `KubeconfigError`.
     """
-    given = access.cluster.get("server") or ""
+    given = config.cluster.get("server") or ""
     if not given:
         raise KubeconfigError("the cluster of the kubeconfig has no server")
     url = _split(given, "server")
     if not (url.scheme and url.netloc):
-        url = _split(f"{'https' if _has_certificates(access) else 'http'}://{given}", "server")
+        url = _split(f"{'https' if _has_certificates(config) else 'http'}://{given}", "server")
         if url.path not in ("", "/"):
             raise KubeconfigError(f"the server {given} of the kubeconfig must be a URL, or a host and a port")
     if url.scheme not in _PORTS:
@@ -37,10 +37,10 @@ def server_of(access: Access) -> SplitResult:
     return SplitResult(url.scheme, netloc, quote(url.path.rstrip("/"), safe="/%:@!$&'()*+,;=~"), "", "")
 
 
-def _has_certificates(access: Access) -> bool:
+def _has_certificates(config: ClusterConfig) -> bool:
     certificates = ("certificate-authority", "certificate-authority-data", "insecure-skip-tls-verify")
-    return any(access.cluster.get(key) for key in certificates) or any(
-        access.user.get(key) for key in ("client-certificate", "client-certificate-data")
+    return any(config.cluster.get(key) for key in certificates) or any(
+        config.user.get(key) for key in ("client-certificate", "client-certificate-data")
     )
 
 

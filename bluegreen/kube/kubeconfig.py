@@ -26,7 +26,7 @@ class KubeconfigError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Access:
+class ClusterConfig:
     """A cluster and a user, with the keys of the kubeconfig.
 
     Paths are absolute. Every key that this program reads has the type that Kubernetes defines, or is absent. `context` is the
@@ -155,7 +155,7 @@ class _File:
             yield entry["name"], entry.get(kind) or {}
 
 
-def access(context: str) -> Access:
+def read_cluster_config(context: str) -> ClusterConfig:
     """What a context says, the current one when `context` is empty. Raises `KubeconfigError`."""
     names = os.environ.get("KUBECONFIG") or ""
     files = [_File(path=path, content=_content(path)) for path in _paths(names) if _is_there(path)]
@@ -168,7 +168,7 @@ def access(context: str) -> Access:
     found = _entry(files, "context", context)
     if found is None:
         raise KubeconfigError(f"no file of {looked_in} has the context {context}")
-    return Access(
+    return ClusterConfig(
         cluster=_named(files, "cluster", found.get("cluster", ""), context),
         user=_named(files, "user", found["user"], context) if found.get("user") else {},
         context=context,
@@ -239,7 +239,7 @@ def _resolved(entry: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
     return found
 
 
-def _of_service_account() -> Access:
+def _of_service_account() -> ClusterConfig:
     try:
         host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
     except KeyError as error:
@@ -247,7 +247,7 @@ def _of_service_account() -> Access:
             f"there is no kubeconfig, and this pod has a service account but not the variable {error.args[0]} that says where "
             "the cluster is"
         ) from None
-    return Access(
+    return ClusterConfig(
         cluster={
             "server": f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}",
             "certificate-authority": str(SERVICE_ACCOUNT / "ca.crt"),

@@ -11,9 +11,9 @@ from threading import Thread
 from typing import Any
 
 from bluegreen.kube.client import Client, Clock
-from bluegreen.kube.kubeconfig import Access
+from bluegreen.kube.kubeconfig import ClusterConfig
 
-Answer = tuple[int, Any] | tuple[int, Any, Mapping[str, str]]
+Response = tuple[int, Any] | tuple[int, Any, Mapping[str, str]]
 """Status, body (text as it is, everything else as JSON), and headers."""
 
 
@@ -51,23 +51,23 @@ def client(
     url: str, cluster: Mapping[str, Any] | None = None, *, user: Mapping[str, Any] | None = None, time: FakeTime | None = None
 ) -> Client:
     """A client of the namespace `prod` that never really sleeps."""
-    access = Access(cluster={"server": url, **(cluster or {})}, user=user or {})
-    return Client(access, "prod", (time or FakeTime()).clock)
+    config = ClusterConfig(cluster={"server": url, **(cluster or {})}, user=user or {})
+    return Client(config, "prod", (time or FakeTime()).clock)
 
 
-def status(code: int, reason: str, message: str = "", **details: str) -> Answer:
+def status(code: int, reason: str, message: str = "", **details: str) -> Response:
     """What an API server says when it does not do what it was asked."""
     return code, {"kind": "Status", "status": "Failure", "reason": reason, "message": message, "details": details, "code": code}
 
 
-def found(_: Request) -> Answer:
+def found(_: Request) -> Response:
     """Whatever is asked for is there."""
     return 200, {"metadata": {"name": "any"}, "items": []}
 
 
 @contextlib.contextmanager
 def api_server(
-    answer: Callable[[Request], Answer] = found, *, tls: ssl.SSLContext | None = None, hangs_up: bool = False
+    answer: Callable[[Request], Response] = found, *, tls: ssl.SSLContext | None = None, hangs_up: bool = False
 ) -> Iterator[tuple[str, list[Request]]]:
     """The address of a server and what it was asked. One that `hangs_up` ends each connection after an answer, unannounced."""
     asked: list[Request] = []

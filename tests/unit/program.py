@@ -145,10 +145,10 @@ class _Cluster:
     def now(self) -> datetime:
         return datetime.now(UTC)
 
-    def find(self, *_: str, **__: str) -> list[object]:
+    def list_objects(self, *_: str, **__: str) -> list[object]:
         return []
 
-    def find_everywhere(self, *_: str) -> list[object]:
+    def list_everywhere(self, *_: str) -> list[object]:
         return []
 
 

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bluegreen import probe
-from bluegreen.probe import Answer, get, sample
+from bluegreen.probe import Response, get, sample
 from bluegreen.release.endpoint import Endpoint
 
 # A test that hangs must end.
@@ -84,7 +84,7 @@ def test_any_bytes_are_an_answer_or_an_error_and_never_an_exception(payloads: tu
     url, answers = payloads
     answers.append(sent)
     answer = get(Endpoint(url=url), seconds=HANG_SECONDS)
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, Response)
     assert answer.error or 100 <= answer.status <= 999
 
 

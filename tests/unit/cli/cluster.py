@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bluegreen.cli.selection import Environment
-from tests.unit.api_server import Answer, Request, api_server, kubeconfig
+from tests.unit.api_server import Request, Response, api_server, kubeconfig
 
 OWNER = "acme/bluegreen/prod"
 Objects = dict[str, dict[str, Any]]
@@ -60,15 +60,15 @@ class Environs:
 
     def __init__(self, *objects: dict[str, Any]) -> None:
         self.objects: Objects = {each["metadata"]["name"]: copy.deepcopy(each) for each in objects}
-        self.answers: Callable[[Request], Answer | None] = lambda _: None
+        self.answers: Callable[[Request], Response | None] = lambda _: None
         self.asked: list[Request] = []
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> Response:
         self.asked.append(request)
         given = self.answers(request)
         return given if given is not None else self.carried_out(request)
 
-    def carried_out(self, request: Request) -> Answer:
+    def carried_out(self, request: Request) -> Response:
         """What a real API server answers."""
         path, _, _ = request.path.partition("?")
         if path.endswith("/deployments"):
@@ -80,7 +80,7 @@ class Environs:
             return self._patched(name, json.loads(request.body))
         return 200, self.objects[name]
 
-    def _patched(self, name: str, operations: list[dict[str, Any]]) -> Answer:
+    def _patched(self, name: str, operations: list[dict[str, Any]]) -> Response:
         item = copy.deepcopy(self.objects[name])
         for operation in operations:
             if not apply_operation(item, operation):

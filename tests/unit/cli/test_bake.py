@@ -14,30 +14,30 @@ from hypothesis import strategies as st
 from bluegreen.cli import bake
 from bluegreen.cli.bake import Before, Counts, Seen, Verdict, Watch, counted, watch
 from bluegreen.cli.smoke import Check, Outcome
-from bluegreen.probe import Answer
+from bluegreen.probe import Response
 from bluegreen.release.endpoint import Endpoint
 from tests.unit.cli.served import Asked, Reply, server
 
 ENTRANCE = Endpoint(url="http://shop.example")
-GOOD, OLD = Answer(status=200, color="green", seconds=0.01), Answer(status=200, color="blue", seconds=0.01)
-ERROR = Answer(status=500, color="green")
-REFUSED = Answer(status=403, color="green")
-LOST = Answer(error="ConnectionResetError: reset")
-NO_ROUTE = Answer(status=404)
+GOOD, OLD = Response(status=200, color="green", seconds=0.01), Response(status=200, color="blue", seconds=0.01)
+ERROR = Response(status=500, color="green")
+REFUSED = Response(status=403, color="green")
+LOST = Response(error="ConnectionResetError: reset")
+NO_ROUTE = Response(status=404)
 CHECK = Check(path="/ping")
 
 # Between sending a request and its answer.
 LATENCY_SECONDS = 0.01
 
 
-def requests(answers: Iterable[Answer], latency_seconds: float = LATENCY_SECONDS) -> Iterator[Seen]:
+def requests(answers: Iterable[Response], latency_seconds: float = LATENCY_SECONDS) -> Iterator[Seen]:
     """The answers to requests that are sent at `bake.RATE`, as they come."""
     for place, answer in enumerate(answers):
         sent = place / bake.RATE
         yield Seen(at=sent + latency_seconds, sent=sent, answer=answer)
 
 
-def before(answers: Iterable[Answer] = (OLD,) * 500, passing: tuple[Check, ...] = ()) -> Before:
+def before(answers: Iterable[Response] = (OLD,) * 500, passing: tuple[Check, ...] = ()) -> Before:
     return counted(ENTRANCE, "blue", passing, requests(answers))
 
 
@@ -46,10 +46,10 @@ def judged(seen: Iterable[Seen], compared: Before | None = None, seconds: float 
     return watch(watched, seen, lambda: None, lambda *_: None)
 
 
-def failing(share: float, rng: random.Random, good: Answer = GOOD) -> Iterator[Answer]:
+def failing(share: float, rng: random.Random, good: Response = GOOD) -> Iterator[Response]:
     """Answers without an end, of which this share are errors."""
     while True:
-        yield Answer(status=500, color=good.color) if rng.random() < share else good
+        yield Response(status=500, color=good.color) if rng.random() < share else good
 
 
 SEEDS = range(100)
@@ -83,14 +83,14 @@ def test_five_percent_more_errors_are_found_within_a_few_seconds(share: float) -
 
 
 @pytest.mark.parametrize("bad", [ERROR, LOST, REFUSED, NO_ROUTE], ids=["errors", "nobody", "refused", "another application"])
-def test_a_color_that_serves_nobody_is_found_at_once(bad: Answer) -> None:
+def test_a_color_that_serves_nobody_is_found_at_once(bad: Response) -> None:
     verdict = judged(requests([bad] * 100))
     assert verdict.worse
     assert verdict.seconds < 0.5
 
 
 def test_a_color_that_accepts_requests_and_never_answers_is_found_in_three_seconds() -> None:
-    hangs = Answer(error="TimeoutError: no complete answer in time")
+    hangs = Response(error="TimeoutError: no complete answer in time")
     verdict = judged(requests([hangs] * 500, latency_seconds=before().patience_seconds))
     assert "TimeoutError" in verdict.worse
     assert verdict.seconds < 3
@@ -107,9 +107,9 @@ def test_the_reason_names_the_requests_that_it_was_decided_by_and_those_before()
     assert verdict.worse == ("5 of 5 requests failed, the last one with status 500 by green; before the switch 0 of 500")
 
 
-@pytest.mark.parametrize("bad", [Answer(status=500, color="blue"), Answer(status=401, color="blue"), LOST])
-def test_a_color_that_is_as_bad_as_the_old_one_was_is_not_worse(bad: Answer) -> None:
-    now = Answer(status=bad.status, color="green", error=bad.error)
+@pytest.mark.parametrize("bad", [Response(status=500, color="blue"), Response(status=401, color="blue"), LOST])
+def test_a_color_that_is_as_bad_as_the_old_one_was_is_not_worse(bad: Response) -> None:
+    now = Response(status=bad.status, color="green", error=bad.error)
     half = [answer for _ in range(250) for answer in (bad, OLD)]
     rows = [answer for _ in range(40) for answer in (*[now] * 20, *[GOOD] * 20)]
     assert not judged(requests([*[GOOD] * 20, *rows]), before(half), seconds=10).worse
@@ -122,7 +122,7 @@ def test_a_color_that_is_as_bad_as_the_old_one_was_is_not_worse(bad: Answer) -> 
     mixed=st.randoms(use_true_random=False),
 )
 @hypothesis_settings(derandomize=True, deadline=None, max_examples=40)
-def test_the_switch_itself_is_no_failure(lost: list[int], how: Answer, old: int, mixed: random.Random) -> None:
+def test_the_switch_itself_is_no_failure(lost: list[int], how: Response, old: int, mixed: random.Random) -> None:
     """Up to five requests lost in the first second, and answers of the old color for up to ten, in any order."""
     answers = [OLD if place < old and mixed.random() < 0.9 else GOOD for place in range(30 * bake.RATE)]
     for place in lost:
@@ -187,7 +187,7 @@ def test_a_check_that_failed_before_says_nothing_of_the_new_color() -> None:
 
 
 def test_what_was_slow_before_may_be_slow_afterwards() -> None:
-    slow = Answer(status=200, color="blue", seconds=1.5)
+    slow = Response(status=200, color="blue", seconds=1.5)
     assert before().patience_seconds == bake.PATIENCE_SECONDS
     assert before([slow]).patience_seconds == 3.0
     assert counted(ENTRANCE, "blue", (), ()).counts["failed"] == Counts()

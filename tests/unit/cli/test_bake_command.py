@@ -13,7 +13,7 @@ from bluegreen.cli.outcomes import Exit, ReleaseError
 from bluegreen.cli.progress import Progress
 from bluegreen.cli.session import Session
 from bluegreen.cli.updates import Record
-from bluegreen.probe import Answer
+from bluegreen.probe import Response
 from bluegreen.release.endpoint import Endpoint
 from bluegreen.release.live import Live, LiveColor
 from bluegreen.release.settings import Settings, read_settings
@@ -21,7 +21,11 @@ from bluegreen.release.traffic import Traffic
 from tests.unit.program import BOTH_COLORS
 
 COLORS = {name: LiveColor(image=f"shop:{tag}") for name, tag in (("blue", "1.0"), ("green", "2.0"))}
-GREEN, BLUE, ERROR = Answer(status=200, color="green"), Answer(status=200, color="blue"), Answer(status=500, color="green")
+GREEN, BLUE, ERROR = (
+    Response(status=200, color="green"),
+    Response(status=200, color="blue"),
+    Response(status=500, color="green"),
+)
 
 
 class Environment:
@@ -51,7 +55,7 @@ class Switch(Session):
         return Record()
 
 
-def endless(*answers: Answer) -> Iterator[Seen]:
+def endless(*answers: Response) -> Iterator[Seen]:
     """These answers, and the last one again and again."""
     for place in count():
         yield Seen(at=place / 50, sent=place / 50, answer=answers[min(place, len(answers) - 1)])
@@ -108,7 +112,7 @@ def test_users_who_stay_on_the_old_color_are_not_rolled_back(bakes: Any) -> None
 
 
 @pytest.mark.parametrize(("answer", "status"), [(ERROR, Exit.ROLLED_BACK), (BLUE, Exit.SMOKE_TEST_FAILED)])
-def test_an_update_whose_own_verification_failed_is_baked_all_the_same(bakes: Any, answer: Answer, status: Exit) -> None:
+def test_an_update_whose_own_verification_failed_is_baked_all_the_same(bakes: Any, answer: Response, status: Exit) -> None:
     failure = ReleaseError(Exit.SMOKE_TEST_FAILED, "Users are not served by green")
     with pytest.raises(ReleaseError) as error:
         bakes(endless(answer), Switch(failure=failure))

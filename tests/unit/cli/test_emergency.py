@@ -19,7 +19,7 @@ from bluegreen.cli.selection import Environment
 from bluegreen.cli.session import Session
 from bluegreen.cli.updates import Record, Step
 from bluegreen.release.ownership import Evidence
-from tests.unit.api_server import Answer, Request
+from tests.unit.api_server import Request, Response
 from tests.unit.cli.cluster import Environs, deployment, rule, served, service, virtual_service
 
 BOTH = [deployment("blue"), deployment("green")]
@@ -277,14 +277,14 @@ def test_a_rule_of_the_users_that_is_gone_is_added(serve: Serve) -> None:
     assert [each["name"] for each in environs.objects[ROUTE]["spec"]["http"]] == ["maintenance", "shop-default"]
 
 
-def once(environs: Environs, answer: Callable[[Request], Answer | None], method: str = "PATCH") -> None:
+def once(environs: Environs, answer: Callable[[Request], Response | None], method: str = "PATCH") -> None:
     """Gives the first request with this method this answer."""
     left = [answer]
     environs.answers = lambda request: left.pop()(request) if left and request.method == method else None
 
 
 def test_a_route_that_somebody_writes_meanwhile_is_read_again(serve: Serve, green: Environs) -> None:
-    def interfere(_: Request) -> Answer | None:
+    def interfere(_: Request) -> Response | None:
         item = json.loads(json.dumps(green.objects[ROUTE]))
         item["metadata"]["labels"] = {"team": "shop"}
         green.write(ROUTE, item)
@@ -298,7 +298,7 @@ def test_a_route_that_somebody_writes_meanwhile_is_read_again(serve: Serve, gree
 
 
 def test_what_has_changed_meanwhile_is_decided_anew(serve: Serve, green: Environs) -> None:
-    def interfere(_: Request) -> Answer | None:
+    def interfere(_: Request) -> Response | None:
         green.objects["shop-blue"]["status"]["readyReplicas"] = 0
         green.write(ROUTE, green.objects[ROUTE])
         return None
@@ -310,7 +310,7 @@ def test_what_has_changed_meanwhile_is_decided_anew(serve: Serve, green: Environ
 
 
 def test_two_people_at_once_move_users_once(serve: Serve, green: Environs) -> None:
-    def somebody_else(request: Request) -> Answer | None:
+    def somebody_else(request: Request) -> Response | None:
         green.carried_out(request)
         return None
 
@@ -322,7 +322,7 @@ def test_two_people_at_once_move_users_once(serve: Serve, green: Environs) -> No
 
 
 def test_a_route_that_never_stands_still_is_given_up(serve: Serve, green: Environs) -> None:
-    def restless(request: Request) -> Answer | None:
+    def restless(request: Request) -> Response | None:
         if request.method == "PATCH":
             green.write(ROUTE, green.objects[ROUTE])
         return None
@@ -346,7 +346,7 @@ def test_a_write_that_is_refused_is_no_success(serve: Serve, green: Environs, st
 
 @pytest.mark.parametrize("is_done", [True, False], ids=["carried out", "not carried out"])
 def test_an_answer_that_says_nothing_is_settled_by_reading(serve: Serve, green: Environs, is_done: bool) -> None:
-    def lost(request: Request) -> Answer | None:
+    def lost(request: Request) -> Response | None:
         if is_done:
             green.carried_out(request)
         return 500, {"message": "etcd leader changed"}
@@ -359,7 +359,7 @@ def test_an_answer_that_says_nothing_is_settled_by_reading(serve: Serve, green: 
 
 
 def test_what_cannot_be_read_back_is_not_claimed(serve: Serve, green: Environs) -> None:
-    def dead(request: Request) -> Answer | None:
+    def dead(request: Request) -> Response | None:
         return (403, {"message": "no"}) if green.patches and request.method == "GET" else None
 
     green.answers = dead

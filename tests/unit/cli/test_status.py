@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bluegreen.cli.progress import Progress
 from bluegreen.cli.seen import Seen, counted
 from bluegreen.cli.status import Row, Status, ago, cannot_scale, differences, next_commands, show
-from bluegreen.probe import Answer
+from bluegreen.probe import Response
 from bluegreen.release.live import Live, LiveColor
 from bluegreen.release.settings import Settings, read_settings
 from bluegreen.release.traffic import Traffic
@@ -136,12 +136,12 @@ def test_an_image_of_another_name_is_shown_whole(capsys: pytest.CaptureFixture[s
     assert "b.example/shop@sha256:" + "0" * 64 in lines[3]
 
 
-def served(*answers: Answer) -> Seen:
+def served(*answers: Response) -> Seen:
     return counted("http://shop.example", answers)
 
 
-BLUE, GREEN = (Answer(status=200, color=name) for name in ("blue", "green"))
-NOBODY = Answer(error="TimeoutError: no complete answer in 2 s")
+BLUE, GREEN = (Response(status=200, color=name) for name in ("blue", "green"))
+NOBODY = Response(error="TimeoutError: no complete answer in 2 s")
 
 
 @pytest.mark.parametrize(
@@ -150,8 +150,12 @@ NOBODY = Answer(error="TimeoutError: no complete answer in 2 s")
         (served(BLUE, BLUE), "blue answered 2 of 2 requests at http://shop.example", False),
         (served(BLUE, GREEN), "blue answered 1, green answered 1 of 2 requests at http://shop.example", True),
         (served(GREEN), "green answered 1 of 1 requests at http://shop.example", True),
-        (served(Answer(status=200)), "an unnamed color answered 1 of 1 requests at http://shop.example", False),
-        (served(BLUE, Answer(status=503)), "blue answered 1, 1 failed (status 503) of 2 requests at http://shop.example", True),
+        (served(Response(status=200)), "an unnamed color answered 1 of 1 requests at http://shop.example", False),
+        (
+            served(BLUE, Response(status=503)),
+            "blue answered 1, 1 failed (status 503) of 2 requests at http://shop.example",
+            True,
+        ),
         (served(NOBODY), "1 failed (TimeoutError: no complete answer in 2 s) of 1 requests at http://shop.example", True),
     ],
     ids=["the color of the route", "both", "the other color", "a color without a name", "an error", "nobody"],

@@ -59,7 +59,7 @@ class Cluster:
     def get(self, *_: str) -> Mapping[str, Any] | None:
         return self._found
 
-    def find_everywhere(self, _: str, kind: str) -> list[Mapping[str, Any]]:
+    def list_everywhere(self, _: str, kind: str) -> list[Mapping[str, Any]]:
         return self._everywhere.get(kind, [])
 
 

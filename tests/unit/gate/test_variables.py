@@ -47,7 +47,7 @@ class Cluster:
             return {"spec": {"template": template(config_map_name(BLUE))}}
         return self._objects.get((kind, name))
 
-    def find(self, *_: str, **__: str) -> list[Object]:
+    def list_objects(self, *_: str, **__: str) -> list[Object]:
         return self._replica_sets
 
 

@@ -66,7 +66,7 @@ class Cluster:
     def pods(self, *_: object) -> list[Object]:
         return [found] if (found := self._pod(self.seconds)) else []
 
-    def find(self, *_: str, **__: str) -> list[Object]:
+    def list_objects(self, *_: str, **__: str) -> list[Object]:
         return self.pods()
 
     def events_of(self, _: str) -> list[Object]:

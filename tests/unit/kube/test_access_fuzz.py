@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from bluegreen.kube import kubeconfig
 from bluegreen.kube.client import ApiError, Client
 from bluegreen.kube.connection import connection_to, server_of
-from bluegreen.kube.kubeconfig import Access, KubeconfigError, access
-from bluegreen.kube.login import login
+from bluegreen.kube.credentials import read_credentials
+from bluegreen.kube.kubeconfig import ClusterConfig, KubeconfigError, read_cluster_config
 from tests.unit.api_server import FakeTime
 from tests.unit.api_server import kubeconfig as kubeconfig_of
 
@@ -155,9 +155,9 @@ def is_used(server: AnyServer) -> bool:
     """Does everything with the kubeconfig but connect to its cluster. False if it ends with an error in words."""
     server.response = b"HTTP/1.1 200 OK\r\nContent-Length: 29\r\n\r\n" + b'{"metadata": {"name": "any"}}'
     try:
-        found = access("")
-        connection_to(server_of(found), found.cluster, login(found).certificate)
-        other = Access(cluster={"server": server.url}, user=found.user)
+        found = read_cluster_config("")
+        connection_to(server_of(found), found.cluster, read_credentials(found).certificate)
+        other = ClusterConfig(cluster={"server": server.url}, user=found.user)
         assert Client(other, "prod", FakeTime().clock).get("v1", "Service", "any")
     except KubeconfigError as error:
         words(error)
@@ -198,7 +198,7 @@ def test_any_proxy_of_the_environment_is_used_or_an_error_in_words(proxy: str, e
     with pytest.MonkeyPatch.context() as patched:
         for name, value in (("http_proxy", proxy), ("no_proxy", excepted)):
             patched.setenv(name, value.encode(errors="replace").decode().replace("\0", ""))
-        found = Access(cluster={"server": f"http://{host}:6443"}, user={})
+        found = ClusterConfig(cluster={"server": f"http://{host}:6443"}, user={})
         try:
             connection_to(server_of(found), found.cluster, "")
         except KubeconfigError as error:
@@ -229,9 +229,9 @@ def test_any_output_of_a_plugin_is_used_or_an_error_in_words(tmp_path: Path, out
     written = tmp_path / "output"
     written.write_bytes(output)
     plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "cat", "args": [str(written)]}
-    found = Access(cluster={"server": "https://a.example"}, user={"exec": plugin})
+    found = ClusterConfig(cluster={"server": "https://a.example"}, user={"exec": plugin})
     try:
-        connection_to(server_of(found), found.cluster, login(found).certificate)
+        connection_to(server_of(found), found.cluster, read_credentials(found).certificate)
     except KubeconfigError as error:
         words(error)
 
@@ -296,13 +296,13 @@ def test_any_response_is_a_result_or_an_error_in_words(any_server: AnyServer, re
     requests: list[Callable[[Client], object]] = [
         lambda one: one.get("v1", "Service", "x"),
         lambda one: one.get("example.com/v1", "Other", "x"),
-        lambda one: one.find("v1", "Pod", labelSelector="app=x"),
+        lambda one: one.list_objects("v1", "Pod", labelSelector="app=x"),
         lambda one: one.log("x", 5),
         lambda one: one.patch("v1", "Service", "x", [operation], "bluegreen"),
         lambda one: one.now(),
     ]
     for ask in requests:
         try:
-            ask(Client(Access(cluster={"server": any_server.url}, user={}), "prod", FakeTime().clock))
+            ask(Client(ClusterConfig(cluster={"server": any_server.url}, user={}), "prod", FakeTime().clock))
         except ApiError as error:
             words(error)

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from bluegreen.kube.client import LONGEST_SECONDS, ApiError
-from tests.unit.api_server import Answer, FakeTime, Request, api_server, client, status
+from tests.unit.api_server import FakeTime, Request, Response, api_server, client, status
 
 OBJECT = {"metadata": {"name": "myapp"}}
 TEST = {"op": "test", "path": "/metadata/resourceVersion", "value": "7"}
 REPLACE = {"op": "replace", "path": "/spec/selector/color", "value": "blue"}
 
 
-def in_turn(*answers: Answer) -> Callable[[Request], Answer]:
+def in_turn(*answers: Response) -> Callable[[Request], Response]:
     """These answers one after the other; the last one stays."""
     rest = list(answers)
     return lambda _: rest.pop(0) if len(rest) > 1 else rest[0]
@@ -27,7 +27,7 @@ def reads(one: Any) -> Any:
 
 
 def lists(one: Any) -> Any:
-    return one.find("v1", "Service") == []
+    return one.list_objects("v1", "Service") == []
 
 
 def patches(one: Any) -> Any:
@@ -56,7 +56,9 @@ def test_a_server_may_be_reached_below_a_path() -> None:
 
 def test_objects_are_found_by_selectors() -> None:
     with api_server(lambda _: (200, {"items": [{"metadata": {"name": "blue"}}]})) as (url, asked):
-        assert client(url).find("apps/v1", "Deployment", labelSelector="app=myapp,color") == [{"metadata": {"name": "blue"}}]
+        assert client(url).list_objects("apps/v1", "Deployment", labelSelector="app=myapp,color") == [
+            {"metadata": {"name": "blue"}}
+        ]
     assert asked[0].path == "/apis/apps/v1/namespaces/prod/deployments?labelSelector=app%3Dmyapp%2Ccolor"
 
 
@@ -104,10 +106,10 @@ API_RESOURCES = {
 }
 
 
-def cluster_with(groups: dict[str, Any]) -> Callable[[Request], Answer]:
+def cluster_with(groups: dict[str, Any]) -> Callable[[Request], Response]:
     """A cluster with these API versions, in which no object exists."""
 
-    def answer(request: Request) -> Answer:
+    def answer(request: Request) -> Response:
         if request.path == "/version":
             return 200, {"gitVersion": "v1.35.4"}
         if request.path in groups:
@@ -152,7 +154,7 @@ def test_a_kind_that_the_cluster_does_not_have_is_an_error_and_never_absent(
         with pytest.raises(ApiError, match=words):
             one.get(api_version, kind, "myapp")
         with pytest.raises(ApiError, match=words):
-            one.find(api_version, kind)
+            one.list_objects(api_version, kind)
         with pytest.raises(ApiError, match=words):
             one.patch(api_version, kind, "myapp", [TEST], "bluegreen")
 
@@ -177,7 +179,7 @@ def test_that_another_object_is_missing_does_not_make_this_one_absent() -> None:
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-def dated(header: str) -> Callable[[Request], Answer]:
+def dated(header: str) -> Callable[[Request], Response]:
     return lambda _: (200, OBJECT, {"Date": header})
 
 
@@ -217,12 +219,12 @@ def test_without_a_usable_date_the_present_time_is_that_of_this_machine(header: 
         ((400, ""), "^HTTP status 400$"),
     ],
 )
-def test_a_refusal_says_what_the_server_said(answer: Answer, message: str) -> None:
+def test_a_refusal_says_what_the_server_said(answer: Response, message: str) -> None:
     with api_server(lambda _: answer) as (url, _), pytest.raises(ApiError, match=message):
         client(url).get("v1", "Service", "myapp")
 
 
-def forbidden(resource: str, group: str, where: str) -> Answer:
+def forbidden(resource: str, group: str, where: str) -> Response:
     message = (
         f'x is forbidden: User "system:serviceaccount:ci:bot" cannot patch resource "{resource}" in API group "{group}"{where}'
     )
@@ -238,7 +240,7 @@ def forbidden(resource: str, group: str, where: str) -> Answer:
         (forbidden("nodes", "", " at the cluster scope"), "to patch nodes in the whole cluster"),
     ],
 )
-def test_a_missing_right_is_a_sentence_that_names_the_verb_the_resource_and_where(answer: Answer, right: str) -> None:
+def test_a_missing_right_is_a_sentence_that_names_the_verb_the_resource_and_where(answer: Response, right: str) -> None:
     words = f"^system:serviceaccount:ci:bot has no right {right}; examples/rbac/ has a Role for each kind of command: "
     with api_server(lambda _: answer) as (url, _), pytest.raises(ApiError, match=words):
         client(url).get("v1", "Service", "myapp")
@@ -261,7 +263,7 @@ CLOSING = (503, "shutting down", {"Retry-After": "5"})
     [(BUSY, 1), (CLOSING, 5), ((429, ""), 0.2), ((500, ""), 0.2), ((502, ""), 0.2), ((503, ""), 0.2), ((504, ""), 0.2)],
     ids=["429 with Retry-After", "503 with Retry-After", "429", "500", "502", "503", "504"],
 )
-def test_what_a_busy_server_says_is_waited_for(passing: Answer, pause: float, request_of: Callable[[Any], Any]) -> None:
+def test_what_a_busy_server_says_is_waited_for(passing: Response, pause: float, request_of: Callable[[Any], Any]) -> None:
     time = FakeTime()
     with api_server(in_turn(passing, (200, OBJECT))) as (url, asked):
         assert request_of(client(url, time=time))
@@ -269,7 +271,7 @@ def test_what_a_busy_server_says_is_waited_for(passing: Answer, pause: float, re
 
 
 @pytest.mark.parametrize("passing", [BUSY, CLOSING, (429, "")], ids=["429 with Retry-After", "503 with Retry-After", "429"])
-def test_a_write_without_a_precondition_is_repeated_when_it_was_not_carried_out(passing: Answer) -> None:
+def test_a_write_without_a_precondition_is_repeated_when_it_was_not_carried_out(passing: Response) -> None:
     with api_server(in_turn(passing, (200, OBJECT))) as (url, asked):
         assert patches_blindly(client(url))
     assert len(asked) == 2
@@ -326,12 +328,12 @@ def test_a_retry_after_that_is_no_number_of_seconds_is_none(header: str) -> None
 
 
 @pytest.fixture
-def stalls(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Request], Answer]]:
+def stalls(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Request], Response]]:
     """A server that does not answer the first request until the test is over."""
     monkeypatch.setattr("bluegreen.kube.connection.TIMEOUT_SECONDS", 0.2)
     over, came = threading.Event(), threading.Event()
 
-    def answer(_: Request) -> Answer:
+    def answer(_: Request) -> Response:
         if not came.is_set():
             came.set()
             over.wait(20)
@@ -343,14 +345,14 @@ def stalls(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Request], Answ
 
 @pytest.mark.parametrize("request_of", [reads, lists, patches])
 def test_a_request_that_stalls_is_sent_again_on_a_new_connection(
-    stalls: Callable[[Request], Answer], request_of: Callable[[Any], Any]
+    stalls: Callable[[Request], Response], request_of: Callable[[Any], Any]
 ) -> None:
     with api_server(stalls) as (url, asked):
         assert request_of(client(url))
     assert len({each.connection for each in asked}) == 2
 
 
-def test_a_write_without_a_precondition_that_stalls_is_not_sent_again(stalls: Callable[[Request], Answer]) -> None:
+def test_a_write_without_a_precondition_that_stalls_is_not_sent_again(stalls: Callable[[Request], Response]) -> None:
     with api_server(stalls) as (url, asked), pytest.raises(ApiError, match="did not respond: timed out") as raised:
         patches_blindly(client(url))
     assert (len(asked), raised.value.status, raised.value.is_uncertain) == (1, 0, True)

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from bluegreen.environment import LiveEnvironment
 from bluegreen.kube.client import ApiError, Client
 from bluegreen.kube.cluster import LiveError
-from bluegreen.kube.kubeconfig import Access, KubeconfigError
+from bluegreen.kube.kubeconfig import ClusterConfig, KubeconfigError
 from bluegreen.release.live import LiveColor, live_color
 from bluegreen.release.metadata import TEMPLATE
 from bluegreen.release.objects import is_terminating
 from tests.cluster import ROOT
-from tests.unit.api_server import Answer, Request, api_server, kubeconfig, status
+from tests.unit.api_server import Request, Response, api_server, kubeconfig, status
 
 # As many threads as an environment has objects ask at once, with the threads taking turns as often as they can.
 ASK_AT_ONCE = """
@@ -35,7 +35,7 @@ together = threading.Barrier(len(kinds))
 def ask(version, kind):
     together.wait()
     cluster.get(version, kind, "any")
-    cluster.find(version, kind, app="myapp")
+    cluster.list_objects(version, kind, app="myapp")
 
 threads = [threading.Thread(target=ask, args=kind) for kind in kinds]
 [thread.start() for thread in threads]
@@ -46,7 +46,7 @@ threads = [threading.Thread(target=ask, args=kind) for kind in kinds]
 def test_many_threads_may_read_at_once(tmp_path: Path) -> None:
     item = {"kind": "Any", "metadata": {"name": "any", "labels": {"app": "myapp"}, "creationTimestamp": "2026-01-01T00:00:00Z"}}
 
-    def answer(asked: Request) -> Answer:
+    def answer(asked: Request) -> Response:
         return 200, {"metadata": {"resourceVersion": "1"}, "items": [item]} if "?" in asked.path else item
 
     with api_server(answer) as (url, _):
@@ -129,7 +129,7 @@ def _damaged(draw: st.DrawFn) -> dict[str, object]:
 
 def cluster_of(url: str) -> LiveEnvironment:
     cluster = LiveEnvironment(context="", namespace="prod", app="shop", routing="istio")
-    cluster._client = Client(Access(cluster={"server": url}, user={}), "prod")
+    cluster._client = Client(ClusterConfig(cluster={"server": url}, user={}), "prod")
     return cluster
 
 
@@ -141,7 +141,7 @@ def cluster_of(url: str) -> LiveEnvironment:
 def test_the_log_of_a_container_is_that_of_its_former_run_while_the_present_one_has_written_nothing(
     present: str | None, shown: list[str]
 ) -> None:
-    def answer(asked: Request) -> Answer:
+    def answer(asked: Request) -> Response:
         assert "container=shop" in asked.path
         if "previous=true" in asked.path:
             return 200, "before\n"
@@ -160,7 +160,7 @@ def test_pods_are_those_of_the_newest_template_that_are_not_being_deleted() -> N
     ]
     pods = [{"metadata": {"name": "a"}}, {"metadata": {"name": "b", "deletionTimestamp": "2026-01-01T00:00:00Z"}}]
 
-    def answer(asked: Request) -> Answer:
+    def answer(asked: Request) -> Response:
         assert "labelSelector=app%3Dshop%2Ckind%3Dweb" in asked.path
         if "replicasets" in asked.path:
             return 200, {"items": [*sets, {"metadata": {"name": "c", "annotations": {TEMPLATE: "new"}}}]}
@@ -177,7 +177,7 @@ def test_pods_are_those_of_the_newest_template_that_are_not_being_deleted() -> N
 def test_events_and_the_pods_of_a_deployment_of_any_shape_are_read_or_refused_in_words(found: list[Any], odd: Any) -> None:
     items = [{"reason": odd, "message": odd, "lastTimestamp": odd, "metadata": odd, "spec": {"selector": odd}}, *found]
     cluster = LiveEnvironment(context="", namespace="prod", app="shop", routing="istio")
-    client: Any = SimpleNamespace(find=lambda *_, **__: [*items])
+    client: Any = SimpleNamespace(list_objects=lambda *_, **__: [*items])
     cluster._client = client
     assert all(isinstance(line, str) for line in cluster.events("any"))
     for item in items:
@@ -193,7 +193,7 @@ def test_a_deployment_of_any_shape_is_read_as_a_color(item: dict[str, object]) -
     assert is_terminating(item) in (True, False)
 
 
-def without_istio(asked: Request) -> Answer:
+def without_istio(asked: Request) -> Response:
     """A cluster without the CRDs of Istio, and without any Deployment."""
     if asked.path == "/version":
         return 200, {"gitVersion": "v1.35.4"}

@@ -14,7 +14,7 @@ import pytest
 
 from bluegreen.kube.client import ApiError
 from bluegreen.kube.connection import connection_to, server_of
-from bluegreen.kube.kubeconfig import Access, KubeconfigError
+from bluegreen.kube.kubeconfig import ClusterConfig, KubeconfigError
 from dev.sandbox.authority import Authority
 from tests.unit.api_server import Request, api_server, client
 
@@ -39,12 +39,12 @@ V1 = "client.authentication.k8s.io/v1"
     ],
 )
 def test_a_server_is_read_as_kubectl_reads_it(server: str, more: Mapping[str, Any], address: str) -> None:
-    assert server_of(Access(cluster={"server": server, **more}, user={})).geturl() == address
+    assert server_of(ClusterConfig(cluster={"server": server, **more}, user={})).geturl() == address
 
 
 def test_a_server_without_a_scheme_is_https_when_the_user_has_a_certificate() -> None:
     user = {"client-certificate-data": "eA=="}
-    assert server_of(Access(cluster={"server": "a.example"}, user=user)).geturl() == "https://a.example"
+    assert server_of(ClusterConfig(cluster={"server": "a.example"}, user=user)).geturl() == "https://a.example"
 
 
 @pytest.mark.parametrize(
@@ -268,8 +268,8 @@ def test_no_proxy_excepts_what_it_excepts_for_kubectl(
     monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
     monkeypatch.setenv("no_proxy", excepted)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    access = Access(cluster={"server": f"https://{server}:6443"}, user={})
-    assert (connection_to(server_of(access), access.cluster, "").host != "proxy.example") == is_direct
+    config = ClusterConfig(cluster={"server": f"https://{server}:6443"}, user={})
+    assert (connection_to(server_of(config), config.cluster, "").host != "proxy.example") == is_direct
 
 
 def test_a_host_that_no_proxy_excepts_is_reached_without_the_proxy(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:

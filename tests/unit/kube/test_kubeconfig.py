@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bluegreen.kube import kubeconfig
-from bluegreen.kube.kubeconfig import KubeconfigError, access
+from bluegreen.kube.kubeconfig import KubeconfigError, read_cluster_config
 from tests.unit.api_server import kubeconfig as kubeconfig_of
 
 
@@ -41,14 +41,14 @@ def write(file: Path, content: Any) -> None:
 def test_without_a_context_it_is_the_first_current_one_that_a_file_names(folder: Path) -> None:
     write(folder / "a", content("one"))
     write(folder / "b/b", content("two", current="two"))
-    assert access("").cluster["server"] == "https://two.example"
-    assert access("one").cluster["server"] == "https://one.example"
+    assert read_cluster_config("").cluster["server"] == "https://two.example"
+    assert read_cluster_config("one").cluster["server"] == "https://one.example"
 
 
 def test_of_two_files_that_name_the_same_thing_the_first_one_wins(folder: Path) -> None:
     write(folder / "a", content("one", token="of the first file"))
     write(folder / "b/b", content("one", token="of the second file"))
-    assert access("one").user == {"token": "of the first file"}
+    assert read_cluster_config("one").user == {"token": "of the first file"}
 
 
 def test_a_context_may_name_what_stands_in_another_file(folder: Path) -> None:
@@ -56,39 +56,39 @@ def test_a_context_may_name_what_stands_in_another_file(folder: Path) -> None:
     write(folder / "a", {"contexts": split["contexts"]})
     write(folder / "b/b", {"clusters": split["clusters"], "users": split["users"]})
     cluster = {"server": "https://one.example"}
-    assert access("one") == kubeconfig.Access(cluster=cluster, user={"token": "secret"}, context="one")
+    assert read_cluster_config("one") == kubeconfig.ClusterConfig(cluster=cluster, user={"token": "secret"}, context="one")
 
 
 def test_a_relative_path_is_relative_to_the_file_that_it_stands_in(folder: Path) -> None:
     plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "./login"}
     write(folder / "b/b", content("one", tokenFile="token", exec=plugin) | {"current-context": "one"})
-    user = access("").user
+    user = read_cluster_config("").user
     assert user["tokenFile"] == str(folder / "b/token")
     assert user["exec"]["command"] == str(folder / "b/login")
 
 
 def test_a_plugin_that_is_a_mere_name_is_looked_for_on_path(folder: Path) -> None:
     write(folder / "a", content("one", exec={"command": "login"}))
-    assert access("one").user["exec"]["command"] == "login"
+    assert read_cluster_config("one").user["exec"]["command"] == "login"
 
 
 def test_a_path_that_is_not_relative_stays(folder: Path) -> None:
     write(folder / "a", content("one", tokenFile="/run/token"))
-    assert access("one").user["tokenFile"] == "/run/token"
+    assert read_cluster_config("one").user["tokenFile"] == "/run/token"
 
 
 def test_a_pod_uses_its_service_account_where_no_context_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "account").mkdir()
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "fd00::1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
-    found = access("")
+    found = read_cluster_config("")
     assert found.cluster == {
         "server": "https://[fd00::1]:443",
         "certificate-authority": str(folder / "account/ca.crt"),
     }
     assert found.user == {"tokenFile": str(folder / "account/token")}
     write(folder / "a", content("one", current="one"))
-    assert access("").cluster["server"] == "https://one.example"
+    assert read_cluster_config("").cluster["server"] == "https://one.example"
 
 
 @pytest.mark.parametrize(
@@ -131,27 +131,27 @@ def test_a_pod_uses_its_service_account_where_no_context_is_named(folder: Path, 
 def test_what_leads_nowhere_is_an_error_that_names_it(folder: Path, written: Any, context: str, message: str) -> None:
     write(folder / "a", written)
     with pytest.raises(KubeconfigError, match=message):
-        access(context)
+        read_cluster_config(context)
 
 
 def test_what_other_contexts_hold_does_not_matter(folder: Path) -> None:
     other = {"name": "other", "context": 5}
     write(folder / "a", {**content("one"), "contexts": [other, *content("one")["contexts"]], "preferences": {"colors": True}})
-    assert access("one").cluster == {"server": "https://one.example"}
+    assert read_cluster_config("one").cluster == {"server": "https://one.example"}
 
 
 def test_what_is_null_is_absent(folder: Path) -> None:
     write(folder / "a", content("one", token=None, exec=None))
-    assert access("one").user == {}
+    assert read_cluster_config("one").user == {}
     write(folder / "a", {"clusters": None, "contexts": None, "users": None, "current-context": None})
     with pytest.raises(KubeconfigError, match="has a current context"):
-        access("")
+        read_cluster_config("")
 
 
 def test_an_error_of_the_yaml_names_the_line_and_does_not_show_it(folder: Path) -> None:
     write(folder / "a", "users:\n- name: one\n  user: {token: s3cret]\n")
     with pytest.raises(KubeconfigError, match="in line 3") as raised:
-        access("one")
+        read_cluster_config("one")
     assert "s3cret" not in str(raised.value)
 
 
@@ -161,7 +161,7 @@ def test_a_pod_without_the_address_of_the_cluster_is_an_error_that_names_the_var
     (folder / "account").mkdir()
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     with pytest.raises(KubeconfigError, match="not the variable KUBERNETES_SERVICE_HOST"):
-        access("")
+        read_cluster_config("")
 
 
 @pytest.mark.parametrize("name", ["x" * 5000, "a\0b"], ids=["too long", "a null byte"])
@@ -171,4 +171,4 @@ def test_a_file_name_that_cannot_be_is_an_error_or_no_file(name: str, monkeypatc
     else:
         monkeypatch.setenv("KUBECONFIG", name)
     with pytest.raises(KubeconfigError):
-        access("one")
+        read_cluster_config("one")

@@ -16,7 +16,7 @@ from bluegreen.gate.check import Gate
 from bluegreen.gate.hooks import Hooks, Judge
 from bluegreen.kube.client import Client
 from bluegreen.kube.cluster import LiveError
-from bluegreen.kube.kubeconfig import Access
+from bluegreen.kube.kubeconfig import ClusterConfig
 from bluegreen.kube.rights import deleted_without_end, missing
 from bluegreen.release.live import Live
 from bluegreen.release.settings import read_settings
@@ -85,7 +85,7 @@ def test_rights_that_are_not_all_known_refuse_nothing(more: dict[str, Any]) -> N
 def test_the_rights_are_asked_for_in_the_namespace() -> None:
     status = {"resourceRules": [DELETES], "incomplete": False}
     with api_server(lambda _: (201, {"status": status})) as (url, requests):
-        assert Client(Access(cluster={"server": url}, user={}), "shop").rights() == status
+        assert Client(ClusterConfig(cluster={"server": url}, user={}), "shop").rights() == status
     [request] = requests
     assert (request.method, json.loads(request.body)["spec"]) == ("POST", {"namespace": "shop"})
 
@@ -102,7 +102,7 @@ class Cluster:
     def parts(self) -> dict[Any, Any]:
         return {}
 
-    def find_everywhere(self, *_: str) -> list[Any]:
+    def list_everywhere(self, *_: str) -> list[Any]:
         return []
 
     def rights(self) -> Any:

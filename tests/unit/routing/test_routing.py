@@ -61,7 +61,7 @@ class Served(LiveEnvironment):
         self._deployments = deployments
         self._found = dict(zip(LAYERS[routing].objects("shop"), route, strict=False))
 
-    def find(self, *_: str, **__: str | None) -> list[Object]:
+    def list_objects(self, *_: str, **__: str | None) -> list[Object]:
         return [*self._deployments]
 
     def get(self, api_version: str, kind: str, name: str) -> Object | None:

@@ -5,14 +5,14 @@ from itertools import chain, repeat
 
 import pytest
 
-from bluegreen.probe import Answer
+from bluegreen.probe import Response
 from bluegreen.release.endpoint import Endpoint
 from dev.demo import served
 from dev.demo.served import MOST_OTHERS, wait_until_served
 from dev.demo.stack import DemoError
 
-BLUE, GREEN = Answer(status=200, color="blue"), Answer(status=200, color="green")
-NO_ANSWER = Answer(error="TimeoutError: timed out")
+BLUE, GREEN = Response(status=200, color="blue"), Response(status=200, color="green")
+NO_ANSWER = Response(error="TimeoutError: timed out")
 
 
 class Clock:
@@ -31,17 +31,17 @@ class Clock:
 class Users:
     """An endpoint that gives these answers, each after `seconds`."""
 
-    def __init__(self, answers: Iterator[Answer], clock: Clock, seconds: float) -> None:
+    def __init__(self, answers: Iterator[Response], clock: Clock, seconds: float) -> None:
         self._answers, self._clock, self._seconds = answers, clock, seconds
         self.asked = 0
 
-    def get(self, _: Endpoint) -> Answer:
+    def get(self, _: Endpoint) -> Response:
         self.asked += 1
         self._clock.now += self._seconds
         return next(self._answers)
 
 
-def wait(monkeypatch: pytest.MonkeyPatch, answers: Iterator[Answer], seconds: float) -> Users:
+def wait(monkeypatch: pytest.MonkeyPatch, answers: Iterator[Response], seconds: float) -> Users:
     clock = Clock()
     monkeypatch.setattr(served, "time", clock)
     users = Users(answers, clock, seconds)

@@ -23,7 +23,7 @@ from bluegreen.kube.client import ApiError, Client
 from bluegreen.kube.kubeconfig import KubeconfigError
 from dev.sandbox.authority import Authority
 from tests.unit import api_server
-from tests.unit.api_server import Answer, FakeTime, Request, found
+from tests.unit.api_server import FakeTime, Request, Response, found
 
 V1 = "client.authentication.k8s.io/v1"
 OBJECT = {"metadata": {"name": "myapp"}}
@@ -40,7 +40,7 @@ def _tls() -> ssl.SSLContext:
 
 
 def secured(
-    answer: Callable[[Request], Answer] = found, *, hangs_up: bool = False
+    answer: Callable[[Request], Response] = found, *, hangs_up: bool = False
 ) -> contextlib.AbstractContextManager[tuple[str, list[Request]]]:
     """An API server with TLS: without it no credentials are sent."""
     return api_server.api_server(answer, tls=_tls(), hangs_up=hangs_up)
@@ -260,7 +260,7 @@ def test_credentials_that_end_at_once_are_used_all_the_same(tmp_path: Path, seco
 def test_a_plugin_runs_again_when_the_server_refuses_its_token(tmp_path: Path) -> None:
     valid = ["Bearer 1"]
 
-    def check(request: Request) -> Answer:
+    def check(request: Request) -> Response:
         return (200, OBJECT) if request.headers["Authorization"] == valid else (401, {"message": "Unauthorized"})
 
     with secured(check) as (url, _):

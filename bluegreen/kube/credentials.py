@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from bluegreen.kube.kubeconfig import Access, KubeconfigError
+from bluegreen.kube.kubeconfig import ClusterConfig, KubeconfigError
 
 # How long a token that was read from a file is used, as in client-go: its writer renews it in time.
 _FILE_SECONDS = 60
@@ -29,7 +29,7 @@ _HEADER_NAME = "!#$&'*+-.^_`|~"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Login:
+class Credentials:
     """Credentials: the headers of every request, and a certificate with its key (PEM), empty without one.
 
     They are to be used for `seconds` from now on, and no longer if the API server refuses them.
@@ -41,26 +41,26 @@ class Login:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Credentials:
+class _Parts:
     authorization: str = ""
     certificate: str = ""
     key: str = ""
     seconds: float = math.inf
 
 
-def login(access: Access, *, is_secure: bool = True) -> Login:
+def read_credentials(config: ClusterConfig, *, is_secure: bool = True) -> Credentials:
     """The credentials of a user. Runs the user's credential plugin if there is one. Raises `KubeconfigError`.
 
     For a server without TLS there are none, as in client-go: everybody on the way could read them.
     """
-    found = _credentials(access) if is_secure else _Credentials()
+    found = _parts(config) if is_secure else _Parts()
     headers = [("Authorization", found.authorization)] if found.authorization else []
-    headers += _impersonation(access.user)
+    headers += _impersonation(config.user)
     for name, value in headers:
         if re.search(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]", value):
             raise KubeconfigError(f"the user of the kubeconfig has a line break or another control character in {name}")
     certificate = f"{found.certificate}\n{found.key}".strip()
-    return Login(headers=tuple(headers), certificate=certificate, seconds=found.seconds)
+    return Credentials(headers=tuple(headers), certificate=certificate, seconds=found.seconds)
 
 
 def basic(name: str, password: str) -> str:
@@ -91,30 +91,30 @@ def remaining(until: datetime) -> float:
     return left - min(_MARGIN_SECONDS, left / 2) if left > 0 else math.inf
 
 
-def _credentials(access: Access) -> _Credentials:
+def _parts(config: ClusterConfig) -> _Parts:
     """What stands in the kubeconfig comes before what a plugin gives, as in client-go."""
-    user = access.user
+    user = config.user
     if user.get("exec") and user.get("auth-provider"):
         raise KubeconfigError("the user of the kubeconfig has both exec and auth-provider, and may have one of them only")
     certificate, key = pem(user, "client-certificate"), pem(user, "client-key")
     if token := _token(user):
         seconds = _FILE_SECONDS if user.get("tokenFile") else math.inf
-        return _Credentials(authorization=f"Bearer {token}", certificate=certificate, key=key, seconds=seconds)
+        return _Parts(authorization=f"Bearer {token}", certificate=certificate, key=key, seconds=seconds)
     if user.get("username"):
         authorization = basic(user["username"], user.get("password") or "")
-        return _Credentials(authorization=authorization, certificate=certificate, key=key)
+        return _Parts(authorization=authorization, certificate=certificate, key=key)
     if certificate:
-        return _Credentials(certificate=certificate, key=key)
+        return _Parts(certificate=certificate, key=key)
     if user.get("exec"):
-        return _by_plugin(access)
-    return _by_provider(user["auth-provider"]) if user.get("auth-provider") else _Credentials()
+        return _by_plugin(config)
+    return _by_provider(user["auth-provider"]) if user.get("auth-provider") else _Parts()
 
 
-def _by_plugin(access: Access) -> _Credentials:
+def _by_plugin(config: ClusterConfig) -> _Parts:
     from bluegreen.kube.plugin import credential
 
-    found = credential(access.user["exec"], access.cluster)
-    return _Credentials(
+    found = credential(config.user["exec"], config.cluster)
+    return _Parts(
         authorization=f"Bearer {found.token}" if found.token else "",
         certificate=found.certificate,
         key=found.key,
@@ -122,7 +122,7 @@ def _by_plugin(access: Access) -> _Credentials:
     )
 
 
-def _by_provider(provider: Mapping[str, Any]) -> _Credentials:
+def _by_provider(provider: Mapping[str, Any]) -> _Parts:
     """The id-token of the auth-provider oidc. It is not renewed here."""
     name = provider["name"]
     if name != "oidc":
@@ -138,7 +138,7 @@ def _by_provider(provider: Mapping[str, Any]) -> _Credentials:
             f"the id-token of the auth-provider oidc {problem}, and this program does not renew it. kubectl renews it in the "
             "kubeconfig: run kubectl get pods once; or use a credential plugin (exec) such as kubectl oidc-login"
         )
-    return _Credentials(authorization=f"Bearer {token}", seconds=remaining(until))
+    return _Parts(authorization=f"Bearer {token}", seconds=remaining(until))
 
 
 def _end_of(token: str) -> datetime | None:

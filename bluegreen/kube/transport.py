@@ -14,8 +14,8 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
 from bluegreen.kube.connection import connection_to, server_of
-from bluegreen.kube.kubeconfig import Access
-from bluegreen.kube.login import Login, login
+from bluegreen.kube.credentials import Credentials, read_credentials
+from bluegreen.kube.kubeconfig import ClusterConfig
 
 # The longest that the body of a response may take, however steadily it comes.
 LONGEST_BODY_SECONDS = 30
@@ -92,20 +92,20 @@ def _failed(error: Exception, *, was_sent: bool) -> Response:
     return Response(status=0, failure=str(error) or type(error).__name__, was_sent=was_sent, is_broken_off=is_passing)
 
 
-class Exchange:
+class Transport:
     """Connects and logs in on first use, and keeps both. Threads may share it: they take turns.
 
     Raises `KubeconfigError` when the address of the server cannot be used.
     """
 
-    def __init__(self, access: Access, clock: Clock) -> None:
-        self._access = access
+    def __init__(self, config: ClusterConfig, clock: Clock) -> None:
+        self._config = config
         self._clock = clock
-        self._server = server_of(access)
-        self._turn = threading.Lock()
+        self._server = server_of(config)
+        self._lock = threading.Lock()
         self._connection: http.client.HTTPConnection | None = None
-        self._login: Login | None = None
-        self._login_ends = 0.0
+        self._credentials: Credentials | None = None
+        self._renewal = 0.0
         self._date: tuple[datetime, float] | None = None
 
     @property
@@ -122,29 +122,29 @@ class Exchange:
 
     def send(self, request: Request) -> Response:
         """One attempt. Credentials that the server refuses are renewed once. Raises `KubeconfigError`."""
-        with self._turn:
-            used = self._login
-            response = self._send(request, self._valid_login())
-            if response.status == HTTPStatus.UNAUTHORIZED and used is self._login:
+        with self._lock:
+            used = self._credentials
+            response = self._send(request, self._valid_credentials())
+            if response.status == HTTPStatus.UNAUTHORIZED and used is self._credentials:
                 self._renew()
-                if used != self._login:
-                    response = self._send(request, self._valid_login())
+                if used != self._credentials:
+                    response = self._send(request, self._valid_credentials())
             return response
 
-    def _valid_login(self) -> Login:
-        if self._login is None or self._clock.now() >= self._login_ends:
+    def _valid_credentials(self) -> Credentials:
+        if self._credentials is None or self._clock.now() >= self._renewal:
             self._renew()
-        assert self._login is not None
-        return self._login
+        assert self._credentials is not None
+        return self._credentials
 
     def _renew(self) -> None:
-        before = self._login
-        self._login = login(self._access, is_secure=self._server.scheme == "https")
-        self._login_ends = self._clock.now() + self._login.seconds
-        if before is None or before.certificate != self._login.certificate:
+        before = self._credentials
+        self._credentials = read_credentials(self._config, is_secure=self._server.scheme == "https")
+        self._renewal = self._clock.now() + self._credentials.seconds
+        if before is None or before.certificate != self._credentials.certificate:
             self._close()
 
-    def _send(self, request: Request, credentials: Login) -> Response:
+    def _send(self, request: Request, credentials: Credentials) -> Response:
         was_sent = False
         try:
             connection = self._connected(credentials)
@@ -158,15 +158,15 @@ class Exchange:
             self._close()
             raise
 
-    def _connected(self, credentials: Login) -> http.client.HTTPConnection:
+    def _connected(self, credentials: Credentials) -> http.client.HTTPConnection:
         if self._connection and _is_closed(self._connection):
             self._close()
         if self._connection is None:
-            self._connection = connection_to(self._server, self._access.cluster, credentials.certificate)
+            self._connection = connection_to(self._server, self._config.cluster, credentials.certificate)
             self._connection.connect()
         return self._connection
 
-    def _write(self, connection: http.client.HTTPConnection, request: Request, credentials: Login) -> None:
+    def _write(self, connection: http.client.HTTPConnection, request: Request, credentials: Credentials) -> None:
         connection.putrequest(request.method, self._server.path + request.path, skip_host=True)
         headers = [("Host", self._server.netloc), ("User-Agent", "bluegreen"), *credentials.headers]
         if request.body is not None:
