@@ -1,1 +1,1 @@
-"""What a release costs, side by side: this program and what one would take instead, on the same cluster, in one run."""
+"""Measures a release by this project beside Argo Rollouts, Flagger, `kubectl apply` and a bare Pulumi program."""

@@ -1,10 +1,14 @@
-"""The controllers of the peers: what they are built from, and what their own documentation installs into a cluster.
+"""The controllers of the peers: what they are built from, what their documentation installs, and how they run here.
 
-They are built when a benchmark asks for them, and never by anything else.
+Each runs as a process on the host, in the place of the pod that it is elsewhere, and ends with the benchmark, even if that is
+killed.
 """
 
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from subprocess import STDOUT, Popen
 
 import yaml
 
@@ -18,6 +22,7 @@ FLAGGER_VERSION = "1.36.1"
 
 _ARGO = "github.com/argoproj/argo-rollouts"
 _FLAGGER = "github.com/fluxcd/flagger"
+
 
 ARGO = Tool(
     name="argo-rollouts",
@@ -39,38 +44,26 @@ FLAGGER = Tool(
 )
 
 
-_built: dict[str, Path] = {}
-
-
 def build(tool: Tool) -> Path:
-    """The folder with the commands of `tool`; built first when the cache lacks it.
-
-    Raises SandboxError when the build fails.
-    """
-    if tool.name not in _built:
-        cache = toolchain.cache_directory()
-        _built.update(toolchain.build((tool,), go.find(cache), cache, Progress()))
-    return _built[tool.name]
+    """The folder with the commands of `tool`, built first if the cache lacks it. Raises SandboxError if the build fails."""
+    cache = toolchain.cache_directory()
+    return toolchain.build((tool,), go.find(cache), cache, Progress())[tool.name]
 
 
-def installed_objects(folder: Path) -> list[dict[str, Any]]:
-    """The objects that the peer's documentation has one apply, from the files of its own module."""
-    files = sorted((folder / "install").glob("*.yaml"))
-    return [each for file in files for each in yaml.safe_load_all(file.read_text()) if each]
-
-
-def apply_definitions(folder: Path) -> None:
-    """Installs the resource types of a peer: its controller runs on the host, with rights of its own."""
-    definitions = [each for each in installed_objects(folder) if each["kind"] == "CustomResourceDefinition"]
-    for each in definitions:
-        each["metadata"].setdefault("labels", {})[cluster.LABEL] = "true"
+@contextmanager
+def running(tool: Tool, arguments: Sequence[str]) -> Iterator[None]:
+    """The controller, running, with the resource types that its documentation installs."""
+    files = (build(tool) / "install").glob("*.yaml")
+    objects = [content for file in files for content in yaml.safe_load_all(file.read_text()) if content]
+    definitions = [content for content in objects if content["kind"] == "CustomResourceDefinition"]
+    for definition in definitions:
+        definition["metadata"].setdefault("labels", {})[cluster.LABEL] = "true"
     cluster.apply(definitions)
-    cluster.kubectl("wait", "customresourcedefinitions", _OURS, "--for=condition=established", "--timeout=30s")
-
-
-def delete_definitions() -> None:
-    """Removes the resource types of every peer, with all objects of them."""
-    cluster.kubectl("delete", "customresourcedefinitions", _OURS, "--ignore-not-found", "--timeout=60s")
-
-
-_OURS = f"--selector={cluster.LABEL}=true"
+    cluster.kubectl("wait", "crd", f"--selector={cluster.LABEL}=true", "--for=condition=established", "--timeout=30s")
+    program = str(build(tool) / next(iter(tool.commands)))
+    command = ["setpriv", "--pdeathsig=KILL", program, *arguments, f"--kubeconfig={os.environ['KUBECONFIG']}"]
+    with (cluster.HOME / f"{tool.name}.log").open("w") as log, Popen(command, stdout=log, stderr=STDOUT) as process:
+        try:
+            yield
+        finally:
+            process.terminate()

@@ -9,31 +9,11 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes import Provider
 from pulumi_kubernetes.apiextensions import CustomResource
-from pulumi_kubernetes.apps.v1 import Deployment, DeploymentSpecArgs, DeploymentStrategyArgs
-from pulumi_kubernetes.core.v1 import (
-    CapabilitiesArgs,
-    ContainerArgs,
-    ContainerPortArgs,
-    EnvVarArgs,
-    HTTPGetActionArgs,
-    LifecycleArgs,
-    LifecycleHandlerArgs,
-    PodSecurityContextArgs,
-    PodSpecArgs,
-    PodTemplateSpecArgs,
-    ProbeArgs,
-    SeccompProfileArgs,
-    SecurityContextArgs,
-    Service,
-    ServicePortArgs,
-    ServiceSpecArgs,
-    SleepActionArgs,
-)
-from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
-from pulumi_kubernetes.policy.v1 import PodDisruptionBudget, PodDisruptionBudgetSpecArgs
+from pulumi_kubernetes.apps.v1 import Deployment
+from pulumi_kubernetes.core.v1 import Service
+from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
 APP, PORT, ISTIO = "myapp", 3000, "networking.istio.io/v1"
-REPOSITORY = "bluegreen.example/app"
 
 config = pulumi.Config()
 active, host, namespace = (config.require(key) for key in ("activeColor", "host", "namespace"))
@@ -42,45 +22,27 @@ tags = {color: tag for color in ("blue", "green") if (tag := config.get(color))}
 cluster = pulumi.ResourceOptions(provider=Provider("cluster", namespace=namespace))
 
 
-def container(color: str) -> ContainerArgs:
-    return ContainerArgs(
-        name=APP,
-        image=f"{REPOSITORY}:{tags[color]}",
-        ports=[ContainerPortArgs(name="http", container_port=PORT)],
-        env=[EnvVarArgs(name="COLOR", value=color)],
-        readiness_probe=ProbeArgs(http_get=HTTPGetActionArgs(path="/ready", port="http"), period_seconds=2, timeout_seconds=2),
-        lifecycle=LifecycleArgs(pre_stop=LifecycleHandlerArgs(sleep=SleepActionArgs(seconds=1))),
-        security_context=SecurityContextArgs(allow_privilege_escalation=False, capabilities=CapabilitiesArgs(drop=["ALL"])),
-    )
-
-
 def deploy(color: str) -> Deployment:
-    labels = {"app": APP, "color": color}
-    name = f"{APP}-{color}"
-    pod = PodSpecArgs(
-        containers=[container(color)],
-        security_context=PodSecurityContextArgs(
-            run_as_non_root=True, seccomp_profile=SeccompProfileArgs(type="RuntimeDefault")
-        ),
-    )
-    deployment = Deployment(
-        name,
-        metadata=ObjectMetaArgs(name=name, labels=labels),
-        spec=DeploymentSpecArgs(
-            replicas=2,
-            selector=LabelSelectorArgs(match_labels=labels),
-            strategy=DeploymentStrategyArgs(type="Recreate"),
-            template=PodTemplateSpecArgs(metadata=ObjectMetaArgs(labels=labels), spec=pod),
-        ),
-        opts=cluster,
-    )
-    PodDisruptionBudget(
-        name,
-        metadata=ObjectMetaArgs(name=name, labels=labels),
-        spec=PodDisruptionBudgetSpecArgs(max_unavailable=1, selector=LabelSelectorArgs(match_labels=labels)),
-        opts=cluster,
-    )
-    return deployment
+    labels, name = {"app": APP, "color": color}, f"{APP}-{color}"
+    container = {
+        "name": APP,
+        "image": f"bluegreen.example/app:{tags[color]}",
+        "ports": [{"name": "http", "container_port": PORT}],
+        "env": [{"name": "COLOR", "value": color}],
+        "readiness_probe": {"http_get": {"path": "/ready", "port": "http"}, "period_seconds": 2, "timeout_seconds": 2},
+        "lifecycle": {"pre_stop": {"sleep": {"seconds": 1}}},
+        "security_context": {"allow_privilege_escalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+    security = {"run_as_non_root": True, "seccomp_profile": {"type": "RuntimeDefault"}}
+    spec: Any = {
+        "replicas": 2,
+        "selector": {"match_labels": labels},
+        "strategy": {"type": "Recreate"},
+        "template": {"metadata": {"labels": labels}, "spec": {"containers": [container], "security_context": security}},
+    }
+    budget: Any = {"max_unavailable": 1, "selector": {"match_labels": labels}}
+    PodDisruptionBudget(name, metadata={"name": name, "labels": labels}, spec=budget, opts=cluster)
+    return Deployment(name, metadata={"name": name, "labels": labels}, spec=spec, opts=cluster)
 
 
 def route(role: str, color: str, match: list[dict[str, Any]] | None = None) -> dict[str, Any]:
@@ -90,25 +52,17 @@ def route(role: str, color: str, match: list[dict[str, Any]] | None = None) -> d
 
 def custom(kind: str, name: str, spec: dict[str, Any], depends_on: list[pulumi.Resource]) -> CustomResource:
     opts = pulumi.ResourceOptions.merge(cluster, pulumi.ResourceOptions(depends_on=depends_on))
-    return CustomResource(name, api_version=ISTIO, kind=kind, metadata=ObjectMetaArgs(name=name), spec=spec, opts=opts)
+    return CustomResource(name, api_version=ISTIO, kind=kind, metadata={"name": name}, spec=spec, opts=opts)
 
 
 colors = [deploy(color) for color in tags]
-service = Service(
-    APP,
-    metadata=ObjectMetaArgs(name=APP, labels={"app": APP}),
-    spec=ServiceSpecArgs(selector={"app": APP}, ports=[ServicePortArgs(name="http", port=PORT, target_port="http")]),
-    opts=cluster,
-)
+ports: Any = {"selector": {"app": APP}, "ports": [{"name": "http", "port": PORT, "target_port": "http"}]}
+service = Service(APP, metadata={"name": APP, "labels": {"app": APP}}, spec=ports, opts=cluster)
 plain = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": [host]}
 gateway = custom("Gateway", f"{APP}-gateway", {"selector": {"istio": "ingressgateway"}, "servers": [plain]}, [])
 subsets = [{"name": color, "labels": {"color": color}} for color in ("blue", "green")]
 rule = custom("DestinationRule", f"{APP}-blue-green", {"host": APP, "subsets": subsets}, [service])
 cookie = [{"headers": {"cookie": {"regex": r"^(.*;\s*)?test=true\s*(;.*)?$"}}}]
 routes = [*([route("test", test, cookie)] if test else []), route("default", active)]
-custom(
-    "VirtualService",
-    f"{APP}-route",
-    {"hosts": [host], "gateways": [f"{APP}-gateway"], "http": routes},
-    [gateway, rule, *colors],
-)
+spec = {"hosts": [host], "gateways": [f"{APP}-gateway"], "http": routes}
+custom("VirtualService", f"{APP}-route", spec, [gateway, rule, *colors])

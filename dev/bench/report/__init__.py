@@ -1,1 +1,0 @@
-"""From results to pages: the table, the pictures, and the places that show them."""
