@@ -28,7 +28,7 @@ from bluegreen.release.about import About
 from bluegreen.release.next_steps import next_steps
 from bluegreen.release.settings import SettingsError, read_settings, warnings
 from components.environment import Environment
-from components.manifest import owner
+from components.kubernetes_object import owner
 from components.provider import placed_in, provider
 
 require_cli()

@@ -4,8 +4,9 @@ import importlib
 
 import pulumi
 
+from bluegreen import workload
 from bluegreen.release.settings import Settings
-from components.color import Color, Gate
+from components.color import Checks, Color
 
 
 class Environment(pulumi.ComponentResource):
@@ -14,18 +15,20 @@ class Environment(pulumi.ComponentResource):
     Offers what the routing layer offers: `url`, where users come in, and `test_command`, what a tester types.
     """
 
-    def __init__(self, name: str, settings: Settings, gate: Gate, opts: pulumi.ResourceOptions) -> None:
+    def __init__(self, name: str, settings: Settings, checks: Checks, opts: pulumi.ResourceOptions) -> None:
         super().__init__("bluegreen:components:Environment", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
+        source = workload.source("settings")
         colors = [
-            Color(f"{name}-{color}", color_settings, gate, child) for color, color_settings in settings.service.colors.items()
+            Color(f"{name}-{color}", color_settings, source, checks, child)
+            for color, color_settings in settings.service.colors.items()
         ]
         # Only the layer that is used is imported, and a new one is a new file: its name is the value of `routing`.
         layer = importlib.import_module(f"components.routing.{settings.routing}")
         ready = pulumi.Output.all(*(color.ready for color in colors))
-        routing = layer.Routing(f"{name}-routing", settings, ready, gate.route_hooks(), child)
+        routing = layer.Routing(f"{name}-routing", settings, ready, checks.route_hooks(), child)
         # Nothing depends on it: the engine ends the update with its failure.
-        gate.verified(routing.route)
+        checks.verified(routing.route)
         self.url: pulumi.Output[str] = routing.url
         self.test_command: pulumi.Output[str] = routing.test_command
         self.register_outputs({})

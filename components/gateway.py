@@ -2,9 +2,10 @@
 
 import pulumi
 
+from bluegreen.release.manifest import Manifest
 from bluegreen.release.settings import Settings
 from bluegreen.routing.hosts import SELECTOR
-from components.manifest import Manifest
+from components.kubernetes_object import KubernetesObject
 
 
 class Gateway(pulumi.ComponentResource):
@@ -23,13 +24,13 @@ class Gateway(pulumi.ComponentResource):
             tls = {"mode": "SIMPLE", "credentialName": settings.tls_secret}
             port = {"number": 443, "name": "https", "protocol": "HTTPS"}
             servers.append({"port": port, "hosts": [settings.host], "tls": tls})
-        Manifest(
-            name,
-            "networking.istio.io/v1",
-            "Gateway",
-            self.object_name,
-            {"spec": {"selector": SELECTOR, "servers": servers}},
-            pulumi.ResourceOptions(parent=self, protect=settings.protect),
+        manifest = Manifest(
+            api_version="networking.istio.io/v1",
+            kind="Gateway",
+            name=self.object_name,
+            body={"spec": {"selector": SELECTOR, "servers": servers}},
             labels={"app": settings.service.name},
+            resource_name=name,
         )
+        KubernetesObject(manifest, pulumi.ResourceOptions(parent=self, protect=settings.protect))
         self.register_outputs({})

@@ -2,8 +2,9 @@
 
 import pulumi
 
+from bluegreen.release.manifest import Manifest
 from bluegreen.release.settings import ServiceSettings
-from components.manifest import Manifest
+from components.kubernetes_object import KubernetesObject
 
 
 class Service(pulumi.ComponentResource):
@@ -16,13 +17,13 @@ class Service(pulumi.ComponentResource):
         super().__init__("bluegreen:components:Service", name, None, opts)
         self.object_name = settings.name
         ports = [{"name": "http", "port": settings.port, "targetPort": "http"}]
-        Manifest(
-            name,
-            "v1",
-            "Service",
-            self.object_name,
-            {"spec": {"selector": {"app": settings.name}, "ports": ports}},
-            pulumi.ResourceOptions(parent=self),
+        manifest = Manifest(
+            api_version="v1",
+            kind="Service",
+            name=self.object_name,
+            body={"spec": {"selector": {"app": settings.name}, "ports": ports}},
             labels={"app": settings.name},
+            resource_name=name,
         )
+        KubernetesObject(manifest, pulumi.ResourceOptions(parent=self))
         self.register_outputs({})

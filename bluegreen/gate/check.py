@@ -11,7 +11,7 @@ from typing import Any
 
 import pulumi
 
-from bluegreen import backend
+from bluegreen import backend, workload
 from bluegreen.environment import LiveEnvironment
 from bluegreen.gate.hooks import Hooks, Judge
 from bluegreen.gate.migration import Migration
@@ -32,7 +32,6 @@ from bluegreen.release.transition import Transition, Wanted, WantedColor, transi
 from bluegreen.release.writes import write
 from bluegreen.routing import LAYERS, hosts
 from bluegreen.routing.hosts import Claim, Edge
-from bluegreen.workload.settings import fingerprint
 
 
 def wanted(settings: Settings, owner: str, about: About | None = None, evidence: Evidence = NOT_ASKED) -> Wanted:
@@ -46,7 +45,7 @@ def wanted(settings: Settings, owner: str, about: About | None = None, evidence:
         colors={
             name: WantedColor(
                 image=color.image,
-                template=fingerprint(color),
+                template=workload.source("settings").pod_template_hash(color),
                 release=color.release,
                 is_autoscaled=color.max_replicas > 0,
             )
@@ -62,6 +61,7 @@ class Gate:
         self._settings = settings
         self._cluster = cluster
         self._owner = owner
+        self._workload = workload.source("settings")
         self._about = about
         self._judge = Judge(settings.allow)
         self._verification = Verification(settings)
@@ -194,7 +194,7 @@ class Gate:
 
         async def wait(_: Any) -> None:
             if self._is_awaited(color.name):
-                await PodsOfColor(self._cluster, color, self._live, self._where()).until_ready(deployment)
+                await PodsOfColor(self._cluster, color, self._workload, self._live, self._where()).until_ready(deployment)
 
         return deployment.urn if pulumi.runtime.is_dry_run() else deployment.urn.apply(wait)
 
@@ -209,7 +209,7 @@ class Gate:
             if not self._may_use_others(color):
                 return []
             try:
-                return await asyncio.to_thread(still_used, self._cluster, color, self._owner)
+                return await asyncio.to_thread(still_used, self._cluster, self._workload, color, self._owner)
             except LiveError as error:
                 if self._hooks and not pulumi.runtime.is_dry_run():
                     raise pulumi.RunError(f"{error}\nNo ConfigMap and no Secret was deleted. Run pulumi up again.") from None
@@ -260,7 +260,7 @@ class Gate:
         """
 
         async def wait(_: Any) -> None:
-            await Migration(self._cluster, color, self._live, self._where()).until_done(job)
+            await Migration(self._cluster, color, self._workload, self._live, self._where()).until_done(job)
 
         return job.urn if pulumi.runtime.is_dry_run() else job.urn.apply(wait)
 

@@ -8,7 +8,7 @@ from bluegreen.gate.hooks import POLL_SECONDS
 from bluegreen.gate.waiting import Wait, advised, evidence, waiting_for, who_serves, why_final
 from bluegreen.kube.cluster import LiveError
 from bluegreen.kube.readiness import Run, State
-from bluegreen.workload.settings import job_name
+from bluegreen.workload.base import migration_name
 
 # The cluster ends a migration in time. So much later it is taken for one that the cluster does not end.
 SPARE_SECONDS = 60
@@ -22,7 +22,7 @@ class Migration(Wait):
 
     @property
     def _name(self) -> str:
-        return job_name(self._color)
+        return migration_name(self._workload, self._color)
 
     @property
     def _again(self) -> str:

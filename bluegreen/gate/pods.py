@@ -8,7 +8,7 @@ from bluegreen.gate.hooks import POLL_SECONDS
 from bluegreen.gate.waiting import Wait, advised, described, evidence, waiting_for, who_serves, why_final
 from bluegreen.kube.cluster import LiveError
 from bluegreen.kube.problems import Course, Problem
-from bluegreen.workload.settings import name_of
+from bluegreen.workload.base import name_of
 
 
 class PodsOfColor(Wait):

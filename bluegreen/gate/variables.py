@@ -10,27 +10,22 @@ from bluegreen.environment import LiveEnvironment
 from bluegreen.release.metadata import OWNER, RESOURCE
 from bluegreen.release.objects import Object, annotation
 from bluegreen.release.settings import ColorSettings
-from bluegreen.workload.settings import config_map_name, labels, name_of, secret_name
+from bluegreen.workload.base import Workload, has_values_name, labels_of, name_of
 
 _KINDS = {"configMapRef": "ConfigMap", "secretRef": "Secret"}
 
 
-def still_used(cluster: LiveEnvironment, color: ColorSettings, owner: str) -> list[Object]:
+def still_used(cluster: LiveEnvironment, workload: Workload, color: ColorSettings, owner: str) -> list[Object]:
     """The objects of other values than those in `color` that its pods use, and that belong to the stack `owner`.
 
     Raises `LiveError`.
     """
-    wanted = {("Secret", secret_name(color))} if color.secret_env else set()
-    wanted |= {("ConfigMap", config_map_name(color))} if color.env else set()
-    used = {source for template in _templates(cluster, color) for source in _sources(template) if _is_made(source, color)}
+    wanted = {(manifest.kind, manifest.name) for manifest in workload.objects(color)}
+    # The program may have no right to read others.
+    templates = _templates(cluster, color)
+    used = {source for template in templates for source in _sources(template) if has_values_name(color, *source)}
     found = [cluster.get("v1", kind, name) for kind, name in sorted(used - wanted)]
     return [{"data": {}, **item} for item in found if item and _is_ours(item, owner)]
-
-
-def _is_made(source: tuple[str, str], color: ColorSettings) -> bool:
-    """Whether an object has the name of one that the program makes. It may have no right to read others."""
-    kind, name = source
-    return name.startswith(f"{name_of(color)}-{'env' if kind == 'ConfigMap' else 'secret-env'}-")
 
 
 def _is_ours(item: Object, owner: str) -> bool:
@@ -42,7 +37,7 @@ def _templates(cluster: LiveEnvironment, color: ColorSettings) -> Iterator[Objec
     deployment = cluster.get("apps/v1", "Deployment", name_of(color))
     if deployment:
         yield deployment["spec"]["template"]
-    for item in cluster.list_objects("apps/v1", "ReplicaSet", **labels(color)):
+    for item in cluster.list_objects("apps/v1", "ReplicaSet", **labels_of(color)):
         if item["spec"].get("replicas") or item.get("status", {}).get("replicas"):
             yield item["spec"]["template"]
 

@@ -12,7 +12,7 @@ from bluegreen.kube.problems import Course, Problem
 from bluegreen.kube.readiness import Watch
 from bluegreen.release.live import Live
 from bluegreen.release.settings import ColorSettings
-from bluegreen.workload.settings import main_container
+from bluegreen.workload.base import Workload
 
 
 class Wait:
@@ -26,6 +26,7 @@ class Wait:
         self,
         cluster: LiveEnvironment,
         color: ColorSettings,
+        workload: Workload,
         live: Live,
         where: str,
         clock: Callable[[], float] = time.monotonic,
@@ -33,11 +34,14 @@ class Wait:
     ) -> None:
         self._cluster = cluster
         self._color = color
+        self._workload = workload
         self._live = live
         self._where = where
         self._clock = clock
         self._pause = pause
-        self._watch = Watch(main=main_container(color), fail_fast_seconds=color.fail_fast_seconds, events=cluster.events_of)
+        self._watch = Watch(
+            main=workload.main_container(color), fail_fast_seconds=color.fail_fast_seconds, events=cluster.events_of
+        )
         self._began = clock()
         self._refused: float | None = None
 

@@ -12,7 +12,11 @@ class Manifest:
     """One object of the cluster as the program asks for it. Its namespace is that of the environment.
 
     `body` holds everything but apiVersion, kind and metadata, with the keys of Kubernetes (camelCase). `resource_name` is its
-    name in the state of the stack; empty for the name of the object.
+    name in the state of the stack, empty for the name of the object; `formerly` are the names that it had there in earlier
+    versions. The values of a Secret are
+    kept secret. `ignored` are the paths (`spec.replicas`) of fields
+    that are written once, when the object is created. The object is written after those in `waits_for`, which come before it in
+    a list of manifests; a Job is waited for until it has succeeded.
     """
 
     api_version: str
@@ -22,6 +26,9 @@ class Manifest:
     labels: Mapping[str, str]
     annotations: Mapping[str, str] = field(default_factory=dict)
     resource_name: str = ""
+    formerly: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    waits_for: tuple[Ref, ...] = ()
 
     @property
     def ref(self) -> Ref:

@@ -1,7 +1,7 @@
-"""What the pods of a color are: their template, as plain data.
+"""Pods as the config describes them: one container of the application, its variables, and its migration.
 
-The names of a ConfigMap and a Secret say what they hold, so a changed value is another name, another template, and new pods
-of this color alone. The fingerprint of the template tells, before anything is touched, whether an update makes new pods.
+The names of a ConfigMap and a Secret are digests of their values, so a changed value is another name, another pod template, and
+new pods of this color alone.
 """
 
 import hashlib
@@ -9,111 +9,225 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from bluegreen.release.manifest import Manifest
+from bluegreen.release.objects import Ref
 from bluegreen.release.settings import ColorSettings
+from bluegreen.workload.base import labels_of, name_of, values_name
 
 
-def name_of(settings: ColorSettings) -> str:
-    """The name of the color's Deployment, `<app>-<color>`."""
-    return f"{settings.app}-{settings.name}"
+def objects(color: ColorSettings) -> list[Manifest]:
+    """The Deployment `<app>-<color>` with its variables, its migration, its disruption budget and its autoscaler."""
+    variables = _variables(color)
+    migration = [_migration(color, variables)] if color.migrate else []
+    deployment = _deployment(color, [*variables, *migration])
+    budget = [_disruption_budget(color, deployment)] if max(color.replicas, color.max_replicas) > 1 else []
+    autoscaler = [_autoscaler(color, deployment)] if color.max_replicas else []
+    return [*variables, *migration, deployment, *budget, *autoscaler]
 
 
-def labels(settings: ColorSettings) -> dict[str, str]:
-    """The labels of the color's pods. Without the tag: a selector cannot change."""
-    return {"app": settings.app, "color": settings.name}
+def pod_template_hash(color: ColorSettings) -> str:
+    """A digest of the pod template."""
+    return hashlib.sha256(_canonical(pod_template(color))).hexdigest()[:16]
 
 
-def config_map_name(settings: ColorSettings) -> str:
-    """The name of the ConfigMap with the plain variables, by what it holds."""
-    return f"{name_of(settings)}-env-{hashlib.sha256(_canonical(settings.env)).hexdigest()[:10]}"
+def main_container(color: ColorSettings) -> str:
+    """The container has the name of the application."""
+    return color.app
 
 
-def secret_name(settings: ColorSettings) -> str:
-    """The name of the Secret with the secret variables, by what it holds."""
-    return f"{name_of(settings)}-secret-env-{settings.secret_digest}"
+def _variables(color: ColorSettings) -> list[Manifest]:
+    """The ConfigMap and the Secret of the variables, where there are any.
+
+    Another value is another resource. The one of the old values is deleted at the end of an update that went well. After an
+    update that failed it stays as it is: the pods that are left, or come back, need it.
+    """
+    made = []
+    if color.env:
+        made.append(_values(color, "ConfigMap", config_map_name(color), {"data": dict(color.env)}))
+    if color.secret_env:
+        made.append(_values(color, "Secret", secret_name(color), {"stringData": dict(color.secret_env)}))
+    return made
+
+
+def _values(color: ColorSettings, kind: str, name: str, body: Mapping[str, Any]) -> Manifest:
+    return Manifest(
+        api_version="v1",
+        kind=kind,
+        name=name,
+        body=body,
+        labels=labels_of(color),
+        # All values of a color had the same resource once.
+        formerly=(values_name(color, kind, "").rstrip("-"),),
+    )
+
+
+def _migration(color: ColorSettings, variables: list[Manifest]) -> Manifest:
+    """The migration, once for each image: a Job whose name is a digest of its image and command."""
+    name = job_name(color)
+    spec = {
+        "backoffLimit": 0,
+        # The time limit is that of the pod, which counts from when a node accepts it. A Job counts from its creation, so a
+        # pod that waits for a node would use the time up; and a Job that ends its pods deletes them, with their logs.
+        "template": migration_template(color),
+    }
+    return Manifest(
+        api_version="batch/v1",
+        kind="Job",
+        name=name,
+        body={"spec": spec},
+        labels=labels_of(color),
+        # A name that was too long does not begin with the color's.
+        resource_name=f"{name_of(color)}{name.removeprefix(name_of(color))}",
+        # A Job cannot change, and a variable that changes later must not run it again.
+        ignored=("spec",),
+        waits_for=tuple(variable.ref for variable in variables),
+    )
+
+
+def _deployment(color: ColorSettings, after: list[Manifest]) -> Manifest:
+    spec = {
+        "replicas": color.replicas,
+        "selector": {"matchLabels": labels_of(color)},
+        "strategy": _strategy(color.strategy),
+        "template": pod_template(color),
+    }
+    return Manifest(
+        api_version="apps/v1",
+        kind="Deployment",
+        name=name_of(color),
+        body={"spec": spec},
+        labels=labels_of(color),
+        # The autoscaler owns the number from its first decision on.
+        ignored=("spec.replicas",) if color.max_replicas else (),
+        waits_for=tuple(manifest.ref for manifest in after),
+    )
+
+
+def _disruption_budget(color: ColorSettings, deployment: Manifest) -> Manifest:
+    # Pods that are not ready serve nobody, and must not keep a node from being drained.
+    spec = {
+        "maxUnavailable": 1,
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        "selector": {"matchLabels": labels_of(color)},
+    }
+    return _beside(color, deployment, Ref("policy/v1", "PodDisruptionBudget", f"{name_of(color)}-budget"), spec)
+
+
+def _autoscaler(color: ColorSettings, deployment: Manifest) -> Manifest:
+    """Scales on CPU at 80 % of the request: what Kubernetes does when no metric is named."""
+    spec = {
+        "scaleTargetRef": {"apiVersion": deployment.api_version, "kind": deployment.kind, "name": deployment.name},
+        "minReplicas": color.replicas,
+        "maxReplicas": color.max_replicas,
+    }
+    return _beside(color, deployment, Ref("autoscaling/v2", "HorizontalPodAutoscaler", f"{name_of(color)}-autoscaler"), spec)
+
+
+def _beside(color: ColorSettings, deployment: Manifest, resource: Ref, spec: Mapping[str, Any]) -> Manifest:
+    """An object that has the name of the Deployment, and a resource name of its own."""
+    return Manifest(
+        api_version=resource.api_version,
+        kind=resource.kind,
+        name=deployment.name,
+        body={"spec": spec},
+        labels=labels_of(color),
+        resource_name=resource.name,
+        waits_for=(deployment.ref,),
+    )
+
+
+def _strategy(kind: str) -> dict[str, Any]:
+    """How new pods take over from old ones. With RollingUpdate no pod stops before another one is ready.
+
+    The numbers are written out: a default that the cluster fills in belongs to nobody, so it stays when the kind changes, and
+    the cluster refuses a Recreate that still has the numbers of a RollingUpdate.
+    """
+    if kind == "Recreate":
+        return {"type": kind}
+    return {"type": kind, "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0}}
+
+
+def config_map_name(color: ColorSettings) -> str:
+    """The name of the ConfigMap with the plain variables, by its values."""
+    return values_name(color, "ConfigMap", hashlib.sha256(_canonical(color.env)).hexdigest()[:10])
+
+
+def secret_name(color: ColorSettings) -> str:
+    """The name of the Secret with the secret variables, by its values."""
+    return values_name(color, "Secret", color.secret_digest)
 
 
 # The name of a Job is a label of its pods.
 _LONGEST_JOB_NAME = 63
 
 
-def job_name(settings: ColorSettings) -> str:
+def job_name(color: ColorSettings) -> str:
     """The name of the migration's Job, one for each image and command.
 
     A name that would be too long loses the end of the app's name, and the digest then includes the app.
     """
-    what = [settings.image, settings.migrate]
-    name = f"{name_of(settings)}-migrate-{_digest(what)}"
+    what = [color.image, color.migrate]
+    name = f"{name_of(color)}-migrate-{_digest(what)}"
     if (excess := len(name) - _LONGEST_JOB_NAME) <= 0:
         return name
-    return f"{settings.app[:-excess].rstrip('-')}-{settings.name}-migrate-{_digest([settings.app, *what])}"
+    return f"{color.app[:-excess].rstrip('-')}-{color.name}-migrate-{_digest([color.app, *what])}"
 
 
 def _digest(what: list[Any]) -> str:
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:10]
 
 
-def main_container(settings: ColorSettings) -> str:
-    """The name of the application's container in the pods of the color and of its migration."""
-    return settings.app
-
-
-def pod_template(settings: ColorSettings) -> dict[str, Any]:
+def pod_template(color: ColorSettings) -> dict[str, Any]:
     """The template of the color's Deployment."""
-    container = _container(settings) | {
-        "ports": [{"name": "http", "containerPort": settings.port}],
+    container = _container(color) | {
+        "ports": [{"name": "http", "containerPort": color.port}],
         "readinessProbe": {
-            "httpGet": {"path": settings.readiness_path, "port": "http"},
+            "httpGet": {"path": color.readiness_path, "port": "http"},
             "periodSeconds": 2,
             "timeoutSeconds": 2,
         },
-        # The pod goes on serving while the proxies learn that it is leaving; only then is it told to stop.
-        "lifecycle": {"preStop": {"sleep": {"seconds": settings.drain_seconds}}},
+        # The pod goes on serving while the proxies learn that it terminates; only then does it get the signal to stop.
+        "lifecycle": {"preStop": {"sleep": {"seconds": color.drain_seconds}}},
     }
-    spec = _pod(settings, container) | {"terminationGracePeriodSeconds": settings.drain_seconds + settings.shutdown_seconds}
-    return {"metadata": {"labels": labels(settings)}, "spec": spec}
+    spec = _pod(color, container) | {"terminationGracePeriodSeconds": color.drain_seconds + color.shutdown_seconds}
+    return {"metadata": {"labels": labels_of(color)}, "spec": spec}
 
 
-def migration_template(settings: ColorSettings) -> dict[str, Any]:
+def migration_template(color: ColorSettings) -> dict[str, Any]:
     """The template of the migration's Job: the color's own image and variables, another command."""
-    container = _container(settings) | {"command": list(settings.migrate)}
+    container = _container(color) | {"command": list(color.migrate)}
     return {
-        "metadata": {"labels": {"app": f"{settings.app}-migrate"}},
-        "spec": _pod(settings, container)
-        | {"restartPolicy": "Never", "activeDeadlineSeconds": settings.migrate_timeout_seconds},
+        "metadata": {"labels": {"app": f"{color.app}-migrate"}},
+        "spec": _pod(color, container) | {"restartPolicy": "Never", "activeDeadlineSeconds": color.migrate_timeout_seconds},
     }
 
 
-def fingerprint(settings: ColorSettings) -> str:
-    """What tells one pod template from another."""
-    return hashlib.sha256(_canonical(pod_template(settings))).hexdigest()[:16]
-
-
-def _pod(settings: ColorSettings, container: dict[str, Any]) -> dict[str, Any]:
+def _pod(color: ColorSettings, container: dict[str, Any]) -> dict[str, Any]:
     security: dict[str, Any] = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
-    if settings.run_as_user:
-        security["runAsUser"] = settings.run_as_user
+    if color.run_as_user:
+        security["runAsUser"] = color.run_as_user
     pod: dict[str, Any] = {"containers": [container], "securityContext": security}
-    if settings.image_pull_secret:
-        pod["imagePullSecrets"] = [{"name": settings.image_pull_secret}]
+    if color.image_pull_secret:
+        pod["imagePullSecrets"] = [{"name": color.image_pull_secret}]
     return pod
 
 
-def _container(settings: ColorSettings) -> dict[str, Any]:
+def _container(color: ColorSettings) -> dict[str, Any]:
     container: dict[str, Any] = {
-        "name": main_container(settings),
-        "image": settings.image,
-        "env": [{"name": "COLOR", "value": settings.name}],
+        "name": main_container(color),
+        "image": color.image,
+        "env": [{"name": "COLOR", "value": color.name}],
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
     # The last source of a variable wins: what the config says itself.
-    sources = [{"configMapRef": {"name": name}} for name in settings.config_map_refs]
-    sources += [{"secretRef": {"name": name}} for name in settings.secret_refs]
-    sources += [{"configMapRef": {"name": config_map_name(settings)}}] if settings.env else []
-    sources += [{"secretRef": {"name": secret_name(settings)}}] if settings.secret_env else []
+    sources = [{"configMapRef": {"name": name}} for name in color.config_map_refs]
+    sources += [{"secretRef": {"name": name}} for name in color.secret_refs]
+    sources += [{"configMapRef": {"name": config_map_name(color)}}] if color.env else []
+    sources += [{"secretRef": {"name": secret_name(color)}}] if color.secret_env else []
     if sources:
         container["envFrom"] = sources
-    if settings.resources:
-        container["resources"] = dict(settings.resources)
+    if color.resources:
+        container["resources"] = dict(color.resources)
     return container
 
 

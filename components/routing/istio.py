@@ -10,10 +10,11 @@ from typing import Any
 import pulumi
 
 from bluegreen.release.colors import COLORS
+from bluegreen.release.manifest import Manifest
 from bluegreen.release.settings import Settings
 from bluegreen.routing.istio import rule
 from components.gateway import Gateway
-from components.manifest import Manifest
+from components.kubernetes_object import KubernetesObject
 from components.service import Service
 
 _API = "networking.istio.io/v1"
@@ -39,28 +40,31 @@ class Routing(pulumi.ComponentResource):
         gateway = Gateway(f"{app}-gateway", settings, pulumi.ResourceOptions(parent=self))
         service = Service(app, settings.service, pulumi.ResourceOptions(parent=self))
         object_name = f"{app}-blue-green"
-        subsets = Manifest(
-            f"{object_name}-subsets",
-            _API,
-            "DestinationRule",
-            object_name,
-            {"spec": {"host": app, "subsets": [{"name": color, "labels": {"color": color}} for color in COLORS]}},
+        subsets = KubernetesObject(
+            Manifest(
+                api_version=_API,
+                kind="DestinationRule",
+                name=object_name,
+                body={"spec": {"host": app, "subsets": [{"name": color, "labels": {"color": color}} for color in COLORS]}},
+                labels={"app": app},
+                resource_name=f"{object_name}-subsets",
+            ),
             pulumi.ResourceOptions(parent=self),
-            labels={"app": app},
         )
-        self.route = Manifest(
-            object_name,
-            _API,
-            "VirtualService",
-            object_name,
-            {"spec": {"hosts": [settings.host], "gateways": [gateway.object_name], "http": _routes(settings)}},
+        self.route = KubernetesObject(
+            Manifest(
+                api_version=_API,
+                kind="VirtualService",
+                name=object_name,
+                body={"spec": {"hosts": [settings.host], "gateways": [gateway.object_name], "http": _routes(settings)}},
+                labels={"app": app},
+            ),
             pulumi.ResourceOptions(
                 parent=self,
                 depends_on=ready.apply(lambda deployments: [gateway, service, subsets, *deployments]),
                 hooks=hooks,
                 protect=settings.protect,
             ),
-            labels={"app": app},
         )
         self.url = pulumi.Output.from_input(_url(settings))
         self.test_command = pulumi.Output.from_input(f"curl --cookie {settings.test_cookie} {_url(settings)}")

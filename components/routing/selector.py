@@ -7,9 +7,10 @@ from typing import Any
 
 import pulumi
 
+from bluegreen.release.manifest import Manifest
 from bluegreen.release.settings import Settings
 from bluegreen.routing.selector import selector
-from components.manifest import Manifest
+from components.kubernetes_object import KubernetesObject
 
 
 class Routing(pulumi.ComponentResource):
@@ -37,23 +38,22 @@ class Routing(pulumi.ComponentResource):
             self.test_command = _address(testers).apply(lambda address: f"curl {address}")
         self.register_outputs({})
 
-    def _service(self, object_name: str, color: str, node_port: int, **options: Any) -> Manifest:
+    def _service(self, object_name: str, color: str, node_port: int, **options: Any) -> KubernetesObject:
         service = self._settings.service
         port = {"name": "http", "port": service.port, "targetPort": "http"}
         if node_port:
             port["nodePort"] = node_port
-        return Manifest(
-            object_name,
-            "v1",
-            "Service",
-            object_name,
-            {"spec": {"type": "NodePort", "selector": selector(service.name, color), "ports": [port]}},
-            pulumi.ResourceOptions(parent=self, depends_on=self._ready, **options),
+        manifest = Manifest(
+            api_version="v1",
+            kind="Service",
+            name=object_name,
+            body={"spec": {"type": "NodePort", "selector": selector(service.name, color), "ports": [port]}},
             labels={"app": service.name},
         )
+        return KubernetesObject(manifest, pulumi.ResourceOptions(parent=self, depends_on=self._ready, **options))
 
 
-def _address(service: Manifest) -> pulumi.Output[str]:
+def _address(service: KubernetesObject) -> pulumi.Output[str]:
     # A number comes back from the engine as a float.
     spec: pulumi.Output[dict[str, list[dict[str, float]]]] = service.spec
     return spec.apply(lambda live: f"http://<any node>:{int(live['ports'][0].get('nodePort', 0)) or '<node port>'}")

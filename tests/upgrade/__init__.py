@@ -1,1 +1,1 @@
-"""Environments as earlier versions left them, to be upgraded: a directory for each version, with a file set for each routing."""
+"""Environments that earlier versions deployed: a directory for each version, and in it one for each routing."""

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-
 from tests.cli import pulumi
 from tests.cluster import Cluster, eventually
 from tests.stack import ONE_COLOR, Environment, environment_of_its_own
@@ -69,8 +68,7 @@ def restored(cluster: Cluster, files: Path, directory: Path) -> Iterator[Environ
     """An environment as `files` have it, which today's program operates."""
     with environment_of_its_own(cluster, directory, {}) as environment:
         config, state, objects = (
-            (files / name).read_text().replace(NAME, environment.name)
-            for name in ("config.yaml", "state.json", "objects.json")
+            (files / name).read_text().replace(NAME, environment.name) for name in ("config.yaml", "state.json", "objects.json")
         )
         environment.config_file.write_text(config)
         made = ("--namespace", environment.name, "--filename=-", "--field-manager=bluegreen")
@@ -126,7 +124,9 @@ def _cleaned_state(state: dict[str, Any]) -> dict[str, Any]:
         if resource["type"].startswith("kubernetes:"):
             outputs = resource["outputs"]
             name = {"name": outputs["metadata"]["name"]}
-            kept = {key: value for key, value in outputs.items() if key.startswith("__") or key in ("kind", "data", "stringData")}
+            kept = {
+                key: value for key, value in outputs.items() if key.startswith("__") or key in ("kind", "data", "stringData")
+            }
             resource["outputs"] = {**kept, "metadata": name}
     return state
 
@@ -160,5 +160,3 @@ def _complete(environment: Environment) -> None:
     for job in _jobs(environment):
         environment.cluster.kubectl("patch", job, *where, "--subresource=status", "--type=merge", f"--patch={change}")
     environment.cluster.kubectl("delete", "pods", *where, "--selector=app=myapp-migrate", "--wait=false")
-
-

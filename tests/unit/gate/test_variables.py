@@ -13,6 +13,7 @@ from bluegreen.release.live import Live
 from bluegreen.release.metadata import OWNER, RESOURCE
 from bluegreen.release.objects import Object
 from bluegreen.release.settings import read_settings
+from bluegreen.workload import source
 from bluegreen.workload.settings import config_map_name
 from tests.unit.gate.test_check import served
 from tests.unit.program import BOTH_COLORS, run
@@ -53,7 +54,7 @@ class Cluster:
 
 def used(replica_sets: list[Object], *objects: Object) -> list[str]:
     cluster: Any = Cluster(replica_sets, [*objects, variables(config_map_name(BLUE))])
-    return [item["metadata"]["name"] for item in still_used(cluster, BLUE, STACK)]
+    return [item["metadata"]["name"] for item in still_used(cluster, source("settings"), BLUE, STACK)]
 
 
 def test_the_values_of_pods_that_are_left_are_used() -> None:
@@ -78,7 +79,7 @@ def test_an_object_that_somebody_else_made_is_not_even_read() -> None:
     cluster: Any = Forbidden(
         [replica_set(1, "vault", kind="secretRef"), replica_set(1, "flags", "shop-green-env-0123456789")], []
     )
-    assert still_used(cluster, BLUE, STACK) == []
+    assert still_used(cluster, source("settings"), BLUE, STACK) == []
 
 
 @pytest.mark.parametrize(

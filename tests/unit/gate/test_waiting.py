@@ -16,6 +16,7 @@ from bluegreen.kube.cluster import LiveError
 from bluegreen.release.live import Live, LiveColor
 from bluegreen.release.settings import ColorSettings
 from bluegreen.release.traffic import Traffic
+from bluegreen.workload import source
 from bluegreen.workload.settings import job_name
 from tests.unit.kube.test_readiness import (
     FOR_EVER,
@@ -96,7 +97,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def wait(cluster: Any, color: ColorSettings = COLOR, live: Live = SERVED, kind: Any = PodsOfColor) -> str:
     """Waits to the end, and returns what it fails with, or nothing."""
-    waits = kind(cluster, color, live, "--namespace prod", lambda: cluster.seconds, cluster.pause)
+    waits = kind(cluster, color, source("settings"), live, "--namespace prod", lambda: cluster.seconds, cluster.pause)
     until: Any = waits.until_done if kind is Migration else waits.until_ready
     try:
         asyncio.run(until(None))

@@ -1,0 +1,96 @@
+"""What a source of workloads offers to the components and to the gate, and the names that they all use."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Protocol
+
+from bluegreen.release import metadata
+from bluegreen.release.manifest import Manifest
+from bluegreen.release.objects import Object
+from bluegreen.release.settings import ColorSettings
+
+
+class Workload(Protocol):
+    """What each module of this package offers, and a module of a team's own that `bluegreen:workload` names.
+
+    The Deployment of a color has the name `name_of`. It and its pods have the labels `labels_of`. The source decides everything
+    else about the pods.
+    """
+
+    def objects(self, color: ColorSettings) -> list[Manifest]:
+        """The objects of a color, in the order in which they are written.
+
+        One of them is the Deployment. A Job is the migration of the color, if there is one. The name of a ConfigMap or a Secret
+        is `values_name`, so that another value is another object: the pods that run keep theirs.
+        """
+        ...
+
+    def pod_template_hash(self, color: ColorSettings) -> str:
+        """What distinguishes the pods of a color from those with another image or other settings.
+
+        As long as it stays as it is, an update changes no pod of the color.
+        """
+        ...
+
+    def main_container(self, color: ColorSettings) -> str:
+        """The name of the application's container, which decides about readiness, in the color's pods and in its migration."""
+        ...
+
+
+def name_of(color: ColorSettings) -> str:
+    """The name of the color's Deployment, `<app>-<color>`."""
+    return f"{color.app}-{color.name}"
+
+
+def labels_of(color: ColorSettings) -> dict[str, str]:
+    """The labels by which the Deployment selects the color's pods. Without the tag: a selector cannot change."""
+    return {"app": color.app, "color": color.name}
+
+
+def values_name(color: ColorSettings, kind: str, digest: str) -> str:
+    """The name of a ConfigMap or a Secret (`kind`) of variables, by a digest of what it holds."""
+    return f"{_values_prefix(color, kind)}{digest}"
+
+
+def has_values_name(color: ColorSettings, kind: str, name: str) -> bool:
+    """Whether `name` is one that `values_name` makes."""
+    return name.startswith(_values_prefix(color, kind))
+
+
+def _values_prefix(color: ColorSettings, kind: str) -> str:
+    return f"{name_of(color)}-{'env' if kind == 'ConfigMap' else 'secret-env'}-"
+
+
+def written(workload: Workload, color: ColorSettings) -> list[Manifest]:
+    """The objects of a color with the annotations by which updates recognize what is deployed."""
+    manifests = workload.objects(color)
+    deployed = {metadata.TEMPLATE: workload.pod_template_hash(color), metadata.IMAGE: color.image}
+    if migration := migration_name(workload, color):
+        deployed[metadata.MIGRATION] = migration
+    if color.release:
+        deployed[metadata.RELEASE] = color.release
+    added = {"Deployment": deployed}
+    return [_values(_annotated(manifest, added.get(manifest.kind, {}))) for manifest in manifests]
+
+
+def kept(color: ColorSettings, found: Object) -> Manifest:
+    """A ConfigMap or a Secret that is in the cluster, as it is."""
+    name = found["metadata"]["name"]
+    body = {"data": found["data"]}
+    manifest = Manifest(api_version="v1", kind=found["kind"], name=name, body=body, labels=labels_of(color))
+    return _values(replace(manifest, ignored=("data", "stringData")))
+
+
+def migration_name(workload: Workload, color: ColorSettings) -> str:
+    """The name of the Job that is the color's migration, empty without one."""
+    return next((manifest.name for manifest in workload.objects(color) if manifest.kind == "Job"), "")
+
+
+def _values(manifest: Manifest) -> Manifest:
+    """A ConfigMap or a Secret names its resource, so that it can be kept."""
+    is_values = manifest.kind in ("ConfigMap", "Secret")
+    return _annotated(manifest, {metadata.RESOURCE: manifest.name}) if is_values else manifest
+
+
+def _annotated(manifest: Manifest, annotations: Mapping[str, str]) -> Manifest:
+    return replace(manifest, annotations={**manifest.annotations, **annotations})
