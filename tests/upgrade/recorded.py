@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.cli import pulumi
-from tests.cluster import Cluster, eventually
-from tests.stack import ONE_COLOR, Environment, environment_of_its_own
+from tests.cluster import SandboxCluster, eventually
+from tests.stack import ONE_COLOR, SandboxEnvironment, environment_of_its_own
 
 HERE = Path(__file__).parent
 NAME = "recorded-environment"
@@ -36,7 +36,7 @@ _OF_ISTIO = [f"{kind}.networking.istio.io" for kind in ("gateway", "destinationr
 _GIVEN = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields")
 
 
-def record(cluster: Cluster, program: Path, directory: Path, files: Path, routing: str) -> None:
+def record(cluster: SandboxCluster, program: Path, directory: Path, files: Path, routing: str) -> None:
     """Deploys both colors with the `program` of a version, moves users to green and back, and writes `files`.
 
     `directory` is for what is needed meanwhile.
@@ -64,7 +64,7 @@ def record(cluster: Cluster, program: Path, directory: Path, files: Path, routin
 
 
 @contextmanager
-def restored(cluster: Cluster, files: Path, directory: Path) -> Iterator[Environment]:
+def restored(cluster: SandboxCluster, files: Path, directory: Path) -> Iterator[SandboxEnvironment]:
     """An environment as `files` have it, which today's program operates."""
     with environment_of_its_own(cluster, directory, {}) as environment:
         config, state, objects = (
@@ -85,13 +85,13 @@ def restored(cluster: Cluster, files: Path, directory: Path) -> Iterator[Environ
         yield environment
 
 
-def _pulumi(environment: Environment, *command: str) -> str:
+def _pulumi(environment: SandboxEnvironment, *command: str) -> str:
     done = pulumi(*command, "--stack", environment.name, project=environment.project, variables=environment._variables)
     assert done.status == 0, str(done)
     return done.text
 
 
-def _objects(environment: Environment) -> list[dict[str, Any]]:
+def _objects(environment: SandboxEnvironment) -> list[dict[str, Any]]:
     kinds = [*_KINDS, *(_OF_ISTIO if environment.routing == "istio" else [])]
     where = ("--namespace", environment.name, "--output=json", "--show-managed-fields")
     found = json.loads(environment.cluster.kubectl("get", ",".join(kinds), *where))["items"]
@@ -143,11 +143,11 @@ def _renewed(state: dict[str, Any], live: Mapping[tuple[str, str], dict[str, Any
     return state
 
 
-def _jobs(environment: Environment) -> list[str]:
+def _jobs(environment: SandboxEnvironment) -> list[str]:
     return environment.cluster.kubectl("get", "jobs", "--namespace", environment.name, "--output=name").split()
 
 
-def _complete(environment: Environment) -> None:
+def _complete(environment: SandboxEnvironment) -> None:
     """Ends the migration of the sample application, which serves instead, as a migration that has succeeded."""
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     conditions = [
