@@ -1,4 +1,4 @@
-"""Why the API server did not do what it was asked, in words."""
+"""Errors of the API server, and the messages that explain them."""
 
 import json
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ from bluegreen.kube.transport import Response
 
 
 class ApiError(Exception):
-    """The API server cannot be reached, or refuses.
+    """The API server cannot be reached, or rejects the request.
 
-    `status` is that of HTTP, 0 when there was no response that can be used. `is_uncertain`: a write may have been carried out
-    all the same.
+    `status` is the HTTP status, 0 without a usable response. `is_uncertain` is true if the write may have been carried out
+    despite the error; read the object before you write it again.
     """
 
     def __init__(self, message: str, status: int = 0, *, is_uncertain: bool = False) -> None:
@@ -23,36 +23,39 @@ class ApiError(Exception):
 
 
 def reason(response: Response) -> str:
-    """Why the response is no success: what the server says, and what that means where it is known."""
-    said = _said(response)
+    """Why a request failed: the server's message, and advice for a redirect, a 401 and a missing right."""
+    message = _message(response)
     if response.location and response.status < HTTPStatus.BAD_REQUEST:
-        return f"{said}: it leads to {response.location}. Is there a proxy before the API server that wants a login?"
+        return f"{message}: redirected to {response.location}. Does a proxy in front of the API server require a login?"
     if response.status == HTTPStatus.UNAUTHORIZED:
-        return f"{said}: the API server does not accept the credentials of the kubeconfig's user. Log in again"
-    if response.status == HTTPStatus.FORBIDDEN and (found := missing(said)):
-        return found[0]
-    return said
+        return f"{message}: the API server rejects the credentials of the kubeconfig's user. Log in again"
+    if response.status == HTTPStatus.FORBIDDEN and (rights := missing(message)):
+        return rights[0]
+    return message
 
 
 def absent(response: Response) -> str:
-    """The name of the object that does not exist, says the server. Empty for any other response, any other 404 as well."""
-    said = _status(response)
-    details = said.get("details")
+    """The name of the object that the server reports as not existing; empty for every other response.
+
+    A 404 without a Kubernetes Status comes from something else, such as a proxy, and proves nothing.
+    """
+    status = _status(response)
+    details = status.get("details")
     name = details.get("name") if isinstance(details, dict) else None
-    is_missing = response.status == HTTPStatus.NOT_FOUND and said.get("reason") == "NotFound"
+    is_missing = response.status == HTTPStatus.NOT_FOUND and status.get("reason") == "NotFound"
     return name if is_missing and isinstance(name, str) else ""
 
 
 def unknown_kind(api_version: str, kind: str) -> ApiError:
-    """The error about a kind that the cluster does not have."""
+    """The error for a kind that the cluster does not have."""
     message = f"the cluster does not have the kind {kind} of {api_version}"
     if api_version.partition("/")[0].endswith(".istio.io"):
         message += ": the CRDs of Istio are not installed. Install Istio, or set bluegreen:routing to selector"
     return ApiError(message, HTTPStatus.NOT_FOUND)
 
 
-def _said(response: Response) -> str:
-    """The message of the server's Status, or what it said instead."""
+def _message(response: Response) -> str:
+    """The message of the server's Status; without one, the HTTP status and the first 200 characters of the body."""
     message = _status(response).get("message")
     if isinstance(message, str) and message:
         return message
@@ -61,9 +64,9 @@ def _said(response: Response) -> str:
 
 
 def _status(response: Response) -> Mapping[str, Any]:
-    """The Status object of a response, empty when it is none."""
+    """The JSON object in a response's body; empty if there is none."""
     try:
-        found = json.loads(response.body)
+        status = json.loads(response.body)
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return status if isinstance(status, dict) else {}

@@ -1,7 +1,8 @@
-"""The API server of one cluster: objects are read and written as plain data.
+"""A small client of the Kubernetes API: reads and patches objects as plain data, and retries transient failures.
 
-A client library brings types for every kind, and takes longer to import than everything that is asked here takes to be
-answered. `rollback --now` waits for it, so this is HTTP of the standard library, one connection, and nothing that is not used.
+Client libraries take longer to import (lightkube 2x, kubernetes 4x this module) than all requests of a command take, and
+`rollback --now` waits for the import. So this uses the standard library's HTTP and one connection, and has only the methods
+that are called.
 """
 
 import json
@@ -23,15 +24,15 @@ __all__ = ["ApiError", "Client", "Clock"]
 JSON_PATCH = "application/json-patch+json"
 JSON = "application/json"
 
-# A request that failed and may succeed a little later is repeated after these pauses, or after what Retry-After asks for. No
-# attempt begins later than LONGEST_SECONDS after the first one. client-go repeats up to ten times, but only with Retry-After.
+# A transient failure is retried after these pauses, or after the server's Retry-After. No attempt starts later than
+# LONGEST_SECONDS after the first one. client-go retries up to ten times, but only with Retry-After.
 PAUSES_SECONDS = (0.2, 0.4, 0.8, 1.6, 2.0)
 LONGEST_SECONDS = 30
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Resource:
-    """How the API server names the objects of a kind."""
+    """A kind as it appears in URLs of the API."""
 
     plural: str
     is_namespaced: bool = True
@@ -39,7 +40,7 @@ class _Resource:
 
 @dataclass(frozen=True, kw_only=True)
 class _Result:
-    """What came of a request in the end. `is_uncertain`: a write may have been carried out by an attempt that failed."""
+    """The last response to a request. `is_uncertain`: a failed attempt may have carried out the write."""
 
     response: Response
     attempts: int
@@ -49,8 +50,8 @@ class _Result:
 class Client:
     """Reads and writes objects of one namespace.
 
-    Connects and logs in on first use, and keeps both. Threads may share it: they take turns. Requests that fail for a moment
-    are repeated. Every method raises `ApiError`, or `KubeconfigError` when the login fails.
+    Connects on first use and keeps the connection and the credentials. Thread-safe: one request at a time. Retries transient
+    failures, for `LONGEST_SECONDS` at most. Every method raises `ApiError`, or `KubeconfigError` without usable credentials.
     """
 
     def __init__(self, config: ClusterConfig, namespace: str, clock: Clock = SYSTEM) -> None:
@@ -62,12 +63,12 @@ class Client:
 
     @property
     def place(self) -> str:
-        """The context and the address of the API server, in words."""
+        """The context and the URL of the API server, for messages."""
         context = f"context {self._context}" if self._context else "the service account of this pod"
         return f"{context}, {self._transport.server}"
 
     def get(self, api_version: str, kind: str, name: str) -> Mapping[str, Any] | None:
-        """One object, or None when it does not exist. A kind that the cluster does not have is an error."""
+        """One object, or None if it does not exist. Raises `ApiError` for a kind that the cluster does not have."""
         path = self._path(api_version, kind, name)
         result = self._send(Request(method="GET", path=path))
         if absent(result.response) == name:
@@ -75,21 +76,21 @@ class Client:
         return _object(self._body(result, api_version, kind), path)
 
     def list_objects(self, api_version: str, kind: str, **selectors: str) -> list[Mapping[str, Any]]:
-        """The objects that the selectors of the API (`labelSelector`, `fieldSelector`) choose, without their kind."""
+        """The objects that match the API's selectors (`labelSelector`, `fieldSelector`). List items have no `kind`."""
         path = self._path(api_version, kind)
         body = self._body(self._send(Request(method="GET", path=f"{path}?{urlencode(selectors)}")), api_version, kind)
         return [_checked(item, path) for item in _list(body, "items", path)]
 
     def list_everywhere(self, api_version: str, kind: str) -> list[Mapping[str, Any]]:
-        """All objects of a kind, in all namespaces, without their kind. Needs the right to list them in the whole cluster."""
+        """The objects of a kind in all namespaces. Needs the right to list them cluster-wide. List items have no `kind`."""
         path = f"{_root(api_version)}/{self._resource(api_version, kind).plural}"
         body = self._body(self._send(Request(method="GET", path=path)), api_version, kind)
         return [_checked(item, path) for item in _list(body, "items", path)]
 
     def log(self, pod: str, last: int, container: str = "", *, previous: bool = False) -> list[str]:
-        """The `last` lines that a container of a pod has written in its present run, or in the `previous` one.
+        """The `last` log lines of a container's current run, or of its `previous` run.
 
-        Without a container it is that of a pod that has only one.
+        `container` may be empty for a pod with one container.
         """
         query = {"tailLines": str(last), **({"container": container} if container else {})}
         query |= {"previous": "true"} if previous else {}
@@ -99,11 +100,10 @@ class Client:
     def patch(
         self, api_version: str, kind: str, name: str, operations: Sequence[Mapping[str, Any]], manager: str
     ) -> Mapping[str, Any]:
-        """Apply a JSON Patch (RFC 6902) as the field manager `manager`; returns the object as written.
+        """Applies a JSON Patch (RFC 6902) as the field manager `manager`; returns the object as written.
 
-        A `test` operation that fails (for example on /metadata/resourceVersion) is an `ApiError` with status 422. A patch with
-        a `test` is repeated even if an attempt may have been carried out: then the repetition fails, and the error
-        `is_uncertain`.
+        A failing `test` operation (for example on /metadata/resourceVersion) is an `ApiError` with status 422. A patch with a
+        `test` is retried even if an attempt may have been carried out: then the `test` of the retry fails, with `is_uncertain`.
         """
         path = f"{self._path(api_version, kind, name)}?{urlencode({'fieldManager': manager})}"
         request = Request(method="PATCH", path=path, body=json.dumps(operations).encode(), content_type=JSON_PATCH)
@@ -111,20 +111,20 @@ class Client:
         return self._written(self._send(request, is_repeatable=is_repeatable), api_version, kind, path)
 
     def rights(self) -> Mapping[str, Any]:
-        """The rights of the account in the namespace: the status of a SelfSubjectRulesReview. Every account may ask for it."""
+        """The account's rights in the namespace: the status of a SelfSubjectRulesReview, which every account may create."""
         path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
         body = json.dumps(
             {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": self._namespace}}
         )
-        found = _json(self._body(self._send(Request(method="POST", path=path, body=body.encode(), content_type=JSON))), path)
-        status = found.get("status")
+        review = _json(self._body(self._send(Request(method="POST", path=path, body=body.encode(), content_type=JSON))), path)
+        status = review.get("status")
         return status if isinstance(status, dict) else {}
 
     def now(self) -> datetime:
-        """The present time of the API server (UTC, to the second), by the Date header of its latest response."""
+        """The current time of the API server (UTC, to the second), by the Date header of its latest response."""
         if self._transport.now() is None:
             self._body(self._send(Request(method="GET", path="/version")))
-        # Something between us and the API server may remove the header.
+        # A proxy may remove the header.
         return self._transport.now() or datetime.now(UTC)
 
     def _path(self, api_version: str, kind: str, name: str = "") -> str:
@@ -139,7 +139,7 @@ class Client:
         return self._discover(api_version, kind)
 
     def _discover(self, api_version: str, kind: str) -> _Resource:
-        """How the cluster itself names a kind. Raises `ApiError` when it does not have it."""
+        """Looks a kind up in the cluster's discovery API. Raises `ApiError` if the cluster does not have it."""
         if api_version not in self._discovered:
             path = _root(api_version)
             result = self._send(Request(method="GET", path=path))
@@ -151,38 +151,37 @@ class Client:
         return self._discovered[api_version][kind]
 
     def _is_api_server(self) -> bool:
-        """Whether an API server says "not found", and not something in front of it."""
+        """Whether an API server responds, and not a proxy in front of it that answers every path with 404."""
         response = self._send(Request(method="GET", path="/version")).response
         return response.is_success and b"gitVersion" in response.body
 
     def _send(self, request: Request, *, is_repeatable: bool = True) -> _Result:
-        """Sends a request until it has an outcome that will not change by itself, within the bounds.
+        """Sends a request, and retries transient failures within the bounds above.
 
-        A write that may have been carried out is repeated only if it `is_repeatable`: if that does no harm.
+        A write that may have been carried out is retried only if it `is_repeatable`: if doing it twice does no harm.
         """
-        began, attempts, is_uncertain = self._clock.now(), 0, False
+        started, attempts, is_uncertain = self._clock.now(), 0, False
         while True:
             response = self._transport.send(request)
             attempts += 1
             is_uncertain = is_uncertain or (request.method != "GET" and response.may_be_done)
-            is_final = attempts > len(PAUSES_SECONDS) or not response.is_passing or (is_uncertain and not is_repeatable)
+            is_final = attempts > len(PAUSES_SECONDS) or not response.is_transient or (is_uncertain and not is_repeatable)
             pause = 0 if is_final else PAUSES_SECONDS[attempts - 1] if response.retry_after is None else response.retry_after
-            if is_final or self._clock.now() + pause - began > LONGEST_SECONDS:
+            if is_final or self._clock.now() + pause - started > LONGEST_SECONDS:
                 return _Result(response=response, attempts=attempts, is_uncertain=is_uncertain)
             self._clock.sleep(pause)
 
     def _body(self, result: _Result, api_version: str = "", kind: str = "") -> bytes:
-        """The body of a success; raises `ApiError` otherwise. With a kind it also finds out whether the cluster has it."""
+        """The body of a 2xx response; raises `ApiError` otherwise. With a kind, a 404 is checked for a missing kind."""
         response = result.response
         if response.is_success:
             return response.body
         if response.status == HTTPStatus.NOT_FOUND and kind and not absent(response):
             self._discover(api_version, kind)
-        text = reason(response) if response.status else f"{self._transport.server} did not respond: {response.failure}"
-        often = f" ({result.attempts} attempts)" if result.attempts > 1 else ""
-        if response.retry_after is not None:
-            often += f"; it asks to be asked again in {response.retry_after:.0f} s"
-        raise ApiError(text + often, response.status, is_uncertain=result.is_uncertain)
+        message = reason(response) if response.status else f"{self._transport.server} did not respond: {response.failure}"
+        attempts = f" ({result.attempts} attempts)" if result.attempts > 1 else ""
+        retry = "" if response.retry_after is None else f"; the server allows a retry in {response.retry_after:.0f} s"
+        raise ApiError(message + attempts + retry, response.status, is_uncertain=result.is_uncertain)
 
     def _written(self, result: _Result, api_version: str, kind: str, path: str) -> Mapping[str, Any]:
         """The object that a write returns."""
@@ -198,14 +197,14 @@ def _root(api_version: str) -> str:
 
 
 def _json(body: bytes, path: str) -> dict[str, Any]:
-    """A JSON object. Raises `ApiError`."""
+    """The JSON object in a body. Raises `ApiError`."""
     try:
-        found = json.loads(body)
+        content = json.loads(body)
     except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise ApiError(f"the response to {path} is not what an API server sends: no JSON object")
-    return found
+        content = None
+    if not isinstance(content, dict):
+        raise ApiError(f"the response to {path} is not from a Kubernetes API server: it is not a JSON object")
+    return content
 
 
 def _object(body: bytes, path: str) -> Mapping[str, Any]:
@@ -213,28 +212,28 @@ def _object(body: bytes, path: str) -> Mapping[str, Any]:
 
 
 def _checked(item: Any, path: str) -> Mapping[str, Any]:
-    """An object of Kubernetes: something with a name. Raises `ApiError`."""
-    found: Mapping[str, Any] = item if isinstance(item, dict) else {}
-    metadata = found.get("metadata")
+    """`item` if it is a Kubernetes object: a mapping with metadata.name. Raises `ApiError` otherwise."""
+    candidate: Mapping[str, Any] = item if isinstance(item, dict) else {}
+    metadata = candidate.get("metadata")
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
-        raise ApiError(f"the response to {path} is not what an API server sends: an object without a name")
-    return found
+        raise ApiError(f"the response to {path} is not from a Kubernetes API server: an object has no name")
+    return candidate
 
 
 def _list(body: bytes, key: str, path: str) -> list[Any]:
-    found = _json(body, path).get(key)
-    if found is not None and not isinstance(found, list):
-        raise ApiError(f"the response to {path} is not what an API server sends: {key} is no list")
-    return found or []
+    items = _json(body, path).get(key)
+    if items is not None and not isinstance(items, list):
+        raise ApiError(f"the response to {path} is not from a Kubernetes API server: {key} is not a list")
+    return items or []
 
 
 def _resources(body: bytes, path: str) -> Mapping[str, _Resource]:
     """The kinds in an APIResourceList, without their subresources."""
-    found: dict[str, _Resource] = {}
+    resources: dict[str, _Resource] = {}
     for item in _list(body, "resources", path):
         plural, kind = (item.get("name"), item.get("kind")) if isinstance(item, dict) else (None, None)
         if not isinstance(plural, str) or not isinstance(kind, str):
-            raise ApiError(f"the response to {path} is not what an API server sends: a resource without a name")
+            raise ApiError(f"the response to {path} is not from a Kubernetes API server: a resource has no name")
         if "/" not in plural:
-            found.setdefault(kind, _Resource(plural=plural, is_namespaced=item.get("namespaced") is True))
-    return found
+            resources.setdefault(kind, _Resource(plural=plural, is_namespaced=item.get("namespaced") is True))
+    return resources

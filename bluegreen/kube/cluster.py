@@ -1,4 +1,4 @@
-"""Reads the objects of one namespace. Nothing here writes. A `Cluster` keeps its connection, so a second read is cheap."""
+"""Reads objects of one namespace, and turns every failure into one error, `LiveError`. Nothing here writes."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ T = TypeVar("T")
 
 
 class LiveError(Exception):
-    """The cluster cannot be read. The message says what was asked of which cluster, and why it failed."""
+    """The cluster cannot be read. The message names the operation, the namespace, the context and the reason."""
 
 
 class Cluster:
     """The objects of one namespace.
 
-    `context` is a context of the kubeconfig, empty for the current one. Connects and logs in on first use, once for all
-    threads. Every method raises `LiveError` when the cluster does not respond, or refuses.
+    `context` is a context of the kubeconfig, empty for the current one. Connects on first use; all threads share the
+    connection. Unless a method says otherwise, it raises `LiveError` if the cluster does not respond or rejects the request.
     """
 
     def __init__(self, *, context: str, namespace: str) -> None:
@@ -36,65 +36,65 @@ class Cluster:
         self._client: Client | None = None
 
     def place(self) -> str:
-        """The context and the address of the API server that everything is read from, in words."""
+        """The context and the URL of the API server, for messages."""
         return self._read("use the kubeconfig", lambda client: client.place)
 
     def get(self, api_version: str, kind: str, name: str) -> Object | None:
-        """One object, or None when it does not exist. A kind that the cluster does not have is a `LiveError`."""
+        """One object, or None if it does not exist. A kind that the cluster does not have is a `LiveError`."""
         return self._read(f"read {kind} {name}", lambda client: client.get(api_version, kind, name))
 
     def list_objects(self, api_version: str, kind: str, /, **labels: str | None) -> list[Object]:
-        """The objects with these labels; a label that is None may have any value."""
+        """The objects with these labels. None as a value means: has the label, with any value."""
         selector = ",".join(name if value is None else f"{name}={value}" for name, value in labels.items())
         return self._read(
             f"list objects of kind {kind}", lambda client: client.list_objects(api_version, kind, labelSelector=selector)
         )
 
     def replica_sets(self, deployment: Object) -> list[Object]:
-        """The ReplicaSets of the pod template that a Deployment asks for: none of an older template.
+        """The ReplicaSets of a Deployment's current pod template, without those of older templates.
 
-        The annotation identifies them: the cluster copies it from a Deployment to the ReplicaSet that it makes for it. The
-        revision does not: with Recreate it is the old one until the last old pod has gone, and a crash loop that this very
-        update fixes would be taken for its failure.
+        Selected by our template annotation, which the Deployment controller copies to the ReplicaSet. The annotation
+        `deployment.kubernetes.io/revision` is unusable: under Recreate it is stale until the last old pod is gone, so a crash
+        loop that this update fixes would count as this update's failure.
         """
-        asked = annotation(deployment, metadata.TEMPLATE)
-        found = self.list_objects("apps/v1", "ReplicaSet", **_selected(deployment))
-        return [replica_set for replica_set in found if annotation(replica_set, metadata.TEMPLATE) == asked]
+        template = annotation(deployment, metadata.TEMPLATE)
+        replica_sets = self.list_objects("apps/v1", "ReplicaSet", **_pod_labels(deployment))
+        return [replica_set for replica_set in replica_sets if annotation(replica_set, metadata.TEMPLATE) == template]
 
     def list_everywhere(self, api_version: str, kind: str) -> list[Object]:
-        """The objects of a kind in all namespaces; none without the right to list them."""
+        """The objects of a kind in all namespaces; empty without the right to list them. Never raises `LiveError`."""
         with contextlib.suppress(LiveError):
             return self._read(f"list objects of kind {kind}", lambda client: client.list_everywhere(api_version, kind))
         return []
 
     def pods(self, deployment: Object, replica_sets: Sequence[Object]) -> list[Object]:
-        """The pods of some ReplicaSets of a Deployment, but for those that are being deleted."""
-        hashes = [value_at(replica_set, "metadata", "labels", "pod-template-hash") for replica_set in replica_sets]
-        labels = _selected(deployment)
-        found = [
-            pod for name in hashes if name for pod in self.list_objects("v1", "Pod", **labels, **{"pod-template-hash": name})
-        ]
-        return [pod for pod in found if not is_terminating(pod)]
+        """The pods of these ReplicaSets of a Deployment that are not terminating."""
+        labels = _pod_labels(deployment)
+        pods: list[Object] = []
+        for replica_set in replica_sets:
+            if value := value_at(replica_set, "metadata", "labels", "pod-template-hash"):
+                pods += self.list_objects("v1", "Pod", **labels, **{"pod-template-hash": value})
+        return [pod for pod in pods if not is_terminating(pod)]
 
     def events_of(self, name: str) -> list[Object]:
-        """The events about an object, oldest first; none if they cannot be read."""
+        """The events about an object, oldest first; empty if they cannot be read. Never raises `LiveError`."""
         try:
-            about = f"involvedObject.name={name}"
-            found = self._read("list events", lambda client: client.list_objects("v1", "Event", fieldSelector=about))
+            selector = f"involvedObject.name={name}"
+            events = self._read("list events", lambda client: client.list_objects("v1", "Event", fieldSelector=selector))
         except LiveError:
             return []
-        return sorted(found, key=lambda event: str(value_at(event, "lastTimestamp") or value_at(event, "eventTime") or ""))
+        return sorted(events, key=lambda event: str(value_at(event, "lastTimestamp") or value_at(event, "eventTime") or ""))
 
     def events(self, name: str, last: int = 4) -> list[str]:
-        """The `last` events about an object, oldest first, a line each; none if they cannot be read."""
-        found = [(value_at(event, "reason"), value_at(event, "message")) for event in self.events_of(name)]
-        return [f"{reason}: {str(message or '').strip()}" for reason, message in found[-last:]]
+        """The `last` events about an object, oldest first, one line each; empty if they cannot be read."""
+        events = [(value_at(event, "reason"), value_at(event, "message")) for event in self.events_of(name)]
+        return [f"{reason}: {str(message or '').strip()}" for reason, message in events[-last:]]
 
     def log(self, pod: str, container: str = "", last: int = 8) -> list[str]:
-        """The `last` lines of a container's log; none if it never ran, or the log cannot be read.
+        """The `last` lines of a container's log; empty if it never ran, or the log cannot be read. Never raises `LiveError`.
 
-        They are those of its present run, or of the run before if the present one has not written anything. Without a
-        container it is that of a pod that has only one.
+        From the current run, or from the previous one if the current one has not logged anything. `container` may be empty for
+        a pod with one container.
         """
         return self._log(pod, container, last, previous=False) or self._log(pod, container, last, previous=True)
 
@@ -105,15 +105,15 @@ class Cluster:
             return []
 
     def rights(self) -> Object:
-        """The rights of the account in the namespace, as the status of a SelfSubjectRulesReview says."""
+        """The account's rights in the namespace, as the status of a SelfSubjectRulesReview."""
         return self._read("read the rights of the account", lambda client: client.rights())
 
     def now(self) -> datetime:
-        """The present time of the API server (UTC, to the second). Asks for it only when nothing was read before."""
+        """The current time of the API server (UTC, to the second). Sends a request only if there was none before."""
         return self._read("read the time of the API server", lambda client: client.now())
 
-    def _read(self, what: str, read: Callable[[Client], T]) -> T:
-        """What `read` returns. Only what access to a cluster can raise means that it cannot be read; a bug is a bug."""
+    def _read(self, operation: str, read: Callable[[Client], T]) -> T:
+        """The result of `read`. Only errors of the access become a `LiveError`; a bug in our code stays an exception."""
         from bluegreen.kube.api_error import ApiError
         from bluegreen.kube.kubeconfig import KubeconfigError
 
@@ -121,12 +121,12 @@ class Cluster:
             return read(self.client)
         except (ApiError, KubeconfigError) as error:
             context = f"context {self._context}" if self._context else "the current context"
-            raise LiveError(f"Could not {what} in namespace {self._namespace} ({context}): {error}") from error
+            raise LiveError(f"Could not {operation} in namespace {self._namespace} ({context}): {error}") from error
 
     @property
     def client(self) -> Client:
-        """The connection, for the emergency path, which writes the route; nothing here writes. Raises `KubeconfigError`."""
-        # Here, because the program asks for the provider first and reads what is live while that starts.
+        """The client, for the emergency path, which patches the route. Raises `KubeconfigError`."""
+        # Imported late: the program first starts the provider, and imports this while the provider starts.
         from bluegreen.kube.client import Client
         from bluegreen.kube.kubeconfig import read_cluster_config
 
@@ -136,10 +136,11 @@ class Cluster:
             return self._client
 
 
-def _selected(deployment: Object) -> dict[str, str]:
-    """The labels by which a Deployment selects its pods. Raises `LiveError` without any: that would be all pods there are."""
+def _pod_labels(deployment: Object) -> dict[str, str]:
+    """The labels by which a Deployment selects its pods. Raises `LiveError` if there are none, which would select all pods."""
     labels = value_at(deployment, "spec", "selector", "matchLabels")
-    found = {str(name): str(value) for name, value in labels.items()} if isinstance(labels, Mapping) else {}
-    if not found:
-        raise LiveError(f"The Deployment {value_at(deployment, 'metadata', 'name')} has no selector, so its pods are not known")
-    return found
+    selector = {str(name): str(value) for name, value in labels.items()} if isinstance(labels, Mapping) else {}
+    if not selector:
+        name = value_at(deployment, "metadata", "name")
+        raise LiveError(f"The Deployment {name} has no spec.selector.matchLabels, so its pods are unknown")
+    return selector

@@ -1,8 +1,8 @@
 """Turns the user of a kubeconfig into request headers and a client certificate.
 
-It knows the ways that the provider's own client (client-go) knows: certificates, tokens, a password, credential plugins
-(https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins), and the id-token of the
-auth-provider oidc as long as it is valid.
+Supports what the provider's own client (client-go) supports, with the same precedence: certificates, tokens, a password,
+credential plugins (https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins), and
+the id-token of the auth-provider oidc while it is valid. Never writes to the kubeconfig, and puts no secret into a message.
 """
 
 import base64
@@ -18,21 +18,21 @@ from urllib.parse import quote
 
 from bluegreen.kube.kubeconfig import ClusterConfig, KubeconfigError
 
-# How long a token that was read from a file is used, as in client-go: its writer renews it in time.
+# A token file is read again after this time, as in client-go; its writer renews the token well before it expires.
 _FILE_SECONDS = 60
 
-# How long before their end credentials are renewed, so that they do not end on the way to the API server.
+# Credentials are renewed this long before they expire, so that they do not expire on the way to the API server.
 _MARGIN_SECONDS = 10
 
-# What client-go escapes in the name of a header is everything but this and letters and digits.
+# In header names client-go escapes everything but letters, digits and these.
 _HEADER_NAME = "!#$&'*+-.^_`|~"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
-    """Credentials: the headers of every request, and a certificate with its key (PEM), empty without one.
+    """The headers of every request, and a client certificate with its key (PEM, empty without one).
 
-    They are to be used for `seconds` from now on, and no longer if the API server refuses them.
+    Use them for `seconds` after they were read, and not after a 401.
     """
 
     headers: tuple[tuple[str, str], ...]
@@ -49,27 +49,27 @@ class _Parts:
 
 
 def read_credentials(config: ClusterConfig, *, is_secure: bool = True) -> Credentials:
-    """The credentials of a user. Runs the user's credential plugin if there is one. Raises `KubeconfigError`.
+    """The credentials of the config's user. Runs the user's credential plugin if there is one. Raises `KubeconfigError`.
 
-    For a server without TLS there are none, as in client-go: everybody on the way could read them.
+    Without TLS (`is_secure` is false) no credentials are sent, as in client-go: anyone on the network could read them.
     """
-    found = _parts(config) if is_secure else _Parts()
-    headers = [("Authorization", found.authorization)] if found.authorization else []
+    parts = _parts(config) if is_secure else _Parts()
+    headers = [("Authorization", parts.authorization)] if parts.authorization else []
     headers += _impersonation(config.user)
     for name, value in headers:
         if re.search(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]", value):
             raise KubeconfigError(f"the user of the kubeconfig has a line break or another control character in {name}")
-    certificate = f"{found.certificate}\n{found.key}".strip()
-    return Credentials(headers=tuple(headers), certificate=certificate, seconds=found.seconds)
+    certificate = f"{parts.certificate}\n{parts.key}".strip()
+    return Credentials(headers=tuple(headers), certificate=certificate, seconds=parts.seconds)
 
 
 def basic(name: str, password: str) -> str:
-    """A name and a password as the value of a header."""
+    """The value of the Authorization header for a name and a password."""
     return f"Basic {base64.b64encode(f'{name}:{password}'.encode(errors='replace')).decode()}"
 
 
 def pem(entry: Mapping[str, Any], key: str) -> str:
-    """A certificate or key that stands in an entry itself or in a file that it names; empty when it has none.
+    """The certificate or key that an entry contains (`<key>-data`, base64) or names as a file; empty if it has neither.
 
     Raises `KubeconfigError`.
     """
@@ -79,23 +79,23 @@ def pem(entry: Mapping[str, Any], key: str) -> str:
     try:
         return base64.b64decode(data).decode()
     except ValueError:
-        raise KubeconfigError(f"the {key}-data of the kubeconfig is not what it must be: text in base64") from None
+        raise KubeconfigError(f"the {key}-data of the kubeconfig must be text in base64") from None
 
 
-def remaining(until: datetime) -> float:
-    """For how many seconds credentials that end then are to be used.
+def seconds_until_renewal(expiry: datetime) -> float:
+    """How long to use credentials that expire at `expiry`, in seconds.
 
-    If they have ended already, by the clock of this machine, the clock may be wrong: the API server will tell.
+    Infinite if they have expired already: this machine's clock may be wrong, and the API server responds 401 if they have.
     """
-    left = (until - datetime.now(UTC)).total_seconds()
+    left = (expiry - datetime.now(UTC)).total_seconds()
     return left - min(_MARGIN_SECONDS, left / 2) if left > 0 else math.inf
 
 
 def _parts(config: ClusterConfig) -> _Parts:
-    """What stands in the kubeconfig comes before what a plugin gives, as in client-go."""
+    """Credentials in the kubeconfig take precedence over a plugin, as in client-go."""
     user = config.user
     if user.get("exec") and user.get("auth-provider"):
-        raise KubeconfigError("the user of the kubeconfig has both exec and auth-provider, and may have one of them only")
+        raise KubeconfigError("the user of the kubeconfig has both exec and auth-provider; only one of them is allowed")
     certificate, key = pem(user, "client-certificate"), pem(user, "client-key")
     if token := _token(user):
         seconds = _FILE_SECONDS if user.get("tokenFile") else math.inf
@@ -106,43 +106,43 @@ def _parts(config: ClusterConfig) -> _Parts:
     if certificate:
         return _Parts(certificate=certificate, key=key)
     if user.get("exec"):
-        return _by_plugin(config)
-    return _by_provider(user["auth-provider"]) if user.get("auth-provider") else _Parts()
+        return _from_plugin(config)
+    return _from_auth_provider(user["auth-provider"]) if user.get("auth-provider") else _Parts()
 
 
-def _by_plugin(config: ClusterConfig) -> _Parts:
-    from bluegreen.kube.plugin import credential
+def _from_plugin(config: ClusterConfig) -> _Parts:
+    from bluegreen.kube.plugin import run_plugin
 
-    found = credential(config.user["exec"], config.cluster)
+    credential = run_plugin(config.user["exec"], config.cluster)
     return _Parts(
-        authorization=f"Bearer {found.token}" if found.token else "",
-        certificate=found.certificate,
-        key=found.key,
-        seconds=remaining(found.until) if found.until else math.inf,
+        authorization=f"Bearer {credential.token}" if credential.token else "",
+        certificate=credential.certificate,
+        key=credential.key,
+        seconds=seconds_until_renewal(credential.expiry) if credential.expiry else math.inf,
     )
 
 
-def _by_provider(provider: Mapping[str, Any]) -> _Parts:
+def _from_auth_provider(provider: Mapping[str, Any]) -> _Parts:
     """The id-token of the auth-provider oidc. It is not renewed here."""
     name = provider["name"]
     if name != "oidc":
         raise KubeconfigError(
-            f"the user of the kubeconfig has the auth-provider {name}, which Kubernetes clients no longer have (since 1.26). "
-            "Log in with a credential plugin instead (exec), such as gke-gcloud-auth-plugin or kubelogin"
+            f"the user of the kubeconfig has the auth-provider {name}, which Kubernetes clients removed in 1.26. "
+            "Use a credential plugin instead (exec), such as gke-gcloud-auth-plugin or kubelogin"
         )
     token = (provider.get("config") or {}).get("id-token") or ""
-    until = _end_of(token)
-    if until is None or until <= datetime.now(UTC):
-        problem = f"ended at {until:%Y-%m-%d %H:%M:%S %Z}" if until else "is missing, or is no token"
+    expiry = _expiry(token)
+    if expiry is None or expiry <= datetime.now(UTC):
+        problem = f"expired at {expiry:%Y-%m-%d %H:%M:%S %Z}" if expiry else "is missing or invalid"
         raise KubeconfigError(
             f"the id-token of the auth-provider oidc {problem}, and this program does not renew it. kubectl renews it in the "
             "kubeconfig: run kubectl get pods once; or use a credential plugin (exec) such as kubectl oidc-login"
         )
-    return _Parts(authorization=f"Bearer {token}", seconds=remaining(until))
+    return _Parts(authorization=f"Bearer {token}", seconds=seconds_until_renewal(expiry))
 
 
-def _end_of(token: str) -> datetime | None:
-    """When a JSON Web Token ends, or None when it is none, or does not say."""
+def _expiry(token: str) -> datetime | None:
+    """When a JSON Web Token expires; None if it is not one, or has no `exp`."""
     try:
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
@@ -155,7 +155,7 @@ def _impersonation(user: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     extra = [(name, value) for name, values in (user.get("as-user-extra") or {}).items() for value in values]
     if not user.get("as"):
         if user.get("as-uid") or user.get("as-groups") or extra:
-            raise KubeconfigError("the user of the kubeconfig has as-uid, as-groups or as-user-extra without as")
+            raise KubeconfigError("the user of the kubeconfig has as-uid, as-groups or as-user-extra, but not as")
         return
     yield "Impersonate-User", user["as"]
     if user.get("as-uid"):
@@ -167,7 +167,7 @@ def _impersonation(user: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _token(user: Mapping[str, Any]) -> str:
-    """The file's, which the cluster renews; the one in the kubeconfig if there is no file, or it cannot be read."""
+    """The token in `tokenFile`, which the cluster renews; `token` if there is no file, or it cannot be read."""
     token: str = user.get("token") or ""
     try:
         return (_text(user["tokenFile"]).strip() if user.get("tokenFile") else "") or token
@@ -180,5 +180,5 @@ def _token(user: Mapping[str, Any]) -> str:
 def _text(file: str) -> str:
     try:
         return Path(file).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a name that no file can have
-        raise KubeconfigError(f"the kubeconfig names a file that cannot be read: {error}") from None
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or an invalid file name
+        raise KubeconfigError(f"a file that the kubeconfig names cannot be read: {error}") from None

@@ -1,6 +1,6 @@
-"""The kinds of objects that this program reads often, by their API version, with the plural that stands in their address.
+"""The plurals, as in URLs of the API, of the kinds that this program reads often, by API version.
 
-All of them belong to a namespace. Other kinds are looked up in the cluster, which costs one request for each API version.
+All of them are namespaced. Other kinds are looked up in the cluster's discovery API: one request per API version.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,8 @@
-"""Which cluster, as which user: a context of the kubeconfig, or in a pod its service account, as kubectl reads them.
+"""Reads the cluster and the user of a kubeconfig context, or of a pod's service account, as kubectl does.
 
-The format is that of https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/, and so is the order: the files of
-KUBECONFIG together, of which the first to name a thing wins, otherwise the usual file.
+Format: https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/. The files in KUBECONFIG are merged, and the first one
+that defines a name wins; without KUBECONFIG it is ~/.kube/config. Values are checked here, so that other modules can rely on
+their types. Nothing here connects, and no error message may contain a line of the file: it may hold a secret.
 """
 
 import os
@@ -15,22 +16,22 @@ import yaml
 # Where a pod finds its credentials.
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
-# Values that name a file: where they are relative, it is to the file that they stand in.
+# Keys whose values are file paths. A relative path is relative to the kubeconfig file that contains it.
 _PATHS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class KubeconfigError(Exception):
-    """There is no such context, or what it says cannot be used. The message says which, and what to do."""
+    """A context does not exist, or the kubeconfig is invalid. The message names the file and key, and says what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterConfig:
-    """A cluster and a user, with the keys of the kubeconfig.
+    """The cluster and the user of one context, with the keys of the kubeconfig.
 
     Paths are absolute. Every key that this program reads has the type that Kubernetes defines, or is absent. `context` is the
-    name of the context, empty for the service account of a pod.
+    context's name, empty for the service account of a pod.
     """
 
     cluster: Mapping[str, Any]
@@ -38,14 +39,14 @@ class ClusterConfig:
     context: str = ""
 
 
-# Checks a value found at a place, and returns it without what is null in it. Raises `KubeconfigError`.
+# Checks the value at a place (file and key), and returns it without null entries. Raises `KubeconfigError`.
 Shape = Callable[[Any, str], Any]
 
 
-def _of_type(wanted: type, words: str) -> Shape:
+def _of_type(expected: type, description: str) -> Shape:
     def check(value: Any, place: str) -> Any:
-        if type(value) is not wanted:
-            raise KubeconfigError(f"{place} must be {words}")
+        if type(value) is not expected:
+            raise KubeconfigError(f"{place} must be {description}")
         return value
 
     return check
@@ -63,27 +64,27 @@ def _list(item: Shape) -> Shape:
     def check(value: Any, place: str) -> list[Any]:
         if type(value) is not list:
             raise KubeconfigError(f"{place} must be a list")
-        return [item(found, f"{place}[{index}]") for index, found in enumerate(value)]
+        return [item(element, f"{place}[{index}]") for index, element in enumerate(value)]
 
     return check
 
 
 def _map(item: Shape) -> Shape:
     def check(value: Any, place: str) -> dict[str, Any]:
-        return {name: item(found, f"{place}.{name}") for name, found in _mapping(value, place).items() if found is not None}
+        return {name: item(entry, f"{place}.{name}") for name, entry in _mapping(value, place).items() if entry is not None}
 
     return check
 
 
 def _record(shapes: Mapping[str, Shape], *required: str) -> Shape:
-    """A mapping with these keys; other keys are kept as they are."""
+    """A mapping with these keys; other keys are kept unchecked."""
 
     def check(value: Any, place: str) -> dict[str, Any]:
-        given = {name: found for name, found in _mapping(value, place).items() if found is not None}
+        entries = {name: entry for name, entry in _mapping(value, place).items() if entry is not None}
         for name in required:
-            if name not in given:
+            if name not in entries:
                 raise KubeconfigError(f"{place} has no {name}")
-        return {name: shapes.get(name, _anything)(found, f"{place}.{name}") for name, found in given.items()}
+        return {name: shapes.get(name, _anything)(entry, f"{place}.{name}") for name, entry in entries.items()}
 
     return check
 
@@ -143,48 +144,51 @@ _SHAPES: Mapping[str, Shape] = {
 
 @dataclass(frozen=True, kw_only=True)
 class _File:
-    """One file of the kubeconfig, and what stands in it."""
+    """One kubeconfig file and its content."""
 
     path: Path
     content: Mapping[str, Any]
 
     def entries(self, kind: str) -> Iterable[tuple[str, Any]]:
-        """The names of all entries of one kind (`cluster`, `context`, `user`), and what they hold."""
+        """Name and value of every entry of one kind (`cluster`, `context`, `user`)."""
         place = f"{self.path}: {kind}s"
         for entry in _list(_record({"name": _text}, "name"))(self.content.get(f"{kind}s") or [], place):
             yield entry["name"], entry.get(kind) or {}
 
 
 def read_cluster_config(context: str) -> ClusterConfig:
-    """What a context says, the current one when `context` is empty. Raises `KubeconfigError`."""
-    names = os.environ.get("KUBECONFIG") or ""
-    files = [_File(path=path, content=_content(path)) for path in _paths(names) if _is_there(path)]
-    context = context or next(filter(None, map(_current, files)), "")
+    """The cluster and the user of `context`, or of the current context if it is empty.
+
+    In a pod without a kubeconfig it is the pod's service account. Raises `KubeconfigError`.
+    """
+    variable = os.environ.get("KUBECONFIG") or ""
+    files = [_File(path=path, content=_content(path)) for path in _paths(variable) if _is_file(path)]
+    context = context or next(filter(None, map(_current_context, files)), "")
     if not context and SERVICE_ACCOUNT.exists():
-        return _of_service_account()
-    looked_in = names or "~/.kube/config"
+        return _service_account_config()
+    searched = variable or "~/.kube/config"
     if not context:
-        raise KubeconfigError(f"no file of {looked_in} has a current context; name one with bluegreen:context")
-    found = _entry(files, "context", context)
-    if found is None:
-        raise KubeconfigError(f"no file of {looked_in} has the context {context}")
+        raise KubeconfigError(f"no file of {searched} has a current context; name one with bluegreen:context")
+    entry = _entry(files, "context", context)
+    if entry is None:
+        raise KubeconfigError(f"no file of {searched} has the context {context}")
     return ClusterConfig(
-        cluster=_named(files, "cluster", found.get("cluster", ""), context),
-        user=_named(files, "user", found["user"], context) if found.get("user") else {},
+        cluster=_required_entry(files, "cluster", entry.get("cluster", ""), context),
+        user=_required_entry(files, "user", entry["user"], context) if entry.get("user") else {},
         context=context,
     )
 
 
-def _paths(names: str) -> list[Path]:
-    if names:
-        return [Path(name).absolute() for name in names.split(os.pathsep) if name]
+def _paths(variable: str) -> list[Path]:
+    if variable:
+        return [Path(name).absolute() for name in variable.split(os.pathsep) if name]
     try:
         return [Path("~/.kube/config").expanduser()]
-    except RuntimeError:  # a user without a home
+    except RuntimeError:  # this user has no home directory
         return []
 
 
-def _is_there(file: Path) -> bool:
+def _is_file(file: Path) -> bool:
     try:
         return file.is_file()
     except (OSError, ValueError) as error:
@@ -198,54 +202,55 @@ def _content(file: Path) -> Mapping[str, Any]:
         raise KubeconfigError(f"the kubeconfig {file} cannot be read: {error}") from None
     try:
         content = yaml.load(text, Loader=_LOADER)
-    except Exception as error:  # the library lets more out than its own errors: `!!int ""` is an IndexError
+    except Exception as error:  # yaml raises more than YAMLError: `!!int ""` is an IndexError
         raise KubeconfigError(f"the kubeconfig {file} cannot be read: {_problem(error)}") from None
     return _mapping({} if content is None else content, f"the kubeconfig {file}")
 
 
 def _problem(error: Exception) -> str:
-    """What is wrong with YAML and where, without the line itself, which may hold a secret."""
+    """The YAML error and its line number, without the line itself, which may hold a secret."""
     mark = getattr(error, "problem_mark", None)
-    what = getattr(error, "problem", None) or f"it is not YAML ({type(error).__name__})"
-    return f"{what}, in line {mark.line + 1}" if mark else what
+    problem = getattr(error, "problem", None) or f"it is not YAML ({type(error).__name__})"
+    return f"{problem}, in line {mark.line + 1}" if mark else problem
 
 
-def _current(file: _File) -> str:
-    found = file.content.get("current-context")
-    return "" if found is None else str(_text(found, f"{file.path}: current-context"))
+def _current_context(file: _File) -> str:
+    name = file.content.get("current-context")
+    return "" if name is None else str(_text(name, f"{file.path}: current-context"))
 
 
 def _entry(files: Sequence[_File], kind: str, name: str) -> Mapping[str, Any] | None:
-    """The entry of this name, checked; the first one wins."""
+    """The first entry with this name, checked, with absolute paths; None if there is none."""
     for file in files:
-        for found, entry in file.entries(kind):
-            if found == name:
+        for entry_name, entry in file.entries(kind):
+            if entry_name == name:
                 checked: Mapping[str, Any] = _SHAPES[kind](entry, f"{file.path}: the {kind} {name}")
-                return _resolved(checked, file.path.parent)
+                return _with_absolute_paths(checked, file.path.parent)
     return None
 
 
-def _named(files: Sequence[_File], kind: str, name: str, context: str) -> Mapping[str, Any]:
-    found = _entry(files, kind, name)
-    if found is None:
-        raise KubeconfigError(f"the context {context} names the {kind} {name}, which no file of the kubeconfig has")
-    return found
+def _required_entry(files: Sequence[_File], kind: str, name: str, context: str) -> Mapping[str, Any]:
+    entry = _entry(files, kind, name)
+    if entry is None:
+        raise KubeconfigError(f"the context {context} names the {kind} {name}, which no file of the kubeconfig defines")
+    return entry
 
 
-def _resolved(entry: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
-    found: dict[str, Any] = {key: str(folder / value) if key in _PATHS and value else value for key, value in entry.items()}
-    if (plugin := found.get("exec")) and "/" in plugin["command"]:
-        found["exec"] = {**plugin, "command": str(folder / plugin["command"])}
-    return found
+def _with_absolute_paths(entry: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
+    resolved: dict[str, Any] = {key: str(folder / value) if key in _PATHS and value else value for key, value in entry.items()}
+    # A command without a slash is looked up in PATH.
+    if (plugin := resolved.get("exec")) and "/" in plugin["command"]:
+        resolved["exec"] = {**plugin, "command": str(folder / plugin["command"])}
+    return resolved
 
 
-def _of_service_account() -> ClusterConfig:
+def _service_account_config() -> ClusterConfig:
     try:
         host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
     except KeyError as error:
         raise KubeconfigError(
-            f"there is no kubeconfig, and this pod has a service account but not the variable {error.args[0]} that says where "
-            "the cluster is"
+            f"there is no kubeconfig, and this pod has a service account but not the variable {error.args[0]}, so the address "
+            "of the API server is unknown"
         ) from None
     return ClusterConfig(
         cluster={

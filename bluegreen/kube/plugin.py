@@ -1,6 +1,7 @@
-"""Runs a credential plugin: `exec` of a kubeconfig user, as client-go does.
+"""Runs a credential plugin (`exec` of a kubeconfig user) as client-go does, but with a timeout and one retry.
 
 https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
+A plugin must never hang an update in silence: its stderr is passed on at once, because a person may have to act on it.
 """
 
 import base64
@@ -23,57 +24,57 @@ from bluegreen.kube.kubeconfig import KubeconfigError
 
 VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 
-# A plugin may take this long, its second attempt included. Who needs longer for a code logs in with kubectl first.
+# Timeout for a plugin, its second run included. A login that takes a person longer: log in with kubectl first.
 LONGEST_SECONDS = 60
 
-# For what a plugin has written before it ended, when a child of it keeps its output open.
+# How long to wait for the rest of the output after the plugin exited: a child process may keep the pipe open.
 _REST_SECONDS = 1
 
-# How much of what a plugin wrote to stderr stands in an error.
+# An error message contains at most this much of the plugin's stderr.
 _TAIL_CHARACTERS = 2000
 
-# What a plugin with provideClusterInfo learns about the cluster.
+# The keys of the cluster that are passed to a plugin with provideClusterInfo.
 _CLUSTER_KEYS = ("server", "tls-server-name", "insecure-skip-tls-verify", "certificate-authority-data", "proxy-url")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Credential:
-    """A token, or a certificate with its key (PEM), or both; the others are empty. `until` is None when it is not known."""
+class ExecCredential:
+    """A token, or a certificate with its key (PEM), or both; the others are empty. `expiry` is None if it is not known."""
 
     token: str
     certificate: str
     key: str
-    until: datetime | None
+    expiry: datetime | None
 
 
 class _FailedError(Exception):
-    """An attempt failed, and another one may not."""
+    """A run failed; a second one may succeed."""
 
 
-def credential(plugin: Mapping[str, Any], cluster: Mapping[str, Any]) -> Credential:
-    """What a plugin gives. One that fails runs a second time. Raises `KubeconfigError`."""
+def run_plugin(plugin: Mapping[str, Any], cluster: Mapping[str, Any]) -> ExecCredential:
+    """The credential that a plugin returns. Runs it a second time if it fails. Raises `KubeconfigError`."""
     is_interactive = _is_interactive(plugin)
     variables = _variables(plugin, cluster, is_interactive)
-    until = time.monotonic() + LONGEST_SECONDS
+    deadline = time.monotonic() + LONGEST_SECONDS
     with contextlib.suppress(_FailedError):
-        return _read(_run(plugin, variables, is_interactive, until))
+        return _read(_run(plugin, variables, is_interactive, deadline))
     try:
-        return _read(_run(plugin, variables, is_interactive, until))
+        return _read(_run(plugin, variables, is_interactive, deadline))
     except _FailedError as error:
         raise KubeconfigError(f"the credential plugin {plugin['command']} {error} (it ran twice)") from None
 
 
 def _is_interactive(plugin: Mapping[str, Any]) -> bool:
-    """Whether the plugin gets our stdin. `interactiveMode` is IfAvailable when it is absent."""
+    """Whether the plugin gets our stdin. The default of `interactiveMode` is IfAvailable."""
     mode = plugin.get("interactiveMode") or "IfAvailable"
     if mode not in ("Never", "IfAvailable", "Always"):
         raise KubeconfigError(
-            f"the exec of the kubeconfig has the interactiveMode {mode}; it may be Never, IfAvailable, Always"
+            f"the exec of the kubeconfig has the interactiveMode {mode}; it may be Never, IfAvailable or Always"
         )
     is_terminal = sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
     if mode == "Always" and not is_terminal:
         raise KubeconfigError(
-            f"the credential plugin {plugin['command']} needs a terminal (interactiveMode: Always), and stdin is none. "
+            f"the credential plugin {plugin['command']} needs a terminal (interactiveMode: Always), and stdin is not one. "
             "Log in with it at a terminal first, or use credentials that need no terminal"
         )
     return mode != "Never" and is_terminal
@@ -95,34 +96,34 @@ def _variables(plugin: Mapping[str, Any], cluster: Mapping[str, Any], is_interac
 
 
 def _cluster_info(cluster: Mapping[str, Any]) -> Mapping[str, Any]:
-    found = {key: cluster[key] for key in _CLUSTER_KEYS if key in cluster}
+    info = {key: cluster[key] for key in _CLUSTER_KEYS if key in cluster}
     if authority := pem(cluster, "certificate-authority"):
-        found["certificate-authority-data"] = base64.b64encode(authority.encode()).decode()
+        info["certificate-authority-data"] = base64.b64encode(authority.encode()).decode()
     for extension in cluster.get("extensions") or ():
         if extension["name"] == "client.authentication.k8s.io/exec":
-            found["config"] = extension.get("extension")
-    return found
+            info["config"] = extension.get("extension")
+    return info
 
 
-def _run(plugin: Mapping[str, Any], variables: Mapping[str, str], is_interactive: bool, until: float) -> bytes:
-    """What the plugin wrote to stdout. What it writes to stderr is passed on at once: a person may have to act on it."""
+def _run(plugin: Mapping[str, Any], variables: Mapping[str, str], is_interactive: bool, deadline: float) -> bytes:
+    """The plugin's stdout. Its stderr goes to ours while it runs."""
     process = _start(plugin, variables, is_interactive)
-    out, err = _Reader(process.stdout), _Reader(process.stderr, shows=True)
+    stdout, stderr = _Reader(process.stdout), _Reader(process.stderr, is_shown=True)
     try:
-        status = process.wait(max(0.0, until - time.monotonic()))
+        status = process.wait(max(0.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
         _kill(process, is_interactive)
         raise KubeconfigError(
-            f"the credential plugin {plugin['command']} did not end within {LONGEST_SECONDS} s and was stopped{err.tail()}\n"
-            "Run it by hand, for example with kubectl get pods, and log in there if it asks for that"
+            f"the credential plugin {plugin['command']} did not end within {LONGEST_SECONDS} s and was stopped{stderr.tail()}\n"
+            "Run it by hand, for example with kubectl get pods, and log in there if it prompts for it"
         ) from None
     except BaseException:  # Ctrl-C
         _kill(process, is_interactive)
         raise
-    written = out.read()
+    output = stdout.read()
     if status:
-        raise _FailedError(f"failed with exit status {status}{err.tail() or out.tail()}")
-    return written
+        raise _FailedError(f"failed with exit status {status}{stderr.tail() or stdout.tail()}")
+    return output
 
 
 def _start(plugin: Mapping[str, Any], variables: Mapping[str, str], is_interactive: bool) -> subprocess.Popen[bytes]:
@@ -134,7 +135,7 @@ def _start(plugin: Mapping[str, Any], variables: Mapping[str, str], is_interacti
             stdin=None if is_interactive else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            # So that its children can be stopped with it. One that asks a person needs our terminal.
+            # A session of its own, so that its children can be killed with it. An interactive plugin needs our terminal.
             start_new_session=not is_interactive,
         )
     except OSError as error:
@@ -154,11 +155,11 @@ def _kill(process: subprocess.Popen[bytes], is_interactive: bool) -> None:
 
 
 class _Reader:
-    """Reads a pipe to its end in the background; one that `shows` writes to our stderr what comes, as it comes."""
+    """Reads a pipe to its end in a thread. With `is_shown` it copies the data to our stderr as it arrives."""
 
-    def __init__(self, pipe: IO[bytes] | None, *, shows: bool = False) -> None:
+    def __init__(self, pipe: IO[bytes] | None, *, is_shown: bool = False) -> None:
         self._pipe = pipe
-        self._shows = shows
+        self._is_shown = is_shown
         self._data = b""
         self._thread = threading.Thread(target=self._follow, daemon=True)
         self._thread.start()
@@ -169,41 +170,41 @@ class _Reader:
         with self._pipe:
             while chunk := os.read(self._pipe.fileno(), 65536):
                 self._data += chunk
-                if self._shows and sys.stderr is not None:
-                    with contextlib.suppress(OSError, ValueError):  # nobody reads our stderr
+                if self._is_shown and sys.stderr is not None:
+                    with contextlib.suppress(OSError, ValueError):  # our stderr is closed
                         print(decoder.decode(chunk), end="", file=sys.stderr, flush=True)
 
     def read(self) -> bytes:
-        """All that was written."""
+        """Everything that was written to the pipe."""
         self._thread.join(_REST_SECONDS)
         return self._data
 
     def tail(self) -> str:
-        """The end of what was written, as the end of a sentence."""
+        """The end of the data, preceded by a colon, as the end of a message; empty without data."""
         text = self.read().decode(errors="replace").strip()[-_TAIL_CHARACTERS:]
         return f": {text}" if text else ""
 
 
-def _read(written: bytes) -> Credential:
-    """The status of the ExecCredential that a plugin wrote."""
+def _read(output: bytes) -> ExecCredential:
+    """The ExecCredential in a plugin's output. Raises `_FailedError`."""
     try:
-        status = json.loads(written)["status"]
-        given = {key: status.get(key) or "" for key in ("token", "clientCertificateData", "clientKeyData")}
-        until = _time(status.get("expirationTimestamp"))
+        status = json.loads(output)["status"]
+        values = {key: status.get(key) or "" for key in ("token", "clientCertificateData", "clientKeyData")}
+        expiry = _time(status.get("expirationTimestamp"))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise _FailedError("did not write an ExecCredential with a status") from None
-    if not all(isinstance(value, str) for value in given.values()):
-        raise _FailedError("wrote an ExecCredential whose token or certificate is no text")
-    token, certificate, key = given.values()
+    if not all(isinstance(value, str) for value in values.values()):
+        raise _FailedError("wrote an ExecCredential whose token or certificate is not text")
+    token, certificate, key = values.values()
     if not token and not certificate:
         raise _FailedError("wrote an ExecCredential with neither a token nor a certificate")
     if bool(certificate) != bool(key):
         raise _FailedError("wrote an ExecCredential with a certificate or a key, but not both")
-    return Credential(token=token, certificate=certificate, key=key, until=until)
+    return ExecCredential(token=token, certificate=certificate, key=key, expiry=expiry)
 
 
 def _time(text: str | None) -> datetime | None:
     if text is None:
         return None
-    found = datetime.fromisoformat(text)
-    return found.replace(tzinfo=found.tzinfo or UTC)
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=moment.tzinfo or UTC)

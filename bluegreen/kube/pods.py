@@ -1,7 +1,7 @@
-"""Pods as the cluster returns them, read into plain values.
+"""Reads pods, as the API server returns them, into typed values.
 
-Another version of Kubernetes or a controller may give an object any shape, so nothing here raises: what is missing or malformed
-is absent.
+Another version of Kubernetes or a controller may give an object any shape, so nothing here raises: a missing or malformed field
+gets its default.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,26 +12,26 @@ from typing import Any
 
 from bluegreen.release.objects import Object, as_items, as_number, as_text, is_terminating, value_at
 
-# More than Kubernetes takes, and little enough to calculate with.
+# More than Kubernetes accepts, and small enough for a timedelta.
 _LONGEST_SECONDS = 10**10
 
 
 class Role(IntEnum):
-    """What a container is for, in the order in which Kubernetes starts them."""
+    """The purpose of a container, in the order in which Kubernetes starts them."""
 
     INIT = 1
-    """An init container that must end with 0 before the application starts."""
+    """An init container that must exit with 0 before the application starts."""
 
     MAIN = 2
     """The application."""
 
     SIDECAR = 3
-    """Any other container, also an init container that goes on running (`restartPolicy: Always`)."""
+    """Any other container, including an init container that keeps running (`restartPolicy: Always`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """One condition of an object. `since` is its lastTransitionTime, or None."""
+    """One condition of an object. `since` is its lastTransitionTime, None if unknown."""
 
     status: str
     reason: str = ""
@@ -41,7 +41,7 @@ class Condition:
 
 @dataclass(frozen=True, kw_only=True)
 class End:
-    """How a container ended. `exit_code` is None if the cluster does not say, `signal` is 0 without one."""
+    """How a container ended. `exit_code` is None if it is unknown, `signal` is 0 without one."""
 
     exit_code: int | None
     signal: int
@@ -59,9 +59,10 @@ class End:
 
 @dataclass(frozen=True, kw_only=True)
 class Container:
-    """One container of a pod. `waiting` is the reason why it does not run, with its `message`; both may be empty.
+    """One container of a pod: its `state` and `lastState`.
 
-    `ended` is how it ended if it is not running and not waiting, `last` how the run before the present state ended.
+    `waiting` is the reason in state.waiting, with its `message`; both are empty in another state. `ended` is
+    state.terminated, `last` is lastState.terminated.
     """
 
     name: str
@@ -78,23 +79,24 @@ class Container:
 
     @property
     def latest_end(self) -> End | None:
-        """How it ended most recently, or None if it never did."""
+        """How it ended most recently; None if it never did."""
         return self.ended or self.last
 
     @property
     def ends(self) -> int:
-        """How often it has ended, counted by the cluster."""
+        """How often it has ended, derived from restartCount."""
         if not self.latest_end:
             return 0
-        # The cluster counts a restart when the next run begins.
+        # restartCount increases when the next run starts.
         return max(1, self.restarts if self.is_running else self.restarts + 1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pod:
-    """One pod. The containers are in the order of `Role`, within that in the order in which the pod lists them.
+    """One pod. The containers are sorted by `Role`, then as in the pod.
 
-    `stopped` is when Kubernetes begins, or has begun, to end it whether it is done or not; None if that is not known.
+    `stopped` is when Kubernetes stops, or has stopped, the pod before it is done (deadline, deletion, eviction); None if that
+    is unknown.
     """
 
     name: str = "?"
@@ -113,18 +115,18 @@ class Pod:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the cluster sends requests to it."""
+        """Whether its Ready condition is true, so that Services send it requests."""
         return self.is_true("Ready")
 
     @property
     def is_over(self) -> bool:
-        """Whether it only lingers: it has ended, is being deleted, or was on a node that is gone. Kubernetes replaces it."""
+        """Whether Kubernetes replaces it: it has ended, is terminating, or its node is gone."""
         is_lost = self.phase == "Unknown" or self.reason == "NodeLost" or self.is_true("DisruptionTarget")
         return self.is_deleted or self.phase in ("Failed", "Succeeded") or is_lost
 
     @property
     def unready_since(self) -> datetime | None:
-        """Since when its containers are not all ready, or None if the cluster does not say."""
+        """Since when not all of its containers are ready; None if they are, or that is unknown."""
         for name in ("ContainersReady", "Ready"):
             if (condition := self.conditions.get(name)) and condition.status == "False":
                 return condition.since
@@ -132,16 +134,16 @@ class Pod:
 
     @property
     def main(self) -> Container | None:
-        """The container of the application, or None as long as it has no status."""
+        """The application's container; None while it has no status."""
         return next((container for container in self.containers if container.role is Role.MAIN), None)
 
     def is_true(self, condition: str) -> bool:
-        """Whether a condition is there and true."""
+        """Whether a condition exists and is true."""
         return condition in self.conditions and self.conditions[condition].status == "True"
 
 
 def read_pod(item: Object, main: str) -> Pod:
-    """Reads a pod whose application is the container `main`, or the first one if no container has that name."""
+    """Reads a pod. The application is the container named `main`, or the first container if there is none of that name."""
     return Pod(
         name=as_text(value_at(item, "metadata", "name")) or "?",
         uid=as_text(value_at(item, "metadata", "uid")),
@@ -173,17 +175,17 @@ def read_conditions(item: Object) -> dict[str, Condition]:
 
 
 def _stops(item: Object) -> Iterator[datetime]:
-    """When each known cause ends a pod: its own deadline, a deletion, an eviction."""
+    """The times at which known causes stop a pod: its deadline, a deletion, an eviction."""
     causes = (
         (value_at(item, "status", "startTime"), as_number(value_at(item, "spec", "activeDeadlineSeconds"))),
-        # The deletion's time is that by which the pod must be gone.
+        # deletionTimestamp is the time by which the pod must be gone, so the deletion began a grace period earlier.
         (
             value_at(item, "metadata", "deletionTimestamp"),
             -(as_number(value_at(item, "metadata", "deletionGracePeriodSeconds")) or 0),
         ),
     )
-    for begun, seconds in causes:
-        if (moment := time(begun)) and seconds is not None and abs(seconds) <= _LONGEST_SECONDS:
+    for start, seconds in causes:
+        if (moment := time(start)) and seconds is not None and abs(seconds) <= _LONGEST_SECONDS:
             yield moment + timedelta(seconds=seconds)
     disrupted = read_conditions(item).get("DisruptionTarget")
     if disrupted and disrupted.status == "True" and disrupted.since:
@@ -195,21 +197,21 @@ def _containers(item: Object, main: str) -> Iterator[Container]:
     statuses = as_items(value_at(item, "status", "containerStatuses"))
     names = [as_text(status.get("name")) for status in statuses]
     application = main if main in (*listed, *names) else next(iter((*listed, *names)), main)
-    initial = as_items(value_at(item, "spec", "initContainers"))
-    kept = {as_text(each.get("name")) for each in initial if each.get("restartPolicy") == "Always"}
-    found = [
-        *_read(as_items(value_at(item, "status", "initContainerStatuses")), dict.fromkeys(kept, Role.SIDECAR), Role.INIT),
+    init_containers = as_items(value_at(item, "spec", "initContainers"))
+    sidecars = {as_text(container.get("name")) for container in init_containers if container.get("restartPolicy") == "Always"}
+    containers = [
+        *_read(as_items(value_at(item, "status", "initContainerStatuses")), dict.fromkeys(sidecars, Role.SIDECAR), Role.INIT),
         *_read(statuses, {application: Role.MAIN}, Role.SIDECAR),
     ]
-    yield from sorted(found, key=lambda container: container.role)
+    yield from sorted(containers, key=lambda container: container.role)
 
 
-def _read(statuses: list[Object], roles: Mapping[str, Role], otherwise: Role) -> Iterator[Container]:
+def _read(statuses: list[Object], roles: Mapping[str, Role], default: Role) -> Iterator[Container]:
     for status in statuses:
         name = as_text(status.get("name"))
         yield Container(
             name=name,
-            role=roles.get(name, otherwise),
+            role=roles.get(name, default),
             is_ready=status.get("ready") is True,
             is_started=status.get("started") is True,
             restarts=as_number(status.get("restartCount")) or 0,
@@ -240,13 +242,13 @@ def _names(value: Any, key: str) -> tuple[str, ...]:
 
 
 def time(value: Any) -> datetime | None:
-    """A time of Kubernetes (RFC 3339) in UTC; None if it is none.
+    """A Kubernetes timestamp (RFC 3339) in UTC; None if it is invalid.
 
-    Runtimes write the year 1 or 1970 for a time that they do not know.
+    Also None for the years 1 and 1970, which container runtimes write for an unknown time.
     """
     try:
-        found = datetime.fromisoformat(as_text(value))
-        found = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        moment = datetime.fromisoformat(as_text(value))
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return found if 1970 < found.year < 3000 else None
+    return moment if 1970 < moment.year < 3000 else None

@@ -1,4 +1,4 @@
-"""Rights of the account that works with the cluster: which one is missing, in words."""
+"""Turns RBAC errors into sentences that name the missing right, and finds missing rights that would make Pulumi hang."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -6,14 +6,14 @@ from typing import Any
 
 ROLES = "examples/rbac/ has a Role for each kind of command: plan.yaml, release.yaml, rollback.yaml"
 
-# What RBAC says about a missing right, whoever shows it: the API server, or Pulumi's provider.
+# RBAC's message for a missing right, as the API server and Pulumi's provider show it.
 _FORBIDDEN = re.compile(
     r'User "(?P<user>[^"]*)" cannot (?P<verb>\S+) resource "(?P<resource>[^"]*)" in API group "(?P<group>[^"]*)"'
     r'(?: in the namespace "(?P<namespace>[^"]*)")?'
 )
 
-# The provider returns from a deletion when the object is gone, and lists the objects of its kind to see that. If it may not,
-# it waits for ever. The kinds that it does not wait for, and those that this program does not make, are left out.
+# After a deletion the provider waits until the object is gone, by listing its kind. Without the right to list it waits for
+# ever. Kinds that it does not wait for, and kinds that this program does not create, are not in this list.
 _WAITED_FOR = (
     ("", "configmaps"),
     ("", "secrets"),
@@ -27,9 +27,9 @@ _WAITED_FOR = (
 
 
 def missing(text: str) -> list[str]:
-    """A sentence for each missing right that `text` is about; none when it is about something else."""
-    found = [_sentence(**match.groupdict()) for match in _FORBIDDEN.finditer(text)]
-    return list(dict.fromkeys(found))
+    """One sentence per missing right that `text` reports; empty if it reports none."""
+    sentences = [_sentence(**match.groupdict()) for match in _FORBIDDEN.finditer(text)]
+    return list(dict.fromkeys(sentences))
 
 
 def _sentence(user: str, verb: str, resource: str, group: str, namespace: str | None) -> str:
@@ -42,18 +42,18 @@ def _kind(group: str, resource: str) -> str:
 
 
 def deleted_without_end(review: Mapping[str, Any]) -> list[str]:
-    """The kinds whose objects the account may delete and not list, by the status of a SelfSubjectRulesReview.
+    """The kinds that the account may delete but not list, by the status of a SelfSubjectRulesReview.
 
-    None when the review is incomplete, as it is where something else than RBAC decides as well.
+    Empty if the review is incomplete, which it is where another authorizer than RBAC decides too.
     """
     if review.get("incomplete") or review.get("evaluationError"):
         return []
     rules = review.get("resourceRules") or []
-    named = [rule for rule in rules if isinstance(rule, dict)]
-    general = [rule for rule in named if not rule.get("resourceNames")]
-    return [_kind(*kind) for kind in _WAITED_FOR if _gives(named, "delete", *kind) and not _gives(general, "list", *kind)]
+    valid = [rule for rule in rules if isinstance(rule, dict)]
+    unrestricted = [rule for rule in valid if not rule.get("resourceNames")]
+    return [_kind(*kind) for kind in _WAITED_FOR if _allow(valid, "delete", *kind) and not _allow(unrestricted, "list", *kind)]
 
 
-def _gives(rules: Iterable[Mapping[str, Any]], verb: str, group: str, resource: str) -> bool:
-    wanted = {"verbs": verb, "apiGroups": group, "resources": resource}
-    return any(all({"*", value} & {*(rule.get(key) or ())} for key, value in wanted.items()) for rule in rules)
+def _allow(rules: Iterable[Mapping[str, Any]], verb: str, group: str, resource: str) -> bool:
+    right = {"verbs": verb, "apiGroups": group, "resources": resource}
+    return any(all({"*", value} & {*(rule.get(key) or ())} for key, value in right.items()) for rule in rules)

@@ -1,4 +1,7 @@
-"""One connection and one login to an API server, and single requests over it. `kube.client` repeats those that fail."""
+"""Sends single requests to an API server over one connection, with valid credentials. Never retries; `kube.client` does.
+
+The one exception: after a 401 it renews the credentials and sends the request again.
+"""
 
 import errno
 import http.client
@@ -17,15 +20,15 @@ from bluegreen.kube.connection import connection_to, server_of
 from bluegreen.kube.credentials import Credentials, read_credentials
 from bluegreen.kube.kubeconfig import ClusterConfig
 
-# The longest that the body of a response may take, however steadily it comes.
+# Limit for reading the body of a response, even if data keeps arriving.
 LONGEST_BODY_SECONDS = 30
 
 _CHUNK_BYTES = 1 << 16
 
-# What passes: the server restarts, closes the connection, or does not respond in time; the network is away for a moment.
-_PASSING = (ConnectionError, TimeoutError, ssl.SSLEOFError, ssl.SSLZeroReturnError, http.client.IncompleteRead)
-_PASSING_NUMBERS = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, socket.EAI_AGAIN)
-_PASSING_STATUSES = (
+# Transient: the server restarts, closes the connection or does not respond in time; the network is briefly unreachable.
+_TRANSIENT = (ConnectionError, TimeoutError, ssl.SSLEOFError, ssl.SSLZeroReturnError, http.client.IncompleteRead)
+_TRANSIENT_NUMBERS = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, socket.EAI_AGAIN)
+_TRANSIENT_STATUSES = (
     HTTPStatus.INTERNAL_SERVER_ERROR,
     HTTPStatus.BAD_GATEWAY,
     HTTPStatus.SERVICE_UNAVAILABLE,
@@ -36,7 +39,7 @@ _SERVER_ERROR = 500
 
 @dataclass(frozen=True, kw_only=True)
 class Clock:
-    """The monotonic time in seconds, and how to wait. Tests replace both."""
+    """The monotonic time in seconds, and sleep. Tests replace both."""
 
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -47,7 +50,7 @@ SYSTEM = Clock()
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """`path` is below the server's own, with the query; a request without a `body` has no `content_type`."""
+    """`path` is relative to the server's URL and contains the query. `content_type` is used only with a `body`."""
 
     method: str
     path: str
@@ -57,9 +60,10 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """What came of one attempt. `status` is that of HTTP, 0 when there was no response: then `failure` says why.
+    """The result of one attempt. `status` is the HTTP status, 0 without a response; then `failure` is the reason.
 
-    `retry_after` is in seconds, None when the server does not say. `location` is where a redirect leads.
+    `retry_after` is in seconds, None without that header. `location` is the target of a redirect. `was_sent` is true if the
+    server may have received the request. `is_interrupted`: the connection failed in a way that a retry may cure.
     """
 
     status: int
@@ -68,34 +72,34 @@ class Response:
     location: str = ""
     failure: str = ""
     was_sent: bool = True
-    is_broken_off: bool = False
+    is_interrupted: bool = False
 
     @property
     def is_success(self) -> bool:
         return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
 
     @property
-    def is_passing(self) -> bool:
-        """Whether the same request may succeed a little later."""
-        is_busy = self.status == HTTPStatus.TOO_MANY_REQUESTS or self.status in _PASSING_STATUSES
-        return self.is_broken_off or is_busy or (self.status >= _SERVER_ERROR and self.retry_after is not None)
+    def is_transient(self) -> bool:
+        """Whether a retry of the same request may succeed."""
+        is_busy = self.status == HTTPStatus.TOO_MANY_REQUESTS or self.status in _TRANSIENT_STATUSES
+        return self.is_interrupted or is_busy or (self.status >= _SERVER_ERROR and self.retry_after is not None)
 
     @property
     def may_be_done(self) -> bool:
-        """Whether a write may have been carried out although this is no success. With Retry-After it has not been."""
+        """Whether a write may have been carried out although this is not a success. With Retry-After it has not been."""
         is_unclear = self.status >= _SERVER_ERROR and self.retry_after is None
         return is_unclear or (self.status == 0 and self.was_sent)
 
 
 def _failed(error: Exception, *, was_sent: bool) -> Response:
-    is_passing = isinstance(error, _PASSING) or getattr(error, "errno", None) in _PASSING_NUMBERS
-    return Response(status=0, failure=str(error) or type(error).__name__, was_sent=was_sent, is_broken_off=is_passing)
+    is_transient = isinstance(error, _TRANSIENT) or getattr(error, "errno", None) in _TRANSIENT_NUMBERS
+    return Response(status=0, failure=str(error) or type(error).__name__, was_sent=was_sent, is_interrupted=is_transient)
 
 
 class Transport:
-    """Connects and logs in on first use, and keeps both. Threads may share it: they take turns.
+    """Connects on first use, and keeps the connection and the credentials. Thread-safe: one request at a time.
 
-    Raises `KubeconfigError` when the address of the server cannot be used.
+    Raises `KubeconfigError` if the URL of the server is invalid.
     """
 
     def __init__(self, config: ClusterConfig, clock: Clock) -> None:
@@ -110,24 +114,25 @@ class Transport:
 
     @property
     def server(self) -> str:
-        """The address of the API server."""
+        """The URL of the API server."""
         return self._server.geturl()
 
     def now(self) -> datetime | None:
-        """The present time of the API server (UTC, to the second), None when no response has told it yet."""
+        """The current time of the API server (UTC, to the second); None before the first response with a Date header."""
         if self._date is None:
             return None
         date, at = self._date
         return date + timedelta(seconds=self._clock.now() - at)
 
     def send(self, request: Request) -> Response:
-        """One attempt. Credentials that the server refuses are renewed once. Raises `KubeconfigError`."""
+        """One attempt; after a 401 a second one, if renewing gives other credentials. Raises `KubeconfigError`."""
         with self._lock:
-            used = self._credentials
+            before = self._credentials
             response = self._send(request, self._valid_credentials())
-            if response.status == HTTPStatus.UNAUTHORIZED and used is self._credentials:
+            # Credentials that were renewed for this very request are not renewed again.
+            if response.status == HTTPStatus.UNAUTHORIZED and before is self._credentials:
                 self._renew()
-                if used != self._credentials:
+                if before != self._credentials:
                     response = self._send(request, self._valid_credentials())
             return response
 
@@ -177,14 +182,14 @@ class Transport:
 
     def _read(self, response: http.client.HTTPResponse) -> Response:
         self._remember(response.headers.get("Date", ""))
-        body, until = b"", self._clock.now() + LONGEST_BODY_SECONDS
+        body, deadline = b"", self._clock.now() + LONGEST_BODY_SECONDS
         while chunk := response.read1(_CHUNK_BYTES):
             body += chunk
-            if self._clock.now() > until:
+            if self._clock.now() > deadline:
                 raise TimeoutError(f"the response was not complete after {LONGEST_BODY_SECONDS} s")
-        if response.length:  # read1 takes a connection that breaks for the end
+        if response.length:  # read1 reports a broken connection as the end of the body
             raise http.client.IncompleteRead(body, response.length)
-        response.read()  # ends the response, so that the connection can be used again
+        response.read()  # marks the response as read, so that the connection can be reused
         return Response(
             status=response.status,
             body=body,
@@ -206,14 +211,17 @@ class Transport:
 
 
 def _is_closed(connection: http.client.HTTPConnection) -> bool:
-    """Whether the server has closed a connection that waits, or http.client has: a write must not find that out."""
+    """Whether the server, or http.client, has closed an idle connection.
+
+    Checked before a request is sent: afterwards nobody could say whether a write was carried out.
+    """
     if connection.sock is None:
         return True
-    waiting = select.poll()
-    waiting.register(connection.sock, select.POLLIN)
-    return bool(waiting.poll(0))
+    poll = select.poll()
+    poll.register(connection.sock, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _seconds(header: str) -> float | None:
-    """Retry-After as a number of seconds; a date is not understood, as in client-go."""
+    """Retry-After in seconds; None for a date, which client-go does not support either."""
     return float(header) if header.isascii() and header.isdigit() and len(header) < 9 else None

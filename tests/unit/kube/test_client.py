@@ -90,7 +90,10 @@ def test_only_2xx_is_success(code: int, request_of: Callable[[Any], Any]) -> Non
 
 @pytest.mark.parametrize("page", ["<html>Log in</html>", "", "[]", "{}"], ids=["a page", "nothing", "a list", "no object"])
 def test_a_write_that_is_answered_with_no_object_is_a_failure_that_is_uncertain(page: str) -> None:
-    with api_server(lambda _: (200, page)) as (url, _), pytest.raises(ApiError, match="not what an API server sends") as raised:
+    with (
+        api_server(lambda _: (200, page)) as (url, _),
+        pytest.raises(ApiError, match="not from a Kubernetes API") as raised,
+    ):
         patches(client(url))
     assert raised.value.is_uncertain
 
@@ -214,7 +217,7 @@ def test_without_a_usable_date_the_present_time_is_that_of_this_machine(header: 
     [
         (status(409, "Conflict", "the object has been modified"), "^the object has been modified$"),
         (status(403, "Forbidden", "exceeded quota: pods"), "^exceeded quota: pods$"),
-        (status(401, "Unauthorized", "Unauthorized"), "^Unauthorized: the API server does not accept the credentials"),
+        (status(401, "Unauthorized", "Unauthorized"), "^Unauthorized: the API server rejects the credentials"),
         ((400, "bad request"), "^HTTP status 400: bad request$"),
         ((400, ""), "^HTTP status 400$"),
     ],
@@ -312,7 +315,7 @@ def test_a_server_that_stays_busy_is_an_error_after_a_bounded_number_of_attempts
 def test_no_attempt_begins_after_the_longest_time_whatever_the_server_asks_for(seconds: str, attempts: int) -> None:
     time = FakeTime()
     busy = (429, "", {"Retry-After": seconds})
-    words = f"asks to be asked again in {seconds} s$"
+    words = f"the server allows a retry in {seconds} s$"
     with api_server(lambda _: busy) as (url, asked), pytest.raises(ApiError, match=words):
         reads(client(url, time=time))
     assert len(asked) == attempts

@@ -53,9 +53,9 @@ def test_a_server_without_a_scheme_is_https_when_the_user_has_a_certificate() ->
         ("", "has no server"),
         ("a.example/path", "must be a URL, or a host and a port"),
         ("ftp://a.example", "must begin with https:// or http://"),
-        ("https://:443", "no usable host name"),
-        ("https://a..example", "no usable host name"),
-        ("https://a b", "no usable host name"),
+        ("https://:443", "an invalid host name"),
+        ("https://a..example", "an invalid host name"),
+        ("https://a b", "an invalid host name"),
         ("https://a.example:99999", "no address: Port out of range"),
         ("https://a.example:x", "no address: Port could not be cast"),
         ("https://[fd00::1", "no address: Invalid IPv6 URL"),
@@ -165,7 +165,7 @@ def test_data_that_is_no_certificate_is_an_error(key: str, value: str, secured: 
 
 @pytest.mark.parametrize("name", [".a", "a b", "a\0b", "x" * 64])
 def test_a_tls_server_name_that_is_none_is_an_error(name: str, secured: tuple[str, list[Request]]) -> None:
-    with pytest.raises(KubeconfigError, match="tls-server-name of the cluster has no usable host name"):
+    with pytest.raises(KubeconfigError, match="tls-server-name of the cluster has an invalid host name"):
         client(secured[0], {"tls-server-name": name}).get("v1", "Service", "myapp")
 
 
@@ -307,12 +307,12 @@ def test_this_machine_is_reached_without_the_proxy_of_the_environment(proxy: Pro
 
 @pytest.mark.parametrize("scheme", ["https", "socks5"])
 def test_a_proxy_of_another_kind_is_refused(scheme: str) -> None:
-    words = rf"behind the proxy {scheme}://127\.0\.0\.1, and this program can only use http:// proxies"
+    words = rf"the proxy {scheme}://127\.0\.0\.1 in proxy-url is not supported: only http:// proxies are"
     with pytest.raises(KubeconfigError, match=words):
         client(FAR, {"proxy-url": f"{scheme}://127.0.0.1:1080"}).get("v1", "Service", "myapp")
 
 
 def test_a_proxy_that_is_no_address_is_an_error_that_names_where_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://:3128")
-    with pytest.raises(KubeconfigError, match="the https_proxy of the cluster has no usable host name"):
+    with pytest.raises(KubeconfigError, match="the https_proxy of the cluster has an invalid host name"):
         client(FAR).get("v1", "Service", "myapp")

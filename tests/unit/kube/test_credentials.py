@@ -109,7 +109,7 @@ def test_what_the_user_it_acts_for_has_beside_a_name_is_sent_with_its_key_escape
 
 @pytest.mark.parametrize("alone", [{"as-uid": "7"}, {"as-groups": ["dev"]}, {"as-user-extra": {"scopes": ["view"]}}])
 def test_groups_and_the_like_without_a_user_to_act_for_are_refused(alone: dict[str, Any]) -> None:
-    with pytest.raises(KubeconfigError, match="without as"):
+    with pytest.raises(KubeconfigError, match="but not as"):
         shows(**alone)
 
 
@@ -146,13 +146,13 @@ def test_the_id_token_of_the_auth_provider_oidc_is_shown_while_it_is_valid() -> 
 @pytest.mark.parametrize(
     ("token", "words"),
     [
-        (id_token(exp=0), r"ended at 1970-01-01 00:00:00 UTC, and this program does not renew it\. kubectl renews it"),
-        (id_token(), "is missing, or is no token, and this program does not renew it"),
-        (id_token(exp="soon"), "is no token"),
-        (id_token(exp=10**30), "is no token"),
+        (id_token(exp=0), r"expired at 1970-01-01 00:00:00 UTC, and this program does not renew it\. kubectl renews it"),
+        (id_token(), "is missing or invalid, and this program does not renew it"),
+        (id_token(exp="soon"), "is missing or invalid"),
+        (id_token(exp=10**30), "is missing or invalid"),
         ("", "is missing"),
-        ("a.b.c", "is no token"),
-        ("abc", "is no token"),
+        ("a.b.c", "is missing or invalid"),
+        ("abc", "is missing or invalid"),
     ],
 )
 def test_an_id_token_that_is_not_valid_is_an_error_with_the_way_out(token: str, words: str) -> None:
@@ -167,7 +167,7 @@ def test_any_other_auth_provider_is_an_error_with_the_way_out(name: str) -> None
 
 
 def test_a_file_that_is_not_there_is_an_error_that_names_it(tmp_path: Path) -> None:
-    with pytest.raises(KubeconfigError, match=r"names a file that cannot be read: .*/token"):
+    with pytest.raises(KubeconfigError, match=r"a file that the kubeconfig names cannot be read: .*/token"):
         shows(tokenFile=str(tmp_path / "token"))
 
 
@@ -321,7 +321,7 @@ def test_a_plugin_gets_its_arguments_and_variables_and_is_told_whom_it_logs_in_t
         ("echo '{}'", "did not write an ExecCredential with a status"),
         ("echo '[1]'", "did not write an ExecCredential with a status"),
         ("echo '{\"status\": {}}'", "wrote an ExecCredential with neither a token nor a certificate"),
-        ('echo \'{"status": {"token": 5}}\'', "wrote an ExecCredential whose token or certificate is no text"),
+        ('echo \'{"status": {"token": 5}}\'', "wrote an ExecCredential whose token or certificate is not text"),
         (answers(clientKeyData="k"), "wrote an ExecCredential with neither a token nor a certificate"),
         (answers(clientCertificateData="c"), "wrote an ExecCredential with a certificate or a key, but not both"),
     ],
@@ -431,7 +431,7 @@ def no_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("no_terminal")
 def test_without_a_terminal_a_plugin_that_must_ask_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(KubeconfigError, match=r"needs a terminal \(interactiveMode: Always\), and stdin is none"):
+    with pytest.raises(KubeconfigError, match=r"needs a terminal \(interactiveMode: Always\), and stdin is not one"):
         shows(**plugin(tmp_path, answers(token="fresh"), interactiveMode="Always"))
     assert not (tmp_path / "runs").exists()
 

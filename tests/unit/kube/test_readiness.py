@@ -558,7 +558,7 @@ def test_init_containers_count_like_the_application_and_sidecars_never_end_the_w
             pod(container(state={"terminated": {"exitCode": 0, "signal": 9, "reason": "Error", "message": "core dumped\n"}})),
             "exit code 0, signal 9: core dumped",
         ),
-        (pod(running(20, 2, end(10, 7))), "its readiness probe fails; before, it ended with exit code 7"),
+        (pod(running(20, 2, end(10, 7))), "its readiness probe fails; its previous run ended with exit code 7"),
     ],
     ids=["exit code", "out of memory", "signal", "after a restart"],
 )
@@ -749,7 +749,7 @@ RUNS: dict[str, tuple[Object, list[Object], State, str]] = {
         State.FAILED,
         "init container setup: exit code 4",
     ),
-    "its pod is gone": (job(Failed="True"), [], State.FAILED, "the cluster does not say why"),
+    "its pod is gone": (job(Failed="True"), [], State.FAILED, "the cluster gives no reason"),
     "its pod is gone, and the Job says why": (
         {"status": {"conditions": [condition("Failed", "True", 0, "BackoffLimitExceeded", "Job has reached the limit")]}},
         [],
