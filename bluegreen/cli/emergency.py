@@ -2,7 +2,7 @@
 
 The first half is on the clock: from Enter to the last answer of the bad color. It runs before Pulumi is imported: it reads the
 config file, the route and the Deployments, checks whose they are, writes the route and reads it back. The second half is an
-ordinary update (`verbs.rollback_now`), which must find nothing else to do.
+ordinary update (`rollback.rollback_now`), which must find nothing else to do.
 """
 
 import time
@@ -13,7 +13,7 @@ from typing import Any
 from bluegreen import backend
 from bluegreen.cli.outcomes import Exit, ReleaseError
 from bluegreen.cli.progress import Progress
-from bluegreen.cli.selection import Environment, project_name
+from bluegreen.cli.selection import Selection, project_name
 from bluegreen.environment import LiveEnvironment
 from bluegreen.kube.api_error import ApiError
 from bluegreen.kube.cluster import LiveError
@@ -51,14 +51,14 @@ class Moved:
     warnings: tuple[str, ...] = ()
 
 
-def move(environment: Environment, color: str | None) -> Moved:
+def move(selection: Selection, color: str | None) -> Moved:
     """Writes the route so that users are on `color`; without one, on what they were on before.
 
     Raises `ReleaseError`, with the status `REFUSED` if nothing was written. Its message says where users are as far as it was
     read.
     """
     began = time.monotonic()
-    emergency, first = _begun(environment)
+    emergency, first = _begun(selection)
     live, target, is_written = first, emergency.target(first, color), False
     for _ in range(ATTEMPTS):
         if not (users := emergency.operations(live, target)[0]):
@@ -88,9 +88,9 @@ def move(environment: Environment, color: str | None) -> Moved:
     )
 
 
-def target(environment: Environment, color: str | None) -> str:
+def target(selection: Selection, color: str | None) -> str:
     """The color that `move` would move users to now. Raises `ReleaseError`."""
-    emergency, live = _begun(environment)
+    emergency, live = _begun(selection)
     return emergency.target(live, color)
 
 
@@ -120,14 +120,14 @@ def is_mine(owner: str, stack: str) -> bool:
     return bool(name) and name == last and project == project_name() and given in ([], [organization, project])
 
 
-def _begun(environment: Environment) -> "tuple[_Emergency, Live]":
-    settings, cluster = environment.place(), environment.cluster()
+def _begun(selection: Selection) -> "tuple[_Emergency, Live]":
+    settings, cluster = selection.place(), selection.cluster()
     try:
         place, live = cluster.place(), cluster.live()
     except LiveError as error:
         raise ReleaseError(Exit.ERROR, f"{error}\nNothing was written.") from None
     route = LAYERS[settings.routing].objects(settings.service.name)
-    return _Emergency(stack=environment.stack, settings=settings, cluster=cluster, place=place, route=route), live
+    return _Emergency(stack=selection.stack, settings=settings, cluster=cluster, place=place, route=route), live
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,11 +7,25 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+import click
+
 from bluegreen.cli.config_changes import ACTIVE
+from bluegreen.cli.options import reading
 from bluegreen.cli.progress import Progress, console
+from bluegreen.cli.selection import Selection
 from bluegreen.release.colors import other
 
 _OURS = re.compile(r"bluegreen (?P<verb>.*), by (?P<who>.*)")
+
+
+@click.command("history")
+@reading
+def command(selection: Selection, progress: Progress) -> None:
+    """Show who moved users, when, and from where to where."""
+    from bluegreen.cli.stack import Stack
+
+    stack = Stack(selection.stack, selection.config_file, wait_seconds=0, timeout_seconds=60, show=lambda _: None)
+    show(switches(stack.history()), progress)
 
 
 class Update(Protocol):
@@ -99,10 +113,10 @@ def show(found: Sequence[Switch], progress: Progress) -> None:
     if progress.is_json:
         for each in found:
             fields = asdict(each)
-            progress.object({"event": "switch", "from": fields.pop("origin"), "to": fields.pop("target"), **fields})
+            progress.json_line({"event": "switch", "from": fields.pop("origin"), "to": fields.pop("target"), **fields})
         return
     if not found:
-        progress.print("Users have never been moved. bluegreen status tells where they are.")
+        progress.line("Users have never been moved. bluegreen status tells where they are.")
         return
     from rich.table import Table
     from rich.text import Text

@@ -10,7 +10,7 @@ import click
 
 from bluegreen.cli.outcomes import Exit, ReleaseError
 from bluegreen.cli.progress import Progress
-from bluegreen.cli.selection import Environment, find, stack_files
+from bluegreen.cli.selection import Selection, find, stack_files
 from bluegreen.release.colors import COLORS
 
 if TYPE_CHECKING:
@@ -42,6 +42,21 @@ def _stacks(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
     names = (file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in stack_files().glob("Pulumi.*.yaml"))
     return sorted(name for name in names if name.startswith(begun))
 
+
+CHECKS = click.option(
+    "--checks",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A YAML list of smoke tests; docs/command.md has its keys.",
+)
+COMMAND = click.argument("command", nargs=-1, type=click.UNPROCESSED)
+RELEASE_FROM_STATE = click.option(
+    "--release-from-state",
+    is_flag=True,
+    help="Take who is active and which images run from the last good update, the rest from the config file; write none.",
+)
+MATCH_ROOM = click.option(
+    "--match-room", is_flag=True, help="First scale the color to as many pods as serve users now, in an update of its own."
+)
 
 _WHERE = (
     click.option(
@@ -79,7 +94,7 @@ _PATIENCE = (
 
 
 def reading(verb: Verb) -> Verb:
-    """For verbs that only look: they get an `environment` and a `progress`."""
+    """For verbs that only look: they get a `selection` and a `progress`."""
     return _with(verb, [*_WHERE, *_REACHED], _looks)
 
 
@@ -94,17 +109,17 @@ def moving_first(verb: Verb) -> Verb:
     What was done comes to the verb as `moved`, None if it has to do it itself.
     """
 
-    def first(environment: Environment, progress: Progress, arguments: dict[str, Any]) -> None:
+    def first(selection: Selection, progress: Progress, arguments: dict[str, Any]) -> None:
         waits = arguments["match_room"] or arguments["from_state"]
-        arguments["moved"] = _moved(environment, progress, arguments["color"]) if arguments["now"] and not waits else None
+        arguments["moved"] = _moved(selection, progress, arguments["color"]) if arguments["now"] and not waits else None
 
     return _with(verb, [*_WHERE, *_REACHED, *_PATIENCE], functools.partial(_changes, first=first))
 
 
-def _moved(environment: Environment, progress: Progress, color: str | None) -> "Moved":
+def _moved(selection: Selection, progress: Progress, color: str | None) -> "Moved":
     from bluegreen.cli import emergency
 
-    moved = emergency.move(environment, color)
+    moved = emergency.move(selection, color)
     emergency.report(progress, moved)
     return moved
 
@@ -120,7 +135,7 @@ def _with(verb: Verb, options: list[Any], given: Callable[..., Any]) -> Verb:
         except KeyboardInterrupt:
             fail(progress, ReleaseError(Exit.CANCELLED, "Canceled. bluegreen status tells what is live; nothing was put back."))
         if is_json:
-            progress.object({"event": "result", "status": 0})
+            progress.json_line({"event": "result", "status": 0})
 
     for option in reversed(options):
         run = option(run)
@@ -131,7 +146,7 @@ def fail(progress: Progress, error: ReleaseError) -> None:
     """Ends the command with the status of `error`, having said why."""
     progress.clear()
     if progress.is_json:
-        progress.object(
+        progress.json_line(
             {"event": "result", "status": int(error.status), "reason": error.status.name.lower(), "message": str(error)}
         )
     else:
@@ -141,22 +156,22 @@ def fail(progress: Progress, error: ReleaseError) -> None:
 
 def _looks(verb: Verb, progress: Progress, arguments: dict[str, Any]) -> None:
     reached = {name: arguments.pop(name) for name in ("url", "test_url", "color_header")}
-    environment = find(arguments.pop("stack"), arguments.pop("config_file"), **reached)
-    verb(environment=environment, progress=progress, **arguments)
+    selection = find(arguments.pop("stack"), arguments.pop("config_file"), **reached)
+    verb(selection=selection, progress=progress, **arguments)
 
 
 def _changes(
     verb: Verb,
     progress: Progress,
     arguments: dict[str, Any],
-    first: Callable[[Environment, Progress, dict[str, Any]], None] = lambda *_: None,
+    first: Callable[[Selection, Progress, dict[str, Any]], None] = lambda *_: None,
 ) -> None:
     reached = {name: arguments.pop(name) for name in ("url", "test_url", "color_header")}
-    environment = find(arguments.pop("stack"), arguments.pop("config_file"), **reached)
-    first(environment, progress, arguments)
+    selection = find(arguments.pop("stack"), arguments.pop("config_file"), **reached)
+    first(selection, progress, arguments)
     from bluegreen.cli.session import opened  # imports Pulumi
 
     patience = {"wait_seconds": arguments.pop("wait"), "timeout_seconds": arguments.pop("timeout")}
     truth = {name: arguments.pop(name, False) for name in ("from_state", "release_from_state")}
-    with opened(environment, progress, **truth, **patience) as session:
+    with opened(selection, progress, **truth, **patience) as session:
         verb(session=session, **arguments)

@@ -11,7 +11,7 @@ from rich.live import Live as Screen
 from rich.text import Text
 
 from bluegreen.cli.outcomes import ReleaseError
-from bluegreen.cli.selection import Environment
+from bluegreen.cli.selection import Selection
 from bluegreen.kube.cluster import LiveError
 from bluegreen.probe import Response, get
 from bluegreen.release.endpoint import Endpoint
@@ -24,17 +24,17 @@ INTERVAL_SECONDS = 0.5
 class Picture:
     """Drawn anew eight times a second below the lines that stay. `now` is what is going on at the moment."""
 
-    def __init__(self, what: str, environment: Environment, endpoint: Endpoint | None) -> None:
+    def __init__(self, what: str, selection: Selection, endpoint: Endpoint | None) -> None:
         self.now = ""
         self._what = what
-        self._environment = environment
+        self._selection = selection
         self._endpoint = endpoint
         self._began = time.monotonic()
         self._answers = ""
         self._live = Live()
         self._console = Console(highlight=False, markup=False)
 
-    def print(self, text: str) -> None:
+    def line(self, text: str) -> None:
         """A line that stays, above the picture."""
         self._console.print(text, soft_wrap=True)
 
@@ -56,7 +56,7 @@ class Picture:
 
     def _read(self, over: threading.Event) -> None:
         try:
-            cluster = self._environment.cluster()
+            cluster = self._selection.cluster()
         except ReleaseError:  # the update will say it
             return
         while not over.is_set():

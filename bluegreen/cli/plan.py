@@ -9,12 +9,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import click
+
+from bluegreen.cli.options import RELEASE_FROM_STATE, changing
+from bluegreen.cli.outcomes import ReleaseError
 from bluegreen.cli.progress import SYMBOLS, Progress
-from bluegreen.cli.updates import Record, Step
+from bluegreen.cli.session import Session
+from bluegreen.cli.stack import UpdateError
+from bluegreen.cli.updates import EngineStep, Record
 from bluegreen.release.colors import COLORS
 from bluegreen.release.image import Image
 from bluegreen.release.live import Live
-from bluegreen.release.settings import Settings
+from bluegreen.release.settings import PROJECT, Settings
 
 # A comment on GitHub has room for 65,536 characters.
 LONGEST = 60_000
@@ -22,6 +28,38 @@ MOST_ROWS = 40
 
 # What differs from one run to the next.
 _PASSING = re.compile(r"^(Previewing update|@ |Duration|View (in Browser|Live)|Loading policy|\s*$)")
+
+
+@click.command("plan")
+@click.option("--markdown", "as_markdown", is_flag=True, help="A summary for a pull request.")
+@RELEASE_FROM_STATE
+@changing
+def command(session: Session, as_markdown: bool) -> None:
+    """Show what `up` would do; nothing is changed.
+
+    It shows who would be moved, what testers would see, and which pods would change.
+    """
+    plan(session, as_markdown)
+
+
+def plan(session: Session, as_markdown: bool) -> None:
+    """Shows what an update would do, also when it would be refused; the refusal then ends the command."""
+    failure: UpdateError | None = None
+    try:
+        record = session.stack().preview()
+    except UpdateError as error:
+        record, failure = error.record, error
+        record.errors = record.errors or [str(error)]
+    settings = session.selection.settings()
+    try:
+        live = session.live()
+    except ReleaseError:
+        live = None  # the program has warned of that
+    show(
+        make(record, settings, live, project=PROJECT, stack=session.selection.stack), session.progress, as_markdown=as_markdown
+    )
+    if failure:
+        raise failure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +77,7 @@ class Plan:
     room: str
     testers: str
     pods: list[str]
-    steps: list[Step]
+    steps: list[EngineStep]
     refusals: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     diff: str = ""
@@ -85,7 +123,7 @@ def _pods_of(count: int) -> str:
     return f"{count} pod" if count == 1 else f"{count} pods"
 
 
-def _verdict(record: Record, steps: Sequence[Step], live: Live | None, becomes: str) -> str:
+def _verdict(record: Record, steps: Sequence[EngineStep], live: Live | None, becomes: str) -> str:
     if record.is_refused:
         return "refused"
     if record.errors:
@@ -101,7 +139,9 @@ def _verdict(record: Record, steps: Sequence[Step], live: Live | None, becomes: 
     return "users stay where they are"
 
 
-def _pods(settings: Settings, steps: Sequence[Step], before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
+def _pods(
+    settings: Settings, steps: Sequence[EngineStep], before: Mapping[str, str], after: Mapping[str, str]
+) -> Iterator[str]:
     app = settings.service.name
     for step in steps:
         for color in COLORS:
@@ -151,7 +191,7 @@ def _traffic(plan: Plan) -> str:
     return f"{plan.traffic} ({plan.room})" if plan.room else plan.traffic
 
 
-def _row(step: Step) -> str:
+def _row(step: EngineStep) -> str:
     differs = ", ".join(f"`{path}`" for path in sorted(step.differs)[:4]) + (" ..." if len(step.differs) > 4 else "")
     return f"| `{SYMBOLS.get(step.operation, step.operation)}` | {step.kind} | {step.name} | {differs} |"
 
@@ -161,7 +201,7 @@ def show(plan: Plan, progress: Progress, *, as_markdown: bool) -> None:
     if progress.is_json:
         fields: dict[str, Any] = asdict(plan)
         fields["steps"] = [{**asdict(step), "differs": sorted(step.differs)} for step in plan.steps]
-        progress.object({"event": "plan", **fields})
+        progress.json_line({"event": "plan", **fields})
     elif as_markdown:
         print(markdown(plan), end="")
     else:

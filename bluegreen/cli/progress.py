@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bluegreen.cli.picture import Picture
-    from bluegreen.cli.selection import Environment
+    from bluegreen.cli.selection import Selection
 
 SCHEMA = 1
 
@@ -46,9 +46,9 @@ class Progress:
         """Something has happened: `text` for people, `event` and `fields` for machines."""
         elapsed = time.monotonic() - self._began
         if self.is_json:
-            self.object({"event": event, "elapsed": round(elapsed, 3), **fields})
+            self.json_line({"event": event, "elapsed": round(elapsed, 3), **fields})
             return
-        self.print(f"{text} ({elapsed:.1f} s)" if fields.get("changed") else text)
+        self.line(f"{text} ({elapsed:.1f} s)" if fields.get("changed") else text)
 
     def passing(self, text: str) -> None:
         """What is going on right now; it is worth a line only where lines can be taken back, or as an event."""
@@ -71,16 +71,16 @@ class Progress:
         text = f"  {SYMBOLS.get(operation, operation)} {kind} {name}"
         self.event("step", text, operation=operation, kind=kind, name=name)
 
-    def object(self, fields: dict[str, Any]) -> None:
+    def json_line(self, fields: dict[str, Any]) -> None:
         """One line of JSON."""
         print(json.dumps({"schema": SCHEMA, **fields}), flush=True)
 
-    def print(self, text: str) -> None:
+    def line(self, text: str) -> None:
         """A line for people alone."""
         if self.is_json:
             return
         if self._picture:
-            self._picture.print(text)
+            self._picture.line(text)
             return
         self.clear()
         print(text, flush=True)
@@ -92,8 +92,8 @@ class Progress:
             self._is_dangling = False
 
     @contextmanager
-    def working(self, what: str, environment: "Environment", endpoint: Endpoint | None) -> Iterator[None]:
-        """While this lasts, a terminal shows the time that has passed, the colors of `environment` with their pods and who
+    def working(self, what: str, selection: "Selection", endpoint: Endpoint | None) -> Iterator[None]:
+        """While this lasts, a terminal shows the time that has passed, the colors of `selection` with their pods and who
         is on them, and which color answers at `endpoint` at the moment."""
         if not self.is_live:
             yield
@@ -101,7 +101,7 @@ class Progress:
         from bluegreen.cli.picture import Picture
 
         self.clear()
-        self._picture = Picture(what, environment, endpoint)
+        self._picture = Picture(what, selection, endpoint)
         try:
             with self._picture.shown():
                 yield

@@ -30,7 +30,7 @@ def match(session: Session, color: str | None) -> None:
     if target == live.active or leaves is None or present is None or present.ready >= leaves.ready:
         return
     pods = leaves.ready
-    configured = session.environment.settings().service.colors.get(target)
+    configured = session.selection.settings().service.colors.get(target)
     if configured is None:
         return  # the switch is refused, with the reason
     if 0 < configured.max_replicas < pods:
@@ -77,7 +77,7 @@ def _is_scaled_by_others(present: LiveColor | None, configured: ColorSettings, p
 
 def _too_few(session: Session, live: Live, color: str, configured: ColorSettings, pods: int) -> str:
     present = live.colors.get(color)
-    app, namespace = configured.app, session.environment.settings().namespace
+    app, namespace = configured.app, session.selection.settings().namespace
     why, following = "they did not become ready in time", "bluegreen status, then this command again"
     if present is None:
         why = f"{color} is gone"

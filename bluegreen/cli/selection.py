@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Environment:
+class Selection:
     """One stack and its config file, as the options of a command name them.
 
     `url`, `test_url` and `color_header` say where it is entered if the config does not; empty if it does.
@@ -87,7 +87,7 @@ def _unknown(role: str, option: str) -> NoReturn:
     )
 
 
-def find(stack: str | None, file: Path | None, **reached: str) -> Environment:
+def find(stack: str | None, file: Path | None, **reached: str) -> Selection:
     """The environment that the options name; without them the stack and the file that the CLI would take.
 
     Raises `ReleaseError` if no stack is named or selected.
@@ -95,7 +95,7 @@ def find(stack: str | None, file: Path | None, **reached: str) -> Environment:
     name = stack or os.environ.get("PULUMI_OPTION_STACK") or os.environ.get("PULUMI_STACK") or _selected()
     named = file or Path(os.environ.get("PULUMI_OPTION_CONFIG_FILE", ""))
     default = stack_files() / f"Pulumi.{name.rpartition('/')[2]}.yaml"
-    return Environment(stack=name, config_file=named if named.name else default, **reached)
+    return Selection(stack=name, config_file=named if named.name else default, **reached)
 
 
 def stack_files() -> Path:

@@ -25,9 +25,9 @@ from bluegreen.cli.config_changes import EXPECT, Changes
 from bluegreen.cli.config_edit import ConfigFileError
 from bluegreen.cli.outcomes import Exit, ReleaseError
 from bluegreen.cli.progress import Progress
-from bluegreen.cli.selection import Environment
+from bluegreen.cli.selection import Selection
 from bluegreen.cli.stack import Stack, UpdateError
-from bluegreen.cli.updates import Record, Step
+from bluegreen.cli.updates import EngineStep, Record
 from bluegreen.kube.cluster import LiveError
 from bluegreen.release.about import About
 from bluegreen.release.endpoint import Endpoint
@@ -41,7 +41,7 @@ class Session:
     `is_from_state` says whether the config file has the release of the last good update, and not what a person wrote.
     """
 
-    environment: Environment
+    selection: Selection
     progress: Progress
     wait_seconds: float = 600
     timeout_seconds: float = 3600
@@ -50,8 +50,8 @@ class Session:
     def stack(self) -> Stack:
         """The stack of the environment."""
         return Stack(
-            self.environment.stack,
-            self.environment.config_file,
+            self.selection.stack,
+            self.selection.config_file,
             wait_seconds=self.wait_seconds,
             timeout_seconds=self.timeout_seconds,
             show=self._show,
@@ -76,9 +76,9 @@ class Session:
 
         Raises `ReleaseError`; it says where users are.
         """
-        file = self.environment.config_file
+        file = self.selection.config_file
         with (
-            self.progress.working(verb, self.environment, watch),
+            self.progress.working(verb, self.selection, watch),
             _turn(file, self.wait_seconds, self._show),
             _as_release_error(),
         ):
@@ -101,7 +101,7 @@ class Session:
         return record
 
     def _refuse_more_than_the_route(self) -> None:
-        app = self.environment.place().service.name
+        app = self.selection.place().service.name
         route = {f"VirtualService/{app}-blue-green", f"Service/{app}", f"Service/{app}-test"}
         planned = [step for step in self.stack().preview().began if step.is_object and not _is_left_over(step)]
         if more := [str(step) for step in planned if f"{step.kind}/{step.name}" not in route]:
@@ -111,7 +111,7 @@ class Session:
                 "  next: bluegreen plan, and bluegreen up if that is meant",
             )
 
-    def _show(self, what: Step | str) -> None:
+    def _show(self, what: EngineStep | str) -> None:
         if isinstance(what, str):
             self.progress.passing(what)
         elif what.is_object:
@@ -135,7 +135,7 @@ class Session:
     def live(self) -> Live:
         """What is live now. Raises `ReleaseError`."""
         try:
-            return self.environment.cluster().live()
+            return self.selection.cluster().live()
         except LiveError as error:
             raise ReleaseError(Exit.ERROR, str(error)) from None
 
@@ -147,14 +147,14 @@ def _forget(made: config_edit.Change, expect: str) -> None:
     config_edit.change(made.file, {EXPECT: None if had == expect else had})
 
 
-def _is_left_over(step: Step) -> bool:
+def _is_left_over(step: EngineStep) -> bool:
     """Whether a step removes variables that no pod uses any more; see `components.color`."""
     return step.operation == "delete" and step.kind in ("ConfigMap", "Secret")
 
 
 @contextlib.contextmanager
 def opened(
-    environment: Environment,
+    selection: Selection,
     progress: Progress,
     *,
     from_state: bool,
@@ -167,12 +167,12 @@ def opened(
     with contextlib.ExitStack() as until_the_end:
         if from_state or release_from_state:
             directory = until_the_end.enter_context(tempfile.TemporaryDirectory(prefix="bluegreen-"))
-            file = Path(directory, environment.config_file.name)
-            rest = environment.config_file if release_from_state else None
-            environment = dataclasses.replace(environment, config_file=file)
-            deployed.write(environment.stack, file, timeout_seconds, rest)
+            file = Path(directory, selection.config_file.name)
+            rest = selection.config_file if release_from_state else None
+            selection = dataclasses.replace(selection, config_file=file)
+            deployed.write(selection.stack, file, timeout_seconds, rest)
         yield Session(
-            environment=environment,
+            selection=selection,
             progress=progress,
             wait_seconds=wait_seconds,
             timeout_seconds=timeout_seconds,

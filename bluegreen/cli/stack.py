@@ -17,7 +17,7 @@ from pulumi import automation as auto
 from bluegreen.cli import lock
 from bluegreen.cli.outcomes import Exit, ReleaseError
 from bluegreen.cli.process import Event, Pulumi
-from bluegreen.cli.updates import Record, Step, stderr_of
+from bluegreen.cli.updates import EngineStep, Record, stderr_of
 from bluegreen.kube.rights import missing
 from bluegreen.release.about import VARIABLE, About
 
@@ -29,7 +29,7 @@ MISSING_TIMES = 5
 _CODE = re.compile(r"^ code: (\d+)$", re.MULTILINE)
 _NOT_LOGGED_IN = re.compile(r"incorrect passphrase|passphrase must be set|not logged in|PULUMI_ACCESS_TOKEN must be set")
 
-Show = Callable[[Step | str], None]
+Show = Callable[[EngineStep | str], None]
 """Gets what the engine is at: a step that begins, or what the program says about its waiting."""
 
 

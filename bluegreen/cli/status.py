@@ -10,10 +10,13 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from bluegreen.cli.options import reading
 from bluegreen.cli.outcomes import Exit, ReleaseError
 from bluegreen.cli.progress import Progress, console
 from bluegreen.cli.seen import Seen, begin_requests
-from bluegreen.cli.selection import Environment
+from bluegreen.cli.selection import Selection
 from bluegreen.environment import LiveEnvironment
 from bluegreen.kube.cluster import LiveError
 from bluegreen.release import metadata
@@ -28,6 +31,20 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
+
+
+@click.command("status")
+@click.option("--watch", "is_watching", is_flag=True, help="Show it again whenever it changes, until Ctrl-C.")
+@reading
+def command(selection: Selection, progress: Progress, is_watching: bool) -> None:
+    """Show what is live, and what to do next.
+
+    Also what differs from the config.
+    """
+    if is_watching:
+        watch(selection, progress)
+    else:
+        show(look(selection), progress)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,21 +88,21 @@ class Status:
     served: Seen | None = None
 
 
-def look(environment: Environment) -> Status:
+def look(selection: Selection) -> Status:
     """Reads the cluster once, and sends a few requests as users do. Raises `ReleaseError` if the cluster cannot be read."""
-    settings, cluster = environment.settings(), environment.cluster()
-    answers = begin_requests(environment.known_users())
+    settings, cluster = selection.settings(), selection.cluster()
+    answers = begin_requests(selection.known_users())
     try:
         live = cluster.live()
     except LiveError as error:
         raise ReleaseError(Exit.ERROR, str(error)) from None
     deployments = [item for ref, item in live.objects.items() if ref.kind == "Deployment" and item]
     written = {as_text(_labels(item).get("color")): _written(item) for item in deployments}
-    drift = list(differences(settings, live, environment.stack))
+    drift = list(differences(settings, live, selection.stack))
     problems = _autoscalers(cluster, settings.service.name)
     seen = answers() if live.active else None
     return Status(
-        stack=environment.stack,
+        stack=selection.stack,
         namespace=settings.namespace,
         routing=settings.routing,
         active=live.active,
@@ -231,7 +248,7 @@ def next_commands(live: Live, *, is_drifted: bool, written: Mapping[str, str]) -
 def show(status: Status, progress: Progress) -> None:
     """As a table, or as one line of JSON."""
     if progress.is_json:
-        progress.object({"event": "status", **asdict(status)})
+        progress.json_line({"event": "status", **asdict(status)})
     else:
         console().print(_rendered(status))
 
@@ -301,25 +318,25 @@ def ago(moment: str, now: datetime | None = None) -> str:
     return f"{max(seconds, 0) // size} {unit} ago"
 
 
-def watch(environment: Environment, progress: Progress, interval_seconds: float = 1) -> None:
+def watch(selection: Selection, progress: Progress, interval_seconds: float = 1) -> None:
     """Shows the status until it is interrupted: in place on a terminal, and again whenever it has changed elsewhere."""
     with contextlib.suppress(KeyboardInterrupt):
         if progress.is_live:
-            _watch_in_place(environment, interval_seconds)
+            _watch_in_place(selection, interval_seconds)
         seen = None
         while True:
-            status = look(environment)
+            status = look(selection)
             if status != seen:
-                progress.print(f"{datetime.now():%H:%M:%S}")
+                progress.line(f"{datetime.now():%H:%M:%S}")
                 show(status, progress)
                 seen = status
             time.sleep(interval_seconds)
 
 
-def _watch_in_place(environment: Environment, interval_seconds: float) -> None:
+def _watch_in_place(selection: Selection, interval_seconds: float) -> None:
     from rich.live import Live as Screen
 
     with Screen(console=console(), auto_refresh=False, vertical_overflow="visible") as screen:
         while True:
-            screen.update(_rendered(look(environment)), refresh=True)
+            screen.update(_rendered(look(selection)), refresh=True)
             time.sleep(interval_seconds)

@@ -15,7 +15,7 @@ _NO_STEP = ("same", "read", "refresh")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class EngineStep:
     """One step of the engine: its operation, the kind and the name of the resource, and what differs (paths)."""
 
     operation: str
@@ -33,14 +33,14 @@ class Record:
     """Grows while the engine works. `ended` holds the steps that were done, `errors` and `warnings` what was said,
     `text` what the CLI printed."""
 
-    began: list[Step] = field(default_factory=list)
-    ended: list[Step] = field(default_factory=list)
+    began: list[EngineStep] = field(default_factory=list)
+    ended: list[EngineStep] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     config: Mapping[str, str] = field(default_factory=dict)
     text: str = ""
 
-    def add(self, event: Event) -> Step | str | None:
+    def add(self, event: Event) -> EngineStep | str | None:
         """Takes an event, and returns what a person may want to see of it: a step that begins, or words."""
         if step := _step(event.get("resourcePreEvent")):
             self.began.append(step)
@@ -78,7 +78,7 @@ class Record:
         return any(step.is_object for step in self.began) and not (self.is_refused and not self._objects_done)
 
     @property
-    def _objects_done(self) -> list[Step]:
+    def _objects_done(self) -> list[EngineStep]:
         return [step for step in self.ended if step.is_object]
 
 
@@ -88,12 +88,12 @@ def stderr_of(event: Event) -> str:
     return str(said["message"]).strip() if said.get("severity") == "info#err" else ""
 
 
-def _step(event: Mapping[str, Any] | None) -> Step | None:
+def _step(event: Mapping[str, Any] | None) -> EngineStep | None:
     what = (event or {}).get("metadata")
     if not what or what["op"] in _NO_STEP:
         return None
     name = what["urn"].rpartition("::")[2]
-    return Step(
+    return EngineStep(
         operation=what["op"],
         kind=what["type"].rpartition(":")[2],
         name=name,

@@ -21,7 +21,7 @@ from bluegreen.release.endpoint import Endpoint
 from dev.demo import stack
 from dev.demo.served import wait_until_served
 from dev.demo.stack import ROOT, DemoError
-from dev.demo.story import FIRST, STEPS, Outcome, Step, outcome
+from dev.demo.story import FIRST, SCENES, Outcome, Scene, outcome
 from dev.traffic.answers import Answers
 from dev.traffic.capacity import bearable_rate
 from dev.traffic.load import Load
@@ -88,10 +88,10 @@ class _Demo:
         began = time.time_ns()
         with self._load:
             time.sleep(HOLD_SECONDS)
-            for step in STEPS:
-                self._marks.append(Mark(step.name, time.time_ns()))
-                self._seconds.append(self._walk(step))
-                self._verify(step)
+            for scene in SCENES:
+                self._marks.append(Mark(scene.name, time.time_ns()))
+                self._seconds.append(self._walk(scene))
+                self._verify(scene)
                 time.sleep(HOLD_SECONDS)
             if not self._load.live().running:
                 raise DemoError(f"The load ended before the release did, after {LONGEST_SECONDS} s: this host is too slow.")
@@ -112,27 +112,27 @@ class _Demo:
             allowed={urlsplit(self._users.url).hostname or ""},
         )
 
-    def _walk(self, step: Step) -> float:
-        """One step as a person would type it; returns how long its `pulumi up` took, in seconds."""
-        console.print(f"\n[bold]{step.name}[/]")
-        for command in stack.commands(step.change):
+    def _walk(self, scene: Scene) -> float:
+        """One scene as a person would type it; returns how long its `pulumi up` took, in seconds."""
+        console.print(f"\n[bold]{scene.name}[/]")
+        for command in stack.commands(scene.change):
             console.print(f"  $ {' '.join(command)}", style="cyan", soft_wrap=True)
             began = time.monotonic()
-            with self._live_line(step):
+            with self._live_line(scene):
                 stack.run(command, lambda line: console.print(f"    {line}", style="dim", soft_wrap=True))
         return time.monotonic() - began
 
-    def _verify(self, step: Step) -> None:
-        if step.moves:
-            wait_until_served(self._users, step.moves[1])
-        if tested := step.change.get("testColor"):
+    def _verify(self, scene: Scene) -> None:
+        if scene.moves:
+            wait_until_served(self._users, scene.moves[1])
+        if tested := scene.change.get("testColor"):
             wait_until_served(self._testers, tested)
             console.print(f"  testers: 20 of 20 requests in a row served by {tested}")
 
     @contextmanager
-    def _live_line(self, step: Step) -> Iterator[None]:
+    def _live_line(self, scene: Scene) -> Iterator[None]:
         """Who is being served right now, beneath the output, where there is a terminal and users are there already."""
-        if step is FIRST or not console.is_terminal:
+        if scene is FIRST or not console.is_terminal:
             yield
             return
         with Live(get_renderable=self._who_serves, console=console, refresh_per_second=5, transient=True):
@@ -146,8 +146,8 @@ class _Demo:
     def _report(self, answers: Answers, began_ns: int, load: str) -> int:
         ends = [mark.at_ns for mark in self._marks[1:]] + [max(answers.ended) + 1]
         outcomes = [
-            outcome(step, seconds, answers.between(mark.at_ns, end))
-            for step, seconds, mark, end in zip(STEPS, self._seconds, self._marks, ends, strict=True)
+            outcome(scene, seconds, answers.between(mark.at_ns, end))
+            for scene, seconds, mark, end in zip(SCENES, self._seconds, self._marks, ends, strict=True)
         ]
         counted = totals(answers)
         activated = next(mark.at_ns for mark in self._marks if mark.name == "activate green")

@@ -8,29 +8,29 @@ from dev.traffic.report import cut_over, totals
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
-    """One step: its name, the change of config it is, and which colors it moves users from and to, if any."""
+class Scene:
+    """One scene: its name, the change of config it is, and which colors it moves users from and to, if any."""
 
     name: str
     change: Mapping[str, str | None]
     moves: tuple[str, str] | None = None
 
 
-FIRST = Step(name="blue 1.0 serves", change={})
+FIRST = Scene(name="blue 1.0 serves", change={})
 
-STEPS = (
-    Step(name="deploy green 2.0", change={"green:imageTag": "2.0"}),
-    Step(name="test green", change={"testColor": "green"}),
-    Step(name="activate green", change={"activeColor": "green", "testColor": "blue"}, moves=("blue", "green")),
-    Step(name="roll back", change={"activeColor": "blue", "testColor": "green"}, moves=("green", "blue")),
-    Step(name="activate again", change={"activeColor": "green", "testColor": "blue"}, moves=("blue", "green")),
-    Step(name="retire blue", change={"testColor": None, "blue:imageTag": None}),
+SCENES = (
+    Scene(name="deploy green 2.0", change={"green:imageTag": "2.0"}),
+    Scene(name="test green", change={"testColor": "green"}),
+    Scene(name="activate green", change={"activeColor": "green", "testColor": "blue"}, moves=("blue", "green")),
+    Scene(name="roll back", change={"activeColor": "blue", "testColor": "green"}, moves=("green", "blue")),
+    Scene(name="activate again", change={"activeColor": "green", "testColor": "blue"}, moves=("blue", "green")),
+    Scene(name="retire blue", change={"testColor": None, "blue:imageTag": None}),
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What one step cost: seconds of its commands, and the requests answered from its start to the next step's."""
+    """What one scene cost: seconds of its commands, and the requests answered from its start to the next scene's."""
 
     name: str
     seconds: float
@@ -39,12 +39,12 @@ class Outcome:
     cut_over_ms: float | None
 
 
-def outcome(step: Step, seconds: float, answers: Answers) -> Outcome:
-    """`answers` are those from the step's start to the next step's start."""
+def outcome(scene: Scene, seconds: float, answers: Answers) -> Outcome:
+    """`answers` are those from the scene's start to the next scene's start."""
     counted = totals(answers)
-    moved = cut_over(answers, *step.moves) if step.moves else None
+    moved = cut_over(answers, *scene.moves) if scene.moves else None
     return Outcome(
-        name=step.name,
+        name=scene.name,
         seconds=round(seconds, 2),
         requests=counted.requests,
         failed=counted.failed,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bluegreen.cli.selection import Environment
+from bluegreen.cli.selection import Selection
 from tests.unit.api_server import Request, Response, api_server, kubeconfig
 
 OWNER = "acme/bluegreen/prod"
@@ -130,7 +130,7 @@ CONFIG = """config:
 @contextlib.contextmanager
 def served(
     environs: Environs, directory: Path, monkeypatch: pytest.MonkeyPatch, *, stack: str = "prod", routing: str = "istio"
-) -> Iterator[Environment]:
+) -> Iterator[Selection]:
     """The environment as the stack `stack` reaches it. Repeated requests come at once."""
     monkeypatch.setattr("bluegreen.kube.client.PAUSES_SECONDS", (0.0, 0.0))
     config, access = directory / "Pulumi.prod.yaml", directory / "kubeconfig"
@@ -141,4 +141,4 @@ def served(
         from bluegreen.cli import selection as environment
 
         environment._cluster.cache_clear()
-        yield Environment(stack=stack, config_file=config)
+        yield Selection(stack=stack, config_file=config)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bluegreen.cli import bake, verbs
+from bluegreen.cli import activate, bake
 from bluegreen.cli.bake import Before, Counts, Seen
 from bluegreen.cli.outcomes import Exit, ReleaseError
 from bluegreen.cli.progress import Progress
@@ -28,7 +28,7 @@ GREEN, BLUE, ERROR = (
 )
 
 
-class Environment:
+class Selection:
     def settings(self) -> Settings:
         return read_settings(BOTH_COLORS)
 
@@ -40,7 +40,7 @@ class Environment:
 class Switch(Session):
     """A session in which users are on blue until its next update, which may fail with `failure` after it wrote the route."""
 
-    environment: Any = field(default_factory=Environment)
+    selection: Any = field(default_factory=Selection)
     progress: Progress = field(default_factory=lambda: Progress(is_json=False))
     route: list[str] = field(default_factory=lambda: ["blue"])
     failure: ReleaseError | None = None
@@ -74,8 +74,8 @@ def bakes(monkeypatch: pytest.MonkeyPatch) -> Any:
         session = session or Switch()
         monkeypatch.setattr(bake, "requests", lambda *_, **__: seen)
         monkeypatch.setattr(bake, "before", lambda *_: Before(color="blue", counts={"failed": Counts(requests=500)}))
-        monkeypatch.setattr(verbs, "rollback_now", rollback)
-        verbs.activate(session, "green", bake_seconds=10)
+        monkeypatch.setattr(activate, "rollback_now", rollback)
+        activate.activate(session, "green", bake_seconds=10)
         return session
 
     return run

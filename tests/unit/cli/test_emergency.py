@@ -15,16 +15,16 @@ from bluegreen.cli.emergency import is_mine
 from bluegreen.cli.main import cli
 from bluegreen.cli.outcomes import Exit, ReleaseError
 from bluegreen.cli.progress import Progress
-from bluegreen.cli.selection import Environment
+from bluegreen.cli.selection import Selection
 from bluegreen.cli.session import Session
-from bluegreen.cli.updates import Record, Step
+from bluegreen.cli.updates import EngineStep, Record
 from bluegreen.release.ownership import Evidence
 from tests.unit.api_server import Request, Response
 from tests.unit.cli.cluster import Environs, deployment, rule, served, service, virtual_service
 
 BOTH = [deployment("blue"), deployment("green")]
 ROUTE = "shop-blue-green"
-Serve = Callable[..., AbstractContextManager[Environment]]
+Serve = Callable[..., AbstractContextManager[Selection]]
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ def users(environs: Environs) -> str:
 
 def test_users_and_testers_change_places_and_nothing_else_is_written(serve: Serve, green: Environs) -> None:
     before = json.loads(json.dumps(green.objects[ROUTE]["spec"]))
-    with serve(green) as environment:
-        moved = emergency.move(environment, None)
+    with serve(green) as selection:
+        moved = emergency.move(selection, None)
     assert (moved.origin, moved.target, moved.test, moved.is_already, moved.warnings) == ("green", "blue", "green", False, ())
     after = green.objects[ROUTE]["spec"]
     assert [each["route"][0]["destination"]["subset"] for each in after["http"]] == ["green", "blue"]
@@ -61,29 +61,29 @@ def test_users_and_testers_change_places_and_nothing_else_is_written(serve: Serv
 
 
 def test_a_config_that_is_wrong_elsewhere_does_not_hold_up_users(serve: Serve, green: Environs) -> None:
-    with serve(green) as environment:
-        with environment.config_file.open("a") as config:
+    with serve(green) as selection:
+        with selection.config_file.open("a") as config:
             config.write("  blue:env: {UMASK: 0022, TOKEN: {secure: v1:abc=}}\n  green:replicas: none\n  blue:nonsense: 1.10\n")
-        assert emergency.move(environment, None).target == "blue"
+        assert emergency.move(selection, None).target == "blue"
     assert users(green) == "blue"
 
 
 @pytest.mark.parametrize("line", ["bluegreen:namespace: 0022", "bluegreen:context: {secure: v1:abc=}", "bluegreen:app: Shop"])
 def test_a_config_that_does_not_say_where_the_environment_is_moves_nobody(serve: Serve, green: Environs, line: str) -> None:
-    with serve(green) as environment:
+    with serve(green) as selection:
         key = line.partition(": ")[0]
-        text = [each for each in environment.config_file.read_text().splitlines() if key not in each]
-        environment.config_file.write_text("\n".join([*text, f"  {line}"]))
+        text = [each for each in selection.config_file.read_text().splitlines() if key not in each]
+        selection.config_file.write_text("\n".join([*text, f"  {line}"]))
         with pytest.raises(ReleaseError, match=key) as error:
-            emergency.move(environment, None)
+            emergency.move(selection, None)
     assert error.value.status is Exit.CONFIG
     assert green.patches == []
 
 
 def test_twice_it_says_already_and_moves_nobody(serve: Serve, green: Environs) -> None:
-    with serve(green) as environment:
-        emergency.move(environment, None)
-        second = emergency.move(environment, None)
+    with serve(green) as selection:
+        emergency.move(selection, None)
+        second = emergency.move(selection, None)
     assert (second.target, second.is_already) == ("blue", True)
     assert users(green) == "blue"
     assert len(green.patches) == 1
@@ -91,25 +91,25 @@ def test_twice_it_says_already_and_moves_nobody(serve: Serve, green: Environs) -
 
 def test_a_color_that_is_named_is_gone_to_and_twice_is_already(serve: Serve) -> None:
     environs = Environs(*BOTH, virtual_service("blue", served="green:g,blue:b"))
-    with serve(environs) as environment:
-        assert emergency.move(environment, "green").target == "green"
-        assert emergency.move(environment, "green").is_already
+    with serve(environs) as selection:
+        assert emergency.move(selection, "green").target == "green"
+        assert emergency.move(selection, "green").is_already
     assert users(environs) == "green"
 
 
 def test_a_route_of_an_older_version_gets_a_record(serve: Serve) -> None:
     environs = Environs(*BOTH, virtual_service("green"))
     del environs.objects[ROUTE]["metadata"]["annotations"]
-    with serve(environs) as environment:
-        assert emergency.move(environment, None).target == "blue"
-        assert emergency.move(environment, None).is_already
+    with serve(environs) as selection:
+        assert emergency.move(selection, None).target == "blue"
+        assert emergency.move(selection, None).is_already
     assert environs.objects[ROUTE]["metadata"]["annotations"] == {"bluegreen/served": "green:g,blue:b"}
 
 
 def test_without_anything_that_served_before_a_color_must_be_named(serve: Serve) -> None:
     environs = Environs(*BOTH, virtual_service("blue", served="blue:b"))
-    with serve(environs) as environment, pytest.raises(ReleaseError, match="users were on nothing but blue") as error:
-        emergency.move(environment, None)
+    with serve(environs) as selection, pytest.raises(ReleaseError, match="users were on nothing but blue") as error:
+        emergency.move(selection, None)
     assert error.value.status is Exit.REFUSED
     assert "bluegreen rollback --now green" in str(error.value)
     assert environs.patches == []
@@ -131,23 +131,23 @@ def test_it_goes_at_one_ready_pod_with_a_warning_and_is_refused_at_none(
 ) -> None:
     pods = [deployment("blue", ready, wanted), deployment("green", left, max(left, 1))]
     environs = Environs(*pods, virtual_service("green", served="green:g,blue:b"))
-    with serve(environs) as environment:
+    with serve(environs) as selection:
         if warning is None:
             with pytest.raises(ReleaseError, match=f"0 of {wanted} pods of blue are ready") as error:
-                emergency.move(environment, None)
+                emergency.move(selection, None)
             assert (error.value.status, environs.patches) == (Exit.REFUSED, [])
             return
-        assert emergency.move(environment, None).warnings == ((warning,) if warning else ())
+        assert emergency.move(selection, None).warnings == ((warning,) if warning else ())
     assert users(environs) == "blue"
 
 
 def test_a_color_that_is_gone_is_refused(serve: Serve) -> None:
     environs = Environs(deployment("green"), virtual_service("green", served="green:g,blue:b"))
-    with serve(environs) as environment:
+    with serve(environs) as selection:
         with pytest.raises(ReleaseError, match="blue, which served before, is not deployed"):
-            emergency.move(environment, None)
+            emergency.move(selection, None)
         with pytest.raises(ReleaseError, match="blue is not deployed"):
-            emergency.move(environment, "blue")
+            emergency.move(selection, "blue")
     assert environs.patches == []
 
 
@@ -186,12 +186,12 @@ def test_an_owner_that_is_not_this_stack_of_this_project_is_another(owner: str) 
 def test_what_belongs_to_others_is_refused_before_anything_is_written(serve: Serve, route_owner: str, pods_owner: str) -> None:
     pods = [deployment(color, owner=pods_owner) for color in ("blue", "green")]
     environs = Environs(*pods, virtual_service("green", served="green:g,blue:b", owner=route_owner))
-    with serve(environs) as environment:
+    with serve(environs) as selection:
         for color in (None, "blue", "green"):
             if color == "green" and route_owner == MINE:
                 continue
             with pytest.raises(ReleaseError, match="an environment has one owner") as error:
-                emergency.move(environment, color)
+                emergency.move(selection, color)
             assert error.value.status is Exit.REFUSED
             assert "Nothing was written; users stay on green (context here, http://127.0.0.1:" in str(error.value)
     assert environs.patches == []
@@ -212,19 +212,19 @@ def test_a_renamed_stack_is_still_the_owner(serve: Serve, monkeypatch: pytest.Mo
         return Evidence(stacks={old: False}, recorded=recorded)
 
     monkeypatch.setattr("bluegreen.backend.evidence", evidence)
-    with serve(environs) as environment:
-        assert emergency.move(environment, None).target == "blue"
+    with serve(environs) as selection:
+        assert emergency.move(selection, None).target == "blue"
         recorded.clear()
         with pytest.raises(ReleaseError, match="an environment has one owner") as refused:
-            emergency.move(environment, "green")
+            emergency.move(selection, "green")
     assert asked[0] == (MINE, [old])
     assert "--stack" not in str(refused.value)
 
 
 def test_a_route_that_somebody_has_stripped_of_its_owner_is_known_by_its_pods(serve: Serve) -> None:
     environs = Environs(*BOTH, virtual_service("green", owner=""))
-    with serve(environs) as environment:
-        assert emergency.move(environment, None).target == "blue"
+    with serve(environs) as selection:
+        assert emergency.move(selection, None).target == "blue"
 
 
 MAINTENANCE = {"name": "maintenance", "redirect": {"uri": "/down"}, "x": [1, {"y": None}]}
@@ -239,8 +239,8 @@ SPLIT = {
 
 def test_somebody_elses_rule_stays_as_it_is_and_is_reported(serve: Serve) -> None:
     environs = Environs(*BOTH, virtual_service("green", MAINTENANCE, served="green:g,blue:b"))
-    with serve(environs) as environment:
-        moved = emergency.move(environment, None)
+    with serve(environs) as selection:
+        moved = emergency.move(selection, None)
     assert environs.objects[ROUTE]["spec"]["http"][0] == MAINTENANCE
     assert users(environs) == "blue"
     assert [("redirects all requests" in each) for each in moved.warnings] == [True]
@@ -250,9 +250,9 @@ def test_users_who_are_split_go_to_the_color_that_served_first(serve: Serve) -> 
     route = virtual_service("green", served="blue:b")
     route["spec"]["http"][-1] = SPLIT
     environs = Environs(*BOTH, route)
-    with serve(environs) as environment:
-        assert emergency.move(environment, None).target == "blue"
-        assert emergency.move(environment, "blue").is_already
+    with serve(environs) as selection:
+        assert emergency.move(selection, None).target == "blue"
+        assert emergency.move(selection, "blue").is_already
     (target,) = environs.objects[ROUTE]["spec"]["http"][-1]["route"]
     assert target["destination"] == {"host": "shop", "subset": "blue"}
 
@@ -260,8 +260,8 @@ def test_users_who_are_split_go_to_the_color_that_served_first(serve: Serve) -> 
 def test_a_rule_that_sends_everybody_to_a_color_comes_behind_ours_and_stays(serve: Serve) -> None:
     mine = {**rule("x", "green"), "name": "mine"}
     environs = Environs(*BOTH, virtual_service("blue", mine, served="green:g,blue:b"))
-    with serve(environs) as environment:
-        assert emergency.move(environment, None).target == "blue"
+    with serve(environs) as selection:
+        assert emergency.move(selection, None).target == "blue"
     names = [each["name"] for each in environs.objects[ROUTE]["spec"]["http"]]
     assert names == ["shop-default", "mine", "shop-test"]
 
@@ -270,10 +270,10 @@ def test_a_rule_of_the_users_that_is_gone_is_added(serve: Serve) -> None:
     route = virtual_service("green", served="green:g,blue:b")
     route["spec"]["http"] = [MAINTENANCE]
     environs = Environs(*BOTH, route)
-    with serve(environs) as environment:
+    with serve(environs) as selection:
         with pytest.raises(ReleaseError, match="does not say which color users are on"):
-            emergency.move(environment, None)
-        assert emergency.move(environment, "blue").target == "blue"
+            emergency.move(selection, None)
+        assert emergency.move(selection, "blue").target == "blue"
     assert [each["name"] for each in environs.objects[ROUTE]["spec"]["http"]] == ["maintenance", "shop-default"]
 
 
@@ -291,8 +291,8 @@ def test_a_route_that_somebody_writes_meanwhile_is_read_again(serve: Serve, gree
         return None
 
     once(green, interfere)
-    with serve(green) as environment:
-        assert not emergency.move(environment, None).is_already
+    with serve(green) as selection:
+        assert not emergency.move(selection, None).is_already
     assert users(green) == "blue"
     assert green.objects[ROUTE]["metadata"]["labels"] == {"team": "shop"}
 
@@ -304,8 +304,8 @@ def test_what_has_changed_meanwhile_is_decided_anew(serve: Serve, green: Environ
         return None
 
     once(green, interfere)
-    with serve(green) as environment, pytest.raises(ReleaseError, match="0 of 2 pods of blue are ready"):
-        emergency.move(environment, None)
+    with serve(green) as selection, pytest.raises(ReleaseError, match="0 of 2 pods of blue are ready"):
+        emergency.move(selection, None)
     assert users(green) == "green"
 
 
@@ -315,8 +315,8 @@ def test_two_people_at_once_move_users_once(serve: Serve, green: Environs) -> No
         return None
 
     once(green, somebody_else)
-    with serve(green) as environment:
-        moved = emergency.move(environment, None)
+    with serve(green) as selection:
+        moved = emergency.move(selection, None)
     assert (moved.target, moved.is_already) == ("blue", True)
     assert users(green) == "blue"
 
@@ -328,8 +328,8 @@ def test_a_route_that_never_stands_still_is_given_up(serve: Serve, green: Enviro
         return None
 
     green.answers = restless
-    with serve(green) as environment, pytest.raises(ReleaseError, match="somebody else writes it") as error:
-        emergency.move(environment, None)
+    with serve(green) as selection, pytest.raises(ReleaseError, match="somebody else writes it") as error:
+        emergency.move(selection, None)
     assert error.value.status is Exit.RESOURCE
     assert len(green.patches) == emergency.ATTEMPTS
 
@@ -337,8 +337,8 @@ def test_a_route_that_never_stands_still_is_given_up(serve: Serve, green: Enviro
 @pytest.mark.parametrize("status", [302, 400, 403, 422], ids=["an auth proxy", "bad", "forbidden", "an admission webhook"])
 def test_a_write_that_is_refused_is_no_success(serve: Serve, green: Environs, status: int) -> None:
     green.answers = lambda request: (status, {"message": "no"}) if request.method == "PATCH" else None
-    with serve(green) as environment, pytest.raises(ReleaseError, match="could not be written") as error:
-        emergency.move(environment, None)
+    with serve(green) as selection, pytest.raises(ReleaseError, match="could not be written") as error:
+        emergency.move(selection, None)
     assert "it is as before: users stay on green" in str(error.value)
     assert error.value.status is Exit.RESOURCE
     assert len(green.patches) == 1
@@ -352,8 +352,8 @@ def test_an_answer_that_says_nothing_is_settled_by_reading(serve: Serve, green: 
         return 500, {"message": "etcd leader changed"}
 
     once(green, lost)
-    with serve(green) as environment:
-        moved = emergency.move(environment, None)
+    with serve(green) as selection:
+        moved = emergency.move(selection, None)
     assert (moved.origin, moved.target, moved.is_already) == ("green", "blue", False)
     assert users(green) == "blue"
 
@@ -363,8 +363,8 @@ def test_what_cannot_be_read_back_is_not_claimed(serve: Serve, green: Environs) 
         return (403, {"message": "no"}) if green.patches and request.method == "GET" else None
 
     green.answers = dead
-    with serve(green) as environment, pytest.raises(ReleaseError, match="was written") as error:
-        emergency.move(environment, None)
+    with serve(green) as selection, pytest.raises(ReleaseError, match="was written") as error:
+        emergency.move(selection, None)
     assert "where users are is not known" in str(error.value)
     assert "users stay" not in str(error.value)
 
@@ -376,9 +376,9 @@ def selected(active: str = "green") -> Environs:
 
 def test_with_the_selector_users_come_first_and_testers_afterwards(serve: Serve) -> None:
     environs = selected()
-    with serve(environs, routing="selector") as environment:
-        moved = emergency.move(environment, None)
-        assert emergency.move(environment, None).is_already
+    with serve(environs, routing="selector") as selection:
+        moved = emergency.move(selection, None)
+        assert emergency.move(selection, None).is_already
     assert (moved.target, moved.test) == ("blue", "green")
     assert [each.path.partition("?")[0].rpartition("/")[2] for each in environs.patches] == ["shop", "shop-test"]
     colors = [environs.objects[name]["spec"]["selector"]["color"] for name in ("shop", "shop-test")]
@@ -388,8 +388,8 @@ def test_with_the_selector_users_come_first_and_testers_afterwards(serve: Serve)
 def test_testers_who_cannot_be_moved_are_a_warning(serve: Serve) -> None:
     environs = selected()
     environs.answers = lambda asked: (403, {"message": "no"}) if asked.method == "PATCH" and "shop-test" in asked.path else None
-    with serve(environs, routing="selector") as environment:
-        moved = emergency.move(environment, None)
+    with serve(environs, routing="selector") as selection:
+        moved = emergency.move(selection, None)
     assert environs.objects["shop"]["spec"]["selector"]["color"] == "blue"
     assert moved.warnings == ("testers were not moved yet: no",)
 
@@ -397,8 +397,8 @@ def test_testers_who_cannot_be_moved_are_a_warning(serve: Serve) -> None:
 def test_a_service_that_leads_elsewhere_is_not_claimed_to_serve(serve: Serve) -> None:
     environs = selected()
     environs.objects["shop"]["spec"] |= {"type": "ExternalName", "externalName": "x.example"}
-    with serve(environs, routing="selector") as environment, pytest.raises(ReleaseError, match=r"leads to x\.example") as error:
-        emergency.move(environment, "blue")
+    with serve(environs, routing="selector") as selection, pytest.raises(ReleaseError, match=r"leads to x\.example") as error:
+        emergency.move(selection, "blue")
     assert error.value.status is Exit.RESOURCE
 
 
@@ -441,12 +441,12 @@ def test_users_are_moved_before_pulumi_is_imported(
     monkeypatch.setitem(__import__("sys").modules, "bluegreen.cli.session", None)  # importing it fails from now on
     ran = CliRunner().invoke(cli, ["rollback", *arguments])
     assert ran.exit_code == 13, ran.output
-    ((environment, color),) = no_emergency
-    assert (environment.stack, color) == ("prod", "blue")
+    ((selection, color),) = no_emergency
+    assert (selection.stack, color) == ("prod", "blue")
 
 
-def step(operation: str, kind: str, name: str) -> Step:
-    return Step(operation=operation, kind=kind, name=name, is_object=True)
+def step(operation: str, kind: str, name: str) -> EngineStep:
+    return EngineStep(operation=operation, kind=kind, name=name, is_object=True)
 
 
 @pytest.mark.parametrize(
@@ -461,13 +461,13 @@ def step(operation: str, kind: str, name: str) -> Step:
     ],
 )
 def test_the_update_afterwards_writes_the_route_and_removes_variables_that_nobody_uses(
-    serve: Serve, green: Environs, monkeypatch: pytest.MonkeyPatch, planned: Step, is_more: bool
+    serve: Serve, green: Environs, monkeypatch: pytest.MonkeyPatch, planned: EngineStep, is_more: bool
 ) -> None:
     record = Record(began=[planned])
     stack = SimpleNamespace(preview=lambda: record, up=lambda *_: record)
     monkeypatch.setattr(Session, "stack", lambda _: stack)
-    with serve(green) as environment:
-        session = Session(environment=environment, progress=Progress(is_json=True))
+    with serve(green) as selection:
+        session = Session(selection=selection, progress=Progress(is_json=True))
         if not is_more:
             assert session.apply("rollback --now to blue", {}, route_alone=True) == record
             return

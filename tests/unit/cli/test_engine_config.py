@@ -9,7 +9,7 @@ import pytest
 from bluegreen.cli import engine_config
 from bluegreen.cli import selection as environment
 from bluegreen.cli.outcomes import Exit, ReleaseError
-from bluegreen.cli.selection import Environment, find
+from bluegreen.cli.selection import Selection, find
 
 # As `pulumi config --json --open` prints it: the values of the file, of the environment and of Pulumi.yaml.
 RESOLVED = {
@@ -62,10 +62,10 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
     return make
 
 
-def stack(tmp_path: Path, text: str) -> Environment:
+def stack(tmp_path: Path, text: str) -> Selection:
     file = tmp_path / "Pulumi.prod.yaml"
     file.write_text(text)
-    return Environment(stack="acme/bluegreen/prod", config_file=file)
+    return Selection(stack="acme/bluegreen/prod", config_file=file)
 
 
 @pytest.mark.parametrize("section", ENVIRONMENTS, ids=["a list", "a flow list", "a definition", "an empty definition"])

@@ -10,7 +10,7 @@ import pytest
 
 from bluegreen.cli.plan import LONGEST, Plan, make, markdown, show
 from bluegreen.cli.progress import Progress
-from bluegreen.cli.updates import Record, Step
+from bluegreen.cli.updates import EngineStep, Record
 from bluegreen.release.live import Live, LiveColor
 from bluegreen.release.settings import Settings, read_settings
 from bluegreen.release.traffic import Traffic
@@ -23,7 +23,7 @@ LIVE = Live(
     route_owner="me",
     colors={"blue": LiveColor(image=BLUE), "green": LiveColor(image=GREEN)},
 )
-ROUTE = Step(
+ROUTE = EngineStep(
     operation="update",
     kind="VirtualService",
     name="shop-blue-green",
@@ -60,8 +60,8 @@ def plan(record: Record, wanted: Settings, live: Live | None = LIVE) -> Plan:
     return make(record, wanted, live, project="bluegreen", stack="prod")
 
 
-def deployment(operation: str, name: str) -> Step:
-    return Step(operation=operation, kind="Deployment", name=name, is_object=True, differs=("spec.template",))
+def deployment(operation: str, name: str) -> EngineStep:
+    return EngineStep(operation=operation, kind="Deployment", name=name, is_object=True, differs=("spec.template",))
 
 
 def many(lines_of_diff: int = 10) -> Record:

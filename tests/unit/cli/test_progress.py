@@ -54,7 +54,7 @@ def test_a_terminal_that_can_take_nothing_back_gets_plain_lines(
 def test_in_json_everything_is_an_event_and_words_for_people_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     progress = Progress(is_json=True)
     tell(progress)
-    progress.print("for people")
+    progress.line("for people")
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(line["schema"], line["event"]) for line in lines] == [(1, "waiting"), (1, "done")]
 

@@ -43,7 +43,7 @@ class FakeSession:
     said: list[str] = field(default_factory=list)
 
     @property
-    def environment(self) -> Any:
+    def selection(self) -> Any:
         return SimpleNamespace(settings=lambda: self.settings)
 
     @property

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from bluegreen.cli.outcomes import Exit, ReleaseError
-from bluegreen.cli.selection import Environment
+from bluegreen.cli.selection import Selection
 
-File = Callable[[str], Environment]
+File = Callable[[str], Selection]
 SECRET = "{secure: v1:abc=}"
 
 
@@ -16,10 +16,10 @@ SECRET = "{secure: v1:abc=}"
 def file(tmp_path: Path) -> File:
     """Makes the environment of a config file with these lines in its section config:."""
 
-    def make(lines: str) -> Environment:
+    def make(lines: str) -> Selection:
         path = tmp_path / "Pulumi.prod.yaml"
         path.write_text(f"config:\n  bluegreen:activeColor: blue\n  blue:imageTag: '1.0'\n{lines}")
-        return Environment(stack="prod", config_file=path)
+        return Selection(stack="prod", config_file=path)
 
     return make
 

@@ -1,0 +1,42 @@
+"""`decommission`: removes a color that users are not on."""
+
+import time
+from typing import Any
+
+import click
+
+from bluegreen.cli import config_changes, history
+from bluegreen.cli.options import COLOR, changing
+from bluegreen.cli.session import Session
+from bluegreen.cli.verification import done
+from bluegreen.release.about import About
+
+# A pod that drains and stops in its usual time is gone by then; the cluster goes on by itself when it is not.
+TERMINATION_SECONDS = 120
+
+
+@click.command("decommission")
+@COLOR
+@click.option("--expect-served", is_flag=True, help="Go on only if users were on what the color runs: no next release.")
+@changing
+def command(session: Session, **arguments: Any) -> None:
+    """Remove a color that users are not on."""
+    decommission(session, **arguments)
+
+
+def decommission(session: Session, color: str, expect_served: bool = False) -> None:
+    """Removes a color that users are not on, and returns when the last of its pods has terminated.
+
+    The engine does not wait for that, and a color with terminating pods cannot be deployed yet. With `expect_served` it is
+    refused if users have never been on what the color runs: that is the next release, and not the last one.
+    """
+    settings = session.selection.settings()
+    if expect_served:
+        config_changes.expect_served(settings, color, history.served(session.stack().history(), color), f"decommission {color}")
+    about = About(verb="decommission", color=color)
+    record = session.apply(str(about), config_changes.decommission(settings, color), about=about)
+    until = time.monotonic() + TERMINATION_SECONDS
+    while color in session.live().colors and time.monotonic() < until:
+        session.progress.passing(f"waiting until the pods of {color} have terminated")
+        time.sleep(1)
+    done(session, f"decommission {color}", [str(step) for step in record.ended if step.is_object])

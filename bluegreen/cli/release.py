@@ -1,0 +1,49 @@
+"""`release`: deploys and tests what a tag such as v2.0-green names."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bluegreen.cli import config_changes
+from bluegreen.cli.activate import Approval, activate
+from bluegreen.cli.deploy import deploy
+from bluegreen.cli.options import CHECKS, COMMAND, changing
+from bluegreen.cli.outcomes import Exit, ReleaseError
+from bluegreen.cli.session import Session
+from bluegreen.cli.test import test
+from bluegreen.release.colors import other
+
+
+@click.command("release")
+@click.argument("tag")
+@click.option("--image", metavar="TAG", help="The tag of the image, when it is not the version in TAG.")
+@CHECKS
+@click.option("--activate", "goes_on", is_flag=True, help="Move users there when the smoke tests pass.")
+@COMMAND
+@changing
+def command(session: Session, **arguments: Any) -> None:
+    """Deploy and test what a tag such as v2.0-green names.
+
+    The end of TAG is the lane, the rest is the version. Refused when users are on that lane.
+    """
+    release(session, **arguments)
+
+
+def release(session: Session, tag: str, image: str | None, checks: Path | None, command: Sequence[str], goes_on: bool) -> None:
+    """Deploys and tests what a tag such as v2.0-green names; with `goes_on` activates it when the smoke tests pass."""
+    color, version = config_changes.lane(tag)
+    if session.live().active == color:
+        raise ReleaseError(
+            Exit.REFUSED,
+            f"Refused by the rule: the pods of the live color do not change in place\n"
+            f"  asked:  {tag}, which goes to {color}\n"
+            f"  live:   {color} serves the users\n"
+            f"  remedy: Tag the release for the other lane: {tag.removesuffix(color)}{other(color)}\n\n"
+            f"Nothing was changed; users stay on {color}.",
+        )
+    deploy(session, color, image or version, tag)
+    test(session, color, checks, command)
+    if goes_on:
+        activate(session, color, Approval(release=tag))
