@@ -27,6 +27,7 @@ from bluegreen.release import stack_file
 from bluegreen.release.about import About
 from bluegreen.release.next_steps import next_steps
 from bluegreen.release.settings import SettingsError, read_settings, warnings
+from bluegreen.routing import problems
 from components.environment import Environment
 from components.kubernetes_object import owner
 from components.provider import placed_in, provider
@@ -36,7 +37,7 @@ config = CONFIG.get()
 try:
     about = About.given(os.environ)
     written = stack_file.of_program(pulumi.get_stack(), Path.cwd())
-    settings = read_settings(config, written.secrets.union(filter(is_config_secret, config)), written.misread)
+    settings = read_settings(config, written.secrets.union(filter(is_config_secret, config)), written.misread, problems)
 except (SettingsError, ValueError) as error:
     raise pulumi.RunError(str(error)) from None
 for warning in warnings(settings):

@@ -7,16 +7,19 @@ from bluegreen.kube.cluster import Cluster, LiveError
 from bluegreen.release import metadata
 from bluegreen.release.live import Live, LiveColor, live_colors
 from bluegreen.release.objects import Object, Ref, annotation, value_at
-from bluegreen.routing import LAYERS
+from bluegreen.routing import find
 
 
 class LiveEnvironment(Cluster):
-    """The objects of one app in one namespace, whose route is that of a routing layer. Raises `LiveError` as `Cluster` does."""
+    """The objects of one app in one namespace, whose route is that of a routing layer. Raises `LiveError` as `Cluster` does.
+
+    `routing` is the value of `bluegreen:routing`. Raises `UnknownLayerError` if it leads to no layer.
+    """
 
     def __init__(self, *, context: str, namespace: str, app: str, routing: str) -> None:
-        super().__init__(context=context, namespace=namespace)
+        self._layer = find(routing)
+        super().__init__(context=context, namespace=namespace, apis=self._layer.APIS)
         self._app = app
-        self._layer = LAYERS[routing]
 
     def live(self) -> Live:
         """Who serves whom, and the Deployments of all colors but those that are being deleted."""
@@ -32,13 +35,13 @@ class LiveEnvironment(Cluster):
             route_owner=None if route[0] is None else annotation(route[0], metadata.OWNER),
             route_uid=str(value_at(route[0], "metadata", "uid") or ""),
             colors=colors,
-            objects=dict(zip(self._layer.objects(self._app), route, strict=True))
+            objects=dict(zip(self._layer.route(self._app), route, strict=True))
             | {Ref("apps/v1", "Deployment", str(value_at(each, "metadata", "name"))): each for each in found},
         )
 
     def route(self) -> list[Object | None]:
         """The objects of the route, the users' first, None for each that does not exist."""
-        return [self.get(*ref) for ref in self._layer.objects(self._app)]
+        return [self.get(*ref) for ref in self._layer.route(self._app)]
 
     def with_autoscalers(self, live: Live) -> Live:
         """`live` with the colors marked that have an autoscaler of their stack; none without the right to get autoscalers."""

@@ -1,18 +1,17 @@
 """One environment: puts the colors and the routing together and fixes their order."""
 
-import importlib
-
 import pulumi
 
 from bluegreen import workload
 from bluegreen.release.settings import Settings
 from components.color import Checks, Color
+from components.routing import Routing
 
 
 class Environment(pulumi.ComponentResource):
     """The deployed colors, and the route, which is written when every color is ready.
 
-    Offers what the routing layer offers: `url`, where users come in, and `test_command`, what a tester types.
+    `url` says where users come in, and `test_command` what a tester types.
     """
 
     def __init__(self, name: str, settings: Settings, checks: Checks, opts: pulumi.ResourceOptions) -> None:
@@ -23,10 +22,8 @@ class Environment(pulumi.ComponentResource):
             Color(f"{name}-{color}", color_settings, source, checks, child)
             for color, color_settings in settings.service.colors.items()
         ]
-        # Only the layer that is used is imported, and a new one is a new file: its name is the value of `routing`.
-        layer = importlib.import_module(f"components.routing.{settings.routing}")
         ready = pulumi.Output.all(*(color.ready for color in colors))
-        routing = layer.Routing(f"{name}-routing", settings, ready, checks.route_hooks(), child)
+        routing = Routing(f"{name}-routing", settings, ready, checks.route_hooks(), child)
         # Nothing depends on it: the engine ends the update with its failure.
         checks.verified(routing.route)
         self.url: pulumi.Output[str] = routing.url

@@ -1,29 +1,15 @@
-"""The Service that both colors share."""
+"""The Service that both colors share, where the routing layer chooses between them behind it."""
 
 import pulumi
 
 from bluegreen.release.manifest import Manifest
-from bluegreen.release.settings import ServiceSettings
 from components.kubernetes_object import KubernetesObject
 
 
 class Service(pulumi.ComponentResource):
-    """A Service `<app>` that selects the pods of both colors, always: the subsets of the routing choose among them.
+    """The object `manifest`, under a component of the same name."""
 
-    It must never follow one color. Its port leads to the container port named `http`, so each color may have its own.
-    """
-
-    def __init__(self, name: str, settings: ServiceSettings, opts: pulumi.ResourceOptions) -> None:
-        super().__init__("bluegreen:components:Service", name, None, opts)
-        self.object_name = settings.name
-        ports = [{"name": "http", "port": settings.port, "targetPort": "http"}]
-        manifest = Manifest(
-            api_version="v1",
-            kind="Service",
-            name=self.object_name,
-            body={"spec": {"selector": {"app": settings.name}, "ports": ports}},
-            labels={"app": settings.name},
-            resource_name=name,
-        )
+    def __init__(self, manifest: Manifest, opts: pulumi.ResourceOptions) -> None:
+        super().__init__("bluegreen:components:Service", manifest.name, None, opts)
         KubernetesObject(manifest, pulumi.ResourceOptions(parent=self))
         self.register_outputs({})

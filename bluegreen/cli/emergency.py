@@ -24,8 +24,9 @@ from bluegreen.release.live import Live
 from bluegreen.release.objects import Ref, annotation, value_at
 from bluegreen.release.refusals import Refusal, Rule
 from bluegreen.release.settings import Settings
+from bluegreen.release.traffic import Traffic
 from bluegreen.release.way_back import way_back
-from bluegreen.routing import LAYERS
+from bluegreen.routing import find
 from bluegreen.routing.base import Operations
 
 # How often the route is read and written again if somebody else writes it at the same time.
@@ -126,7 +127,7 @@ def _begun(selection: Selection) -> "tuple[_Emergency, Live]":
         place, live = cluster.place(), cluster.live()
     except LiveError as error:
         raise ReleaseError(Exit.ERROR, f"{error}\nNothing was written.") from None
-    route = LAYERS[settings.routing].objects(settings.service.name)
+    route = find(settings.routing).route(settings.service.name)
     return _Emergency(stack=selection.stack, settings=settings, cluster=cluster, place=place, route=route), live
 
 
@@ -158,7 +159,8 @@ class _Emergency:
     def operations(self, live: Live, target: str) -> tuple[Operations, Operations]:
         """What to write for users, and for testers if they have an object of their own. Empty for what stands there already."""
         found = [live.objects.get(ref) for ref in self.route]
-        made = LAYERS[self.settings.routing].move(self.settings.service.name, found, target, self.testers(live, target))
+        traffic = Traffic.to(target, self.testers(live, target))
+        made = find(self.settings.routing).move(self.settings.service.name, found, traffic)
         users = made[0] if live.serving != {target} else []
         return [*self._recorded(live, target), *users] if users else [], made[1] if len(made) > 1 else []
 

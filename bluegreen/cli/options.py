@@ -71,8 +71,10 @@ _WHERE = (
 )
 _REACHED = (
     click.option("--url", envvar="BLUEGREEN_URL", default="", help="Where users come in; without it bluegreen:url."),
-    click.option("--test-url", default="", help="Where testers come in (routing: selector)."),
-    click.option("--color-header", default="", help="The answer's header that names the color, when it is not x-color."),
+    click.option("--test-url", default="", help="Where testers come in, if they have an address of their own."),
+    click.option(
+        "--color-header", default="", help="The response header that names the color, if the routing layer sets none."
+    ),
 )
 _PATIENCE = (
     click.option(

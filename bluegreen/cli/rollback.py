@@ -73,9 +73,9 @@ def _way_back(settings: "Settings", live: "Live", updates: "Sequence[Update]") -
     from bluegreen.release import metadata, served
     from bluegreen.release.objects import annotation
     from bluegreen.release.way_back import WayBack, way_back
-    from bluegreen.routing import LAYERS
+    from bluegreen.routing import find
 
-    route = live.objects.get(LAYERS[settings.routing].objects(settings.service.name)[0])
+    route = live.objects.get(find(settings.routing).route(settings.service.name)[0])
     record = served.read(annotation(route or {}, metadata.SERVED))
     if not record and history.is_back_already(updates, live.active):
         return WayBack(color=live.active, is_already=True)

@@ -13,10 +13,13 @@ from typing import Any, NoReturn
 from bluegreen.cli import engine_config
 from bluegreen.cli.outcomes import Exit, ReleaseError
 from bluegreen.environment import LiveEnvironment
-from bluegreen.release import endpoint, stack_file
-from bluegreen.release.endpoint import Endpoint
-from bluegreen.release.settings import Settings, SettingsError, read_place, read_settings
+from bluegreen.release import stack_file
+from bluegreen.release.endpoint import Endpoint, Given
+from bluegreen.release.settings import Checks, Settings, SettingsError, read_place, read_settings
 from bluegreen.release.stack_file import ConfigFileError, Misread, is_secret
+from bluegreen.routing import find as layer_of
+from bluegreen.routing import problems
+from bluegreen.routing.base import Layer
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,14 +45,18 @@ class Selection:
         """Where the environment is, whatever else is wrong with its config; see `read_place`. Raises `ReleaseError`."""
         return self._read(read_place)
 
-    def _read(self, read: Callable[[Mapping[str, str], Collection[str], Iterable[Misread]], Settings]) -> Settings:
+    def layer(self) -> Layer:
+        """The routing layer of the environment. Raises `ReleaseError` if the config does not name one."""
+        return layer_of(self.place().routing)
+
+    def _read(self, read: Callable[[Mapping[str, str], Collection[str], Iterable[Misread], Checks], Settings]) -> Settings:
         engine_config.refuse_overrides()
         try:
             found = stack_file.of_command(self.config_file, ROOT / "Pulumi.yaml")
             if text := engine_config.text_with_environment(self.config_file):
                 resolved, secrets = engine_config.ask(self.stack, self.config_file, text)
-                return read(resolved, found.secrets.union(secrets), found.misread)
-            return read(as_engine(found.values), found.secrets, found.misread)
+                return read(resolved, found.secrets.union(secrets), found.misread, problems)
+            return read(as_engine(found.values), found.secrets, found.misread, problems)
         except (SettingsError, ConfigFileError) as error:
             raise ReleaseError(Exit.CONFIG, str(error)) from None
 
@@ -65,13 +72,17 @@ class Selection:
 
     def known_users(self) -> Endpoint | None:
         """Where users enter, or None if nothing says where. Raises `ReleaseError` if the config cannot be used."""
-        return endpoint.of_users(self.settings(), url=self.url, color_header=self.color_header)
+        return self.layer().of_users(self.settings(), self._given)
 
     def testers(self) -> Endpoint:
         """Where testers enter. Raises `ReleaseError` if nothing says where."""
-        settings = self.settings()
-        found = endpoint.of_testers(settings, url=self.url, test_url=self.test_url, color_header=self.color_header)
-        return found or _unknown("testers", "--url, or bluegreen:url" if settings.routing == "istio" else "--test-url")
+        layer = self.layer()
+        found = layer.of_testers(self.settings(), self._given)
+        return found or _unknown("testers", "--test-url" if layer.HAS_TEST_ADDRESS else "--url, or bluegreen:url")
+
+    @property
+    def _given(self) -> Given:
+        return Given(url=self.url, test_url=self.test_url, color_header=self.color_header)
 
 
 @functools.cache

@@ -32,6 +32,7 @@ from bluegreen.kube.cluster import LiveError
 from bluegreen.release.about import About
 from bluegreen.release.endpoint import Endpoint
 from bluegreen.release.live import Live
+from bluegreen.routing import find
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,10 +102,10 @@ class Session:
         return record
 
     def _refuse_more_than_the_route(self) -> None:
-        app = self.selection.place().service.name
-        route = {f"VirtualService/{app}-blue-green", f"Service/{app}", f"Service/{app}-test"}
+        settings = self.selection.place()
+        route = {(ref.kind, ref.name) for ref in find(settings.routing).route(settings.service.name)}
         planned = [step for step in self.stack().preview().began if step.is_object and not _is_left_over(step)]
-        if more := [str(step) for step in planned if f"{step.kind}/{step.name}" not in route]:
+        if more := [str(step) for step in planned if (step.kind, step.name) not in route]:
             raise ReleaseError(
                 Exit.UNEXPECTED_CHANGES,
                 f"The config asks for more than the route: {', '.join(more)}.\n"

@@ -5,7 +5,7 @@ A list is a YAML file:
     - path: /ping                   # the only key that must be there
       status: 200                   # the default
       body: '"version":"2\\.0"'      # a regular expression that is found in the body
-      headers: {x-color: green}     # headers of the answer, by name
+      headers: {x-served-by: green} # headers of the answer, by name
       within_ms: 500                # the longest that the answer may take
 
 A command finds the endpoint in its environment: BLUEGREEN_URL, BLUEGREEN_COOKIE, BLUEGREEN_HOST (the Host header to send, when

@@ -25,7 +25,7 @@ from bluegreen.release.image import Image
 from bluegreen.release.live import Live, LiveColor
 from bluegreen.release.objects import Object, as_items, as_mapping, as_text
 from bluegreen.release.settings import Settings
-from bluegreen.routing import LAYERS
+from bluegreen.routing import find
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -104,7 +104,7 @@ def look(selection: Selection) -> Status:
     return Status(
         stack=selection.stack,
         namespace=settings.namespace,
-        routing=settings.routing,
+        routing=find(settings.routing).NAME,
         active=live.active,
         test=live.test,
         foreign=live.foreign,
@@ -132,7 +132,7 @@ def _keeping(settings: Settings, live: Live) -> Iterator[str]:
 def _fixing(settings: Settings, live: Live) -> Iterator[str]:
     """The command that removes from the route what this program did not write."""
     if live.foreign:
-        ref = LAYERS[settings.routing].objects(settings.service.name)[0]
+        ref = find(settings.routing).route(settings.service.name)[0]
         namespace = f" --namespace {settings.namespace}{f' --context {settings.context}' if settings.context else ''}"
         yield f"kubectl edit {ref.kind.lower()} {ref.name}{namespace}: the route holds what this program did not write"
 
@@ -177,7 +177,7 @@ def _written(item: Object) -> str:
 
 def _row(settings: Settings, live: Live, name: str, color: LiveColor, since: str) -> Row:
     roles = {live.test: "test"} | dict.fromkeys(live.serving, "live")
-    testers = f"cookie {settings.test_cookie}" if settings.routing == "istio" else "the test port"
+    testers = find(settings.routing).describe_testers(settings)
     users = "users in part" if live.foreign else "100 % of users"
     shares = {live.test: testers} | dict.fromkeys(live.serving, users)
     return Row(

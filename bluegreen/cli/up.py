@@ -9,7 +9,7 @@ from bluegreen.cli.session import Session
 from bluegreen.cli.updates import Record
 from bluegreen.cli.verification import done, verify
 from bluegreen.release.about import FROM_STATE, About
-from bluegreen.routing import LAYERS
+from bluegreen.routing import find
 
 
 @click.command("up")
@@ -48,5 +48,5 @@ def _active(session: Session) -> str | None:
 def _is_route_written(session: Session, record: Record) -> bool:
     """Whether an update wrote the object that decides about users: they may have been elsewhere for a moment before it."""
     settings = session.selection.settings()
-    route = LAYERS[settings.routing].objects(settings.service.name)[0]
+    route = find(settings.routing).route(settings.service.name)[0]
     return any((step.kind, step.name) == (route.kind, route.name) for step in record.ended)

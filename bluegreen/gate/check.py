@@ -30,8 +30,8 @@ from bluegreen.release.settings import ColorSettings, Settings
 from bluegreen.release.traffic import Move
 from bluegreen.release.transition import Transition, Wanted, WantedColor, transition
 from bluegreen.release.writes import write
-from bluegreen.routing import LAYERS, hosts
-from bluegreen.routing.hosts import Claim, Edge
+from bluegreen.routing import find
+from bluegreen.routing.base import Claims
 
 
 def wanted(settings: Settings, owner: str, about: About | None = None, evidence: Evidence = NOT_ASKED) -> Wanted:
@@ -59,6 +59,7 @@ class Gate:
 
     def __init__(self, settings: Settings, cluster: LiveEnvironment, owner: str, about: About | None = None) -> None:
         self._settings = settings
+        self._layer = find(settings.routing)
         self._cluster = cluster
         self._owner = owner
         self._workload = workload.source("settings")
@@ -90,7 +91,7 @@ class Gate:
         evidence = await asyncio.to_thread(backend.evidence, self._owner, ownership.names(found)) if found else NOT_ASKED
         asked = wanted(self._settings, self._owner, self._about, evidence)
         self._transition = transition(self._live, asked)
-        route = LAYERS[self._settings.routing].objects(self._settings.service.name)
+        route = self._layer.route(self._settings.service.name)
         self._notes = Notes(
             live=self._live,
             wanted=asked,
@@ -102,7 +103,7 @@ class Gate:
         beyond = functools.partial(write, self._about, self._live, route)
         self._hooks = Hooks(self._cluster, self._judge, self._owner, self._transition, beyond)
         claims = await asyncio.to_thread(self._claims)
-        refusals = [*self._transition.refusals, *hosts.refusal(self._edge, claims)]
+        refusals = [*self._transition.refusals, *claims.refusals]
         if refused := self._judge.refused(refusals):
             raise pulumi.RunError("\n\n".join(map(str, refused)) + "\n\n" + self._where_users_are())
         if found and ownership.is_renamed(found, self._owner, evidence):
@@ -115,11 +116,11 @@ class Gate:
             "there is no stack of the old name. An update writes the new name to them and restarts no pods."
         )
 
-    def _say_what_is_live(self, claims: Sequence[Claim]) -> None:
+    def _say_what_is_live(self, claims: Claims) -> None:
         """Whether users move, and what somebody else has done to the host, to the route, or to the live color."""
         if moves := self._transition.moves:
             pulumi.info(f"Users move from {moves.origin} to {moves.target}.")
-        for text in hosts.warnings(self._edge, claims):
+        for text in claims.warnings:
             pulumi.warn(text)
         if self._live.foreign:
             pulumi.warn(
@@ -140,7 +141,7 @@ class Gate:
     async def _refuse_endless_deletions(self) -> None:
         """Raises `pulumi.RunError` if the account may delete objects that the provider then waits for without end."""
         try:
-            kinds = deleted_without_end(await asyncio.to_thread(self._cluster.rights))
+            kinds = deleted_without_end(await asyncio.to_thread(self._cluster.rights), self._layer.APIS)
         except LiveError:
             return  # rights that are not known refuse nothing; what is forbidden is refused when it is tried
         if kinds:
@@ -150,24 +151,14 @@ class Gate:
                 f"  next: give it the right to list; {ROLES}.\n\n{self._where_users_are()}"
             )
 
-    @property
-    def _edge(self) -> Edge:
-        return Edge(
-            namespace=self._settings.namespace,
-            app=self._settings.service.name,
-            host=self._settings.host,
-            has_tls=bool(self._settings.tls_secret),
-        )
-
-    def _claims(self) -> list[Claim]:
-        """Who else claims the host. An update that moves users does not ask: the host stays as it is."""
-        if self._settings.routing != "istio" or self._transition.moves:
-            return []
-        gateways = self._cluster.list_everywhere("networking.istio.io/v1", "Gateway")
-        if not hosts.candidates(self._edge, gateways):
-            return []
-        services = self._cluster.list_everywhere("networking.istio.io/v1", "VirtualService")
-        return hosts.claims(self._edge, gateways, services)
+    def _claims(self) -> Claims:
+        """Who else claims the host. An update that moves users does not look: the host stays as it is."""
+        found: list[list[Object]] = []
+        if self._transition.moves:
+            return Claims()
+        while kind := self._layer.next_to_list(self._settings, found):
+            found.append(self._cluster.list_everywhere(*kind))
+        return self._layer.claims(self._settings, found)
 
     def _unread(self, error: LiveError) -> None:
         if pulumi.runtime.is_dry_run():

@@ -9,8 +9,8 @@ from typing import Any
 
 import pulumi
 
-from bluegreen.release import endpoint
 from bluegreen.release.settings import Settings
+from bluegreen.routing import find
 
 LONGEST_SECONDS = 20.0
 
@@ -40,7 +40,7 @@ class Verification:
 
         Raises `pulumi.RunError` after `LONGEST_SECONDS`, with what was seen instead.
         """
-        users = endpoint.of_users(self._settings)
+        users = find(self._settings.routing).of_users(self._settings)
         if not self._is_written or users is None:
             return
         from bluegreen.probe import NOT_SERVED, wait_for

@@ -46,12 +46,10 @@ def absent(response: Response) -> str:
     return name if is_missing and isinstance(name, str) else ""
 
 
-def unknown_kind(api_version: str, kind: str) -> ApiError:
-    """The error for a kind that the cluster does not have."""
+def unknown_kind(api_version: str, kind: str, advice: str = "") -> ApiError:
+    """The error about a kind that the cluster does not have. `advice` says what to do about it, if that is known."""
     message = f"the cluster does not have the kind {kind} of {api_version}"
-    if api_version.partition("/")[0].endswith(".istio.io"):
-        message += ": the CRDs of Istio are not installed. Install Istio, or set bluegreen:routing to selector"
-    return ApiError(message, HTTPStatus.NOT_FOUND)
+    return ApiError(f"{message}: {advice}" if advice else message, HTTPStatus.NOT_FOUND)
 
 
 def _message(response: Response) -> str:

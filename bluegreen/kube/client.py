@@ -14,9 +14,10 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from bluegreen.kube.api_error import ApiError, absent, reason, unknown_kind
-from bluegreen.kube.kinds import PLURALS
+from bluegreen.kube.kinds import APIS
 from bluegreen.kube.kubeconfig import ClusterConfig
 from bluegreen.kube.transport import SYSTEM, Clock, Request, Response, Transport
+from bluegreen.release.objects import Api
 
 __all__ = ["ApiError", "Client", "Clock"]
 
@@ -47,14 +48,21 @@ class _Result:
     is_uncertain: bool
 
 
+_NO_APIS: Mapping[str, Api] = {}
+
+
 class Client:
     """Reads and writes objects of one namespace.
 
-    Connects on first use and keeps the connection and the credentials. Thread-safe: one request at a time. Retries transient
-    failures, for `LONGEST_SECONDS` at most. Every method raises `ApiError`, or `KubeconfigError` without usable credentials.
+    `apis` are API versions beside those of Kubernetes. Connects on first use and keeps the connection and the credentials.
+    Thread-safe: one request at a time. Retries transient failures, for `LONGEST_SECONDS` at most. Every method raises
+    `ApiError`, or `KubeconfigError` without usable credentials.
     """
 
-    def __init__(self, config: ClusterConfig, namespace: str, clock: Clock = SYSTEM) -> None:
+    def __init__(
+        self, config: ClusterConfig, namespace: str, clock: Clock = SYSTEM, apis: Mapping[str, Api] = _NO_APIS
+    ) -> None:
+        self._apis = {**APIS, **apis}
         self._namespace = namespace
         self._context = config.context
         self._clock = clock
@@ -134,8 +142,9 @@ class Client:
         return f"{path}/{quote(name, safe='')}" if name else path
 
     def _resource(self, api_version: str, kind: str) -> _Resource:
-        if plural := PLURALS.get(api_version, {}).get(kind):
-            return _Resource(plural=plural)
+        known = self._apis.get(api_version)
+        if known and kind in known.plurals:
+            return _Resource(plural=known.plurals[kind])
         return self._discover(api_version, kind)
 
     def _discover(self, api_version: str, kind: str) -> _Resource:
@@ -144,11 +153,15 @@ class Client:
             path = _root(api_version)
             result = self._send(Request(method="GET", path=path))
             if result.response.status == HTTPStatus.NOT_FOUND and self._is_api_server():
-                raise unknown_kind(api_version, kind)
+                raise self._unknown(api_version, kind)
             self._discovered[api_version] = _resources(self._body(result), path)
         if kind not in self._discovered[api_version]:
-            raise unknown_kind(api_version, kind)
+            raise self._unknown(api_version, kind)
         return self._discovered[api_version][kind]
+
+    def _unknown(self, api_version: str, kind: str) -> ApiError:
+        known = self._apis.get(api_version)
+        return unknown_kind(api_version, kind, known.if_absent if known else "")
 
     def _is_api_server(self) -> bool:
         """Whether an API server responds, and not a proxy in front of it that answers every path with 404."""

@@ -8,7 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
 from bluegreen.release import metadata
-from bluegreen.release.objects import Object, annotation, is_terminating, value_at
+from bluegreen.release.objects import Api, Object, annotation, is_terminating, value_at
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,11 +25,13 @@ class LiveError(Exception):
 class Cluster:
     """The objects of one namespace.
 
-    `context` is a context of the kubeconfig, empty for the current one. Connects on first use; all threads share the
-    connection. Unless a method says otherwise, it raises `LiveError` if the cluster does not respond or rejects the request.
+    `context` is a context of the kubeconfig, empty for the current one. `apis` are API versions beside those of Kubernetes.
+    Connects on first use; all threads share the connection. Unless a method says otherwise, it raises `LiveError` if the
+    cluster does not respond or rejects the request.
     """
 
-    def __init__(self, *, context: str, namespace: str) -> None:
+    def __init__(self, *, context: str, namespace: str, apis: Mapping[str, Api]) -> None:
+        self._apis = apis
         self._context = context
         self._namespace = namespace
         self._connecting = Lock()
@@ -132,7 +134,7 @@ class Cluster:
 
         with self._connecting:
             if self._client is None:
-                self._client = Client(read_cluster_config(self._context), self._namespace)
+                self._client = Client(read_cluster_config(self._context), self._namespace, apis=self._apis)
             return self._client
 
 

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from bluegreen.release.objects import Api
+
 ROLES = "examples/rbac/ has a Role for each kind of command: plan.yaml, release.yaml, rollback.yaml"
 
 # RBAC's message for a missing right, as the API server and Pulumi's provider show it.
@@ -20,9 +22,6 @@ _WAITED_FOR = (
     ("", "services"),
     ("policy", "poddisruptionbudgets"),
     ("autoscaling", "horizontalpodautoscalers"),
-    ("networking.istio.io", "destinationrules"),
-    ("networking.istio.io", "gateways"),
-    ("networking.istio.io", "virtualservices"),
 )
 
 
@@ -41,17 +40,19 @@ def _kind(group: str, resource: str) -> str:
     return f"{resource}.{group}" if group else resource
 
 
-def deleted_without_end(review: Mapping[str, Any]) -> list[str]:
+def deleted_without_end(review: Mapping[str, Any], apis: Mapping[str, Api]) -> list[str]:
     """The kinds that the account may delete but not list, by the status of a SelfSubjectRulesReview.
 
-    Empty if the review is incomplete, which it is where another authorizer than RBAC decides too.
+    `apis` are the API versions of the routing layer. Empty if the review is incomplete, which it is where another authorizer
+    than RBAC decides too.
     """
     if review.get("incomplete") or review.get("evaluationError"):
         return []
     rules = review.get("resourceRules") or []
     valid = [rule for rule in rules if isinstance(rule, dict)]
     unrestricted = [rule for rule in valid if not rule.get("resourceNames")]
-    return [_kind(*kind) for kind in _WAITED_FOR if _allow(valid, "delete", *kind) and not _allow(unrestricted, "list", *kind)]
+    kinds = [*_WAITED_FOR, *((name.partition("/")[0], plural) for name, api in apis.items() for plural in api.plurals.values())]
+    return [_kind(*kind) for kind in kinds if _allow(valid, "delete", *kind) and not _allow(unrestricted, "list", *kind)]
 
 
 def _allow(rules: Iterable[Mapping[str, Any]], verb: str, group: str, resource: str) -> bool:

@@ -5,6 +5,7 @@ as missing.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 Object = Mapping[str, Any]
@@ -20,6 +21,17 @@ class Ref(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Api:
+    """How one API version names its kinds: the plural of each, which stands in the address of an object.
+
+    All of them belong to a namespace. `if_absent` says what to do if the cluster does not have the API version.
+    """
+
+    plurals: Mapping[str, str]
+    if_absent: str = ""
 
 
 def value_at(item: object, *path: str) -> Any:

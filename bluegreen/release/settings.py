@@ -12,13 +12,12 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from bluegreen.release import values
 from bluegreen.release.colors import COLORS, other
-from bluegreen.release.endpoint import users_url
 from bluegreen.release.image import Image
 from bluegreen.release.refusals import EXCEPTIONS
 from bluegreen.release.stack_file import Misread
@@ -78,15 +77,15 @@ class ServiceSettings:
 class Settings:
     """One environment: a service, who serves its users and its testers, and the edge they come in by.
 
-    Empty or zero means: no test route, the current context of the kubeconfig, no TLS, an address that is not known, a
-    node port that the cluster chooses.
+    Empty or zero means: no test route, the default routing layer, the current context of the kubeconfig, no TLS, an address
+    that is not known, a node port that the cluster chooses.
     """
 
     service: ServiceSettings
     active_color: str
     test_color: str = ""
     test_cookie: str = "test=true"
-    routing: str = "istio"
+    routing: str = ""
     namespace: str = "default"
     context: str = ""
     host: str = "*"
@@ -135,7 +134,7 @@ _ENVIRONMENT: dict[str, Parser] = {
     "image": values.image_repository,
     "namespace": values.namespace_name,
     "context": values.optional(values.context_name),
-    "routing": values.one_of("istio", "selector"),
+    "routing": values.optional(values.module_name),
     "activeColor": values.one_of(*COLORS),
     "testColor": values.optional(values.one_of(*COLORS)),
     "testCookie": values.cookie,
@@ -179,27 +178,45 @@ _ONE_COLOR: dict[str, Parser] = {
 }
 
 
-def read_settings(config: Mapping[str, str], secret_keys: Collection[str] = (), misread: Iterable[Misread] = ()) -> Settings:
+Checks = Callable[[Settings], Iterable[Problem]]
+"""What is wrong with settings beyond their single values: the routing layer says so."""
+
+
+def _no_checks(_: Settings) -> Iterable[Problem]:
+    return ()
+
+
+def read_settings(
+    config: Mapping[str, str],
+    secret_keys: Collection[str] = (),
+    misread: Iterable[Misread] = (),
+    checks: Checks = _no_checks,
+) -> Settings:
     """The settings that `config` describes.
 
     `config` maps full keys such as `bluegreen:activeColor` to texts, as the engine hands them over (an object is JSON).
     `secret_keys` are those whose value is, or holds, a secret; it is never shown. `misread` are the values that YAML changes.
-    Raises `SettingsError` with every problem found.
+    Raises `SettingsError` with every problem found, those of `checks` among them.
     """
-    return _Reader(config, secret_keys, misread).settings()
+    return _Reader(config, secret_keys, misread).settings(checks)
 
 
 # Which cluster, and which objects there, an environment is.
 _PLACE = ("app", "namespace", "context", "routing")
 
 
-def read_place(config: Mapping[str, str], secret_keys: Collection[str] = (), misread: Iterable[Misread] = ()) -> Settings:
+def read_place(
+    config: Mapping[str, str],
+    secret_keys: Collection[str] = (),
+    misread: Iterable[Misread] = (),
+    checks: Checks = _no_checks,
+) -> Settings:
     """The settings that say where an environment is, and which colors it has; all others are their defaults.
 
     For an emergency: what is wrong elsewhere in the config must not keep users on a bad color. Raises `SettingsError` with
     every problem of these few keys, because the wrong place would be worse.
     """
-    return _Reader(config, secret_keys, misread).place()
+    return _Reader(config, secret_keys, misread).place(checks)
 
 
 def warnings(settings: Settings) -> list[str]:
@@ -224,7 +241,7 @@ class _Reader:
         self._problems: list[Problem] = []
         self._values: dict[str, Any] = {}
 
-    def settings(self) -> Settings:
+    def settings(self, checks: Checks) -> Settings:
         for misread in self._misread:
             if misread.key in self._config and misread.key.partition(":")[0] in _NAMESPACES:
                 self._refuse_misread(misread)
@@ -233,16 +250,19 @@ class _Reader:
         self._require("activeColor", "Name the color that serves the users: pulumi config set activeColor blue")
         self._require("image", "Name the image without its tag: pulumi config set image registry.example/shop")
         self._check_roles()
-        self._check_verify()
-        self._check_node_ports()
         colors = {name: self._color(name) for name in COLORS if self._is_deployed(name)}
-        if self._problems:
-            raise SettingsError(self._problems)
         service = ServiceSettings(**self._fields({"app": "name", "port": "port"}), colors=colors)
         environment = {key: _snake(key) for key in _ENVIRONMENT if key not in ("app", "image")}
-        return Settings(service=service, **self._fields(environment))
+        return self._checked(Settings(service=service, **{"active_color": "", **self._fields(environment)}), checks)
 
-    def place(self) -> Settings:
+    def _checked(self, settings: Settings, checks: Checks) -> Settings:
+        """`settings`, if nothing is wrong. A value that is wrong by itself has its default in them."""
+        problems = [*self._problems, *checks(settings)]
+        if problems:
+            raise SettingsError(problems)
+        return settings
+
+    def place(self, checks: Checks) -> Settings:
         keys = [f"{PROJECT}:{name}" for name in _PLACE]
         for misread in self._misread:
             if misread.key in keys:
@@ -250,12 +270,11 @@ class _Reader:
         for key in keys:
             if key in self._config:
                 self._read(key, self._config[key])
-        if self._problems:
-            raise SettingsError(self._problems)
         app = self._values.get("bluegreen:app", ServiceSettings.name)
         colors = {name: ColorSettings(app=app, name=name, image="") for name in COLORS if self._is_deployed(name)}
         service = ServiceSettings(name=app, colors=colors)
-        return Settings(service=service, active_color="", **self._fields({name: name for name in _PLACE if name != "app"}))
+        fields = self._fields({name: name for name in _PLACE if name != "app"})
+        return self._checked(Settings(service=service, active_color="", **fields), checks)
 
     def _read(self, key: str, text: str) -> None:
         namespace, _, name = key.rpartition(":")
@@ -314,19 +333,6 @@ class _Reader:
             if color and not self._is_deployed(color):
                 fix = f"Deploy it first, in an update of its own: pulumi config set {color}:imageTag <tag>"
                 self._refuse(f"{PROJECT}:{role}", color, f"a deployed color, and {color}:imageTag is not set", fix)
-
-    def _check_verify(self) -> None:
-        given = self._fields({"url": "url", "routing": "routing", "host": "host", "tlsSecret": "tls_secret"})
-        defaults = {name: getattr(Settings, name) for name in ("url", "routing", "host", "tls_secret")}
-        if self._values.get("bluegreen:verify") and not users_url(**defaults | given):
-            fix = "Set bluegreen:url, or (istio) a bluegreen:host that is no wildcard."
-            self._refuse("bluegreen:verify", "true", "false as long as nothing says where users enter", fix)
-
-    def _check_node_ports(self) -> None:
-        routing, port, test = (self._values.get(f"{PROJECT}:{key}") for key in ("routing", "nodePort", "testNodePort"))
-        if routing == "selector" and port and port == test:
-            fix = "Choose another port, or 0 for one that the cluster chooses."
-            self._refuse("bluegreen:testNodePort", str(test), "another port than nodePort", fix)
 
     def _is_deployed(self, color: str) -> bool:
         return bool(self._config.get(f"{color}:imageTag"))

@@ -83,6 +83,7 @@ app_name = matching(
 namespace_name = matching(_LABEL, "lower-case letters, digits and '-', starting and ending with a letter or digit", 63)
 object_name = matching(_SUBDOMAIN, "the name of a Kubernetes object: lower-case letters, digits, '-' and '.'", 253)
 context_name = matching(r"\S(.*\S)?", "the name of a context in your kubeconfig", 1024)
+module_name = matching(r"[a-z_][a-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*", "the name of a Python module", 253)
 url = matching(r"https?://[^\s/?#]+[^\s?#]*", "an address such as https://shop.example", 2048)
 http_path = matching(r"/[!-~]*", "a path that starts with '/'", 1024)
 

@@ -1,11 +1,50 @@
-"""The route as data: which objects it consists of, who gets which color by it, and what the program writes into it.
+"""The routing layers: how users and testers reach a color, as pure data. No Pulumi, no cluster, no HTTP.
 
-One module for each routing layer, named like the value of `bluegreen:routing`. No Pulumi, no cluster.
+The value of `bluegreen:routing` names the module of a layer: a plain name is a module of this package, a dotted name a module
+of your own. `base.Layer` is what it must offer. Only the layer that is used is imported.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 
-from bluegreen.routing import istio, selector
+from bluegreen.release.modules import named
+from bluegreen.release.settings import Problem, Settings
 from bluegreen.routing.base import Layer
 
-LAYERS: Mapping[str, Layer] = {"istio": istio, "selector": selector}
+BUILT_IN = ("istio", "selector")
+DEFAULT = "istio"
+
+
+class UnknownLayerError(Exception):
+    """A name that leads to no routing layer. The message says why."""
+
+
+def find(name: str) -> Layer:
+    """The layer that `name` leads to; the default one if it is empty. Raises `UnknownLayerError`."""
+    full = name if "." in name else f"{__name__}.{name or DEFAULT}"
+    try:
+        module = named(__name__, name or DEFAULT)
+    except ModuleNotFoundError as error:
+        if error.name and f"{full}.".startswith(f"{error.name}."):
+            raise UnknownLayerError(f"There is no module {full} (the Python path has no {error.name})") from None
+        raise UnknownLayerError(f"The module {full} could not be imported: {error}") from None
+    except ImportError as error:
+        raise UnknownLayerError(f"The module {full} could not be imported: {error}") from None
+    if not isinstance(module, Layer):
+        offered = vars(module)
+        missing = sorted(member for member in _MEMBERS if member not in offered)
+        raise UnknownLayerError(f"The module {full} is not a routing layer: it has no {', '.join(missing)}")
+    return module
+
+
+_MEMBERS = {*Layer.__annotations__, *(name for name in vars(Layer) if not name.startswith("_"))}
+
+
+def problems(settings: Settings) -> Iterator[Problem]:
+    """Everything that is wrong with the settings for the routing layer that they name."""
+    try:
+        layer = find(settings.routing)
+    except UnknownLayerError as error:
+        allowed = f"a routing layer: {', '.join(BUILT_IN)}, or a module of your own, such as my_team.consul"
+        yield Problem("bluegreen:routing", settings.routing, allowed, f"{error}. Correct the name: pulumi config set routing")
+        return
+    yield from layer.problems(settings)

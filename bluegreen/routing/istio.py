@@ -1,17 +1,44 @@
-"""The route of Istio: the VirtualService `<app>-blue-green`, whose rules choose between the subsets of one Service.
+"""Routing by Istio: the rules of a VirtualService choose between two subsets of one Service.
 
-The first rule that matches a request decides. The program writes two: `<app>-test`, for requests with the test cookie, and
-`<app>-default`, for all others.
+A switch is one update of one object, the VirtualService `<app>-blue-green`. The first rule that matches a request decides. The
+program writes two: `<app>-test`, for requests with the test cookie, and `<app>-default`, for all others. Every response says in
+the header `x-color` which color served it.
+
+The DestinationRule `<app>-blue-green` always declares the subsets of both colors: a proxy that received a route before its
+subset would answer 503. The Service `<app>` selects the pods of both colors, and the Gateway `<app>-gateway` accepts the host.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bluegreen.release.colors import COLORS
-from bluegreen.release.objects import Object, Ref, as_items, as_mapping, as_text
+from bluegreen.release.endpoint import NOTHING_GIVEN, Endpoint, Given
+from bluegreen.release.manifest import Manifest
+from bluegreen.release.objects import Api, Object, Ref, as_items, as_mapping, as_text
+from bluegreen.release.settings import Problem, Settings
 from bluegreen.release.traffic import Traffic
-from bluegreen.routing.base import Operations, Reading
+from bluegreen.routing import hosts
+from bluegreen.routing.base import Claims, Objects, Operations, Reading, cannot_verify
+
+NAME = "istio"
+HAS_TEST_ADDRESS = False
+
+_NETWORKING = "networking.istio.io/v1"
+APIS: Mapping[str, Api] = {
+    _NETWORKING: Api(
+        plurals={
+            "DestinationRule": "destinationrules",
+            "Gateway": "gateways",
+            "VirtualService": "virtualservices",
+        },
+        if_absent="the CRDs of Istio are not installed. Install Istio, or set bluegreen:routing to selector",
+    )
+}
+
+# The response header with the color.
+_HEADER = "x-color"
 
 # What a rule can do instead of sending a request to a destination, or beside it -> in words, for some requests or all.
 _ACTIONS = {
@@ -26,9 +53,97 @@ _ACTIONS = {
 _ENDS = ("redirect", "directResponse", "delegate")
 
 
-def objects(app: str) -> tuple[Ref, ...]:
+def problems(settings: Settings) -> Iterator[Problem]:
+    """`verify` without a URL and without a host that has one."""
+    if settings.verify and not _url(settings):
+        yield cannot_verify("Set bluegreen:url, or a bluegreen:host that is no wildcard.")
+
+
+def manifests(settings: Settings) -> Objects:
+    """The Gateway, the Service of both colors, their subsets, and the VirtualService."""
+    app = settings.service.name
+    subsets = [{"name": color, "labels": {"color": color}} for color in COLORS]
+    http = {"hosts": [settings.host], "gateways": [_gateway_name(app)], "http": _http(settings)}
+    return Objects(
+        gateway=_manifest(app, _NETWORKING, "Gateway", _gateway_name(app), _gateway(settings)),
+        service=_manifest(app, "v1", "Service", app, _service(settings)),
+        parts=(
+            _manifest(
+                app,
+                _NETWORKING,
+                "DestinationRule",
+                _name(app),
+                {"host": app, "subsets": subsets},
+                resource_name=f"{_name(app)}-subsets",
+            ),
+        ),
+        route=(_manifest(app, _NETWORKING, "VirtualService", _name(app), http),),
+    )
+
+
+def _name(app: str) -> str:
+    return f"{app}-blue-green"
+
+
+def _gateway_name(app: str) -> str:
+    return f"{app}-gateway"
+
+
+def _manifest(
+    app: str, api_version: str, kind: str, name: str, spec: Mapping[str, Any], *, resource_name: str = ""
+) -> Manifest:
+    return Manifest(
+        api_version=api_version,
+        kind=kind,
+        name=name,
+        body={"spec": spec},
+        labels={"app": app},
+        resource_name=resource_name,
+    )
+
+
+def _gateway(settings: Settings) -> Mapping[str, Any]:
+    """Port 80 for the configured host; with a TLS Secret, port 443, and port 80 redirects to it.
+
+    The Secret must stand in the namespace of the ingress gateway, where Istio looks for it.
+    """
+    plain: dict[str, Any] = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": [settings.host]}
+    servers = [plain]
+    if settings.tls_secret:
+        plain["tls"] = {"httpsRedirect": True}
+        tls = {"mode": "SIMPLE", "credentialName": settings.tls_secret}
+        port = {"number": 443, "name": "https", "protocol": "HTTPS"}
+        servers.append({"port": port, "hosts": [settings.host], "tls": tls})
+    return {"selector": hosts.SELECTOR, "servers": servers}
+
+
+def _service(settings: Settings) -> Mapping[str, Any]:
+    """Selects the pods of both colors, always: the subsets choose among them. It must never follow one color.
+
+    Its port leads to the container port named `http`, so each color may have its own.
+    """
+    port = {"name": "http", "port": settings.service.port, "targetPort": "http"}
+    return {"selector": {"app": settings.service.name}, "ports": [port]}
+
+
+def _http(settings: Settings) -> list[dict[str, Any]]:
+    """The rule of the testers, if any, before that of the users: the first match wins, and a diff goes by index."""
+    app, traffic = settings.service.name, settings.traffic
+    default = rule(app, "default", traffic.active)
+    if not traffic.testers:
+        return [default]
+    match = [{"headers": {"cookie": {"regex": cookie_pattern(settings.test_cookie)}}}]
+    return [rule(app, "test", traffic.testers) | {"match": match}, default]
+
+
+def cookie_pattern(cookie: str) -> str:
+    """The expression (RE2, matched from end to end) that finds `cookie` wherever it stands in a cookie header."""
+    return rf"^(.*;\s*)?{re.escape(cookie)}\s*(;.*)?$"
+
+
+def route(app: str) -> tuple[Ref, ...]:
     """The VirtualService."""
-    return (Ref("networking.istio.io/v1", "VirtualService", f"{app}-blue-green"),)
+    return (Ref(_NETWORKING, "VirtualService", _name(app)),)
 
 
 def read(app: str, found: Sequence[Object | None]) -> Reading:
@@ -48,11 +163,11 @@ def read(app: str, found: Sequence[Object | None]) -> Reading:
     return Reading(
         traffic=traffic,
         may_serve=_together([colors, frozenset({traffic.active})]) if traffic.active else None,
-        foreign=f"in VirtualService {app}-blue-green, {foreign}" if foreign else "",
+        foreign=f"in VirtualService {_name(app)}, {foreign}" if foreign else "",
     )
 
 
-def move(app: str, found: Sequence[Object | None], users: str, testers: str) -> list[Operations]:
+def move(app: str, found: Sequence[Object | None], traffic: Traffic) -> list[Operations]:
     """Sends users, and testers if there are any, to a color: the destinations of the program's own rules.
 
     The rule of the users is added if it is gone, and moved before a rule of somebody else that sends all requests to a color.
@@ -64,17 +179,17 @@ def move(app: str, found: Sequence[Object | None], users: str, testers: str) -> 
     rules = list(_rules(app, found[0]))
     operations: Operations = [] if present else [{"op": "add", "path": "/spec/http", "value": []}]
     for known in rules:
-        if known.is_test and testers:
-            operations += _replaced(known.place - 1, present, app, testers)
+        if known.is_test and traffic.testers:
+            operations += _replaced(known.place - 1, present, app, traffic.testers)
     own = next((known for known in rules if known.is_users), None)
     hidden_by = next((known for known in rules if known.is_for_all and known.shares and not known.is_users), None)
     place = hidden_by.place - 1 if hidden_by else len(present)
     if own is None:
-        added = {"op": "add", "path": f"/spec/http/{place}", "value": rule(app, "default", users)}
+        added = {"op": "add", "path": f"/spec/http/{place}", "value": rule(app, "default", traffic.active)}
         return [[*operations, added]]
     if own.place - 1 <= place:
-        return [operations + _replaced(own.place - 1, present, app, users)]
-    value = _sent_to(present[own.place - 1], app, users)
+        return [operations + _replaced(own.place - 1, present, app, traffic.active)]
+    value = _sent_to(present[own.place - 1], app, traffic.active)
     removed = {"op": "remove", "path": f"/spec/http/{own.place - 1}"}
     return [[*operations, removed, {"op": "add", "path": f"/spec/http/{place}", "value": value}]]
 
@@ -92,19 +207,81 @@ def _sent_to(found: Mapping[str, Any], app: str, color: str) -> dict[str, Any]:
     target.pop("weight", None)
     headers = as_mapping(target.get("headers"))
     response = as_mapping(headers.get("response"))
-    named = {**as_mapping(response.get("set")), "x-color": color}
+    named = {**as_mapping(response.get("set")), _HEADER: color}
     target["destination"] = {**as_mapping(target.get("destination")), "host": app, "subset": color}
     target["headers"] = {**headers, "response": {**response, "set": named}}
     return {**kept, "route": [target]}
 
 
 def parts(app: str) -> tuple[Ref, ...]:
-    """The subsets of the colors, the Service they are of, and the Gateway."""
-    networking = "networking.istio.io/v1"
+    """The subsets of the colors, the Service that they belong to, and the Gateway."""
     return (
-        Ref(networking, "DestinationRule", f"{app}-blue-green"),
+        Ref(_NETWORKING, "DestinationRule", _name(app)),
         Ref("v1", "Service", app),
-        Ref(networking, "Gateway", f"{app}-gateway"),
+        Ref(_NETWORKING, "Gateway", _gateway_name(app)),
+    )
+
+
+def of_users(settings: Settings, given: Given = NOTHING_GIVEN) -> Endpoint | None:
+    """The URL of the users, or that of a host without a wildcard."""
+    url = given.url or _url(settings)
+    host = "" if settings.host.startswith("*") else settings.host
+    return Endpoint(url=url, host=host, color_header=given.color_header or _HEADER) if url else None
+
+
+def of_testers(settings: Settings, given: Given = NOTHING_GIVEN) -> Endpoint | None:
+    """Where users enter, with the test cookie."""
+    endpoint = of_users(settings, given)
+    return replace(endpoint, cookie=settings.test_cookie) if endpoint else None
+
+
+def describe_testers(settings: Settings) -> str:
+    """The test cookie."""
+    return f"cookie {settings.test_cookie}"
+
+
+def url(settings: Settings, _: Object | None) -> str:
+    """The configured URL, or that of the host."""
+    host = "<address of the ingress gateway>" if settings.host == "*" else settings.host
+    return settings.url or f"{_scheme(settings)}://{host}"
+
+
+def command_of_testers(settings: Settings, written: Object | None) -> str:
+    """A request with the test cookie."""
+    return f"curl --cookie {settings.test_cookie} {url(settings, written)}"
+
+
+def _url(settings: Settings) -> str:
+    """The URL of the users; empty if the settings do not say it."""
+    if settings.url or settings.host.startswith("*"):
+        return settings.url
+    return f"{_scheme(settings)}://{settings.host}"
+
+
+def _scheme(settings: Settings) -> str:
+    return "https" if settings.tls_secret else "http"
+
+
+def next_to_list(settings: Settings, found: Sequence[Sequence[Object]]) -> tuple[str, str] | None:
+    """The Gateways, and if one of them may claim the host, the VirtualServices."""
+    if not found:
+        return _NETWORKING, "Gateway"
+    if len(found) == 1 and hosts.candidates(_edge(settings), found[0]):
+        return _NETWORKING, "VirtualService"
+    return None
+
+
+def claims(settings: Settings, found: Sequence[Sequence[Object]]) -> Claims:
+    """The other Gateways that lead the host elsewhere: an older one refuses the update, a younger one is a warning."""
+    gateways, services = [*found, [], []][:2]
+    edge = _edge(settings)
+    claimed = hosts.claims(edge, gateways, services) if len(found) > 1 else []
+    return Claims(refusals=tuple(hosts.refusal(edge, claimed)), warnings=tuple(hosts.warnings(edge, claimed)))
+
+
+def _edge(settings: Settings) -> hosts.Edge:
+    return hosts.Edge(
+        namespace=settings.namespace, app=settings.service.name, host=settings.host, has_tls=bool(settings.tls_secret)
     )
 
 
@@ -114,7 +291,7 @@ _RETRIES = {"attempts": 2, "retryOn": "connect-failure,refused-stream"}
 
 def rule(app: str, role: str, color: str) -> dict[str, Any]:
     """The rule that the program writes for a role: `default` for users, `test` for testers."""
-    destination = {"destination": {"host": app, "subset": color}, "headers": {"response": {"set": {"x-color": color}}}}
+    destination = {"destination": {"host": app, "subset": color}, "headers": {"response": {"set": {_HEADER: color}}}}
     return {"name": f"{app}-{role}", "route": [destination], "retries": _RETRIES}
 
 

@@ -1,14 +1,55 @@
-"""The route of the selector: the Service `<app>` for users and the Service `<app>-test` for testers, each on one color."""
+"""Routing by selector: a NodePort Service selects the pods of one color.
 
-from collections.abc import Sequence
+It needs nothing but Kubernetes. Users reach the Service `<app>`, testers the Service `<app>-test`. A switch moves new
+connections only: an established one stays with its pod until it closes.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 
 from bluegreen.release.colors import COLORS
-from bluegreen.release.objects import Object, Ref, as_mapping, as_text
+from bluegreen.release.endpoint import NOTHING_GIVEN, Endpoint, Given
+from bluegreen.release.manifest import Manifest
+from bluegreen.release.objects import Api, Object, Ref, as_mapping, as_text, value_at
+from bluegreen.release.settings import Problem, Settings
 from bluegreen.release.traffic import Traffic
-from bluegreen.routing.base import Operations, Reading
+from bluegreen.routing.base import Claims, Objects, Operations, Reading, cannot_verify
+
+NAME = "selector"
+APIS: Mapping[str, Api] = {}
+HAS_TEST_ADDRESS = True
 
 
-def objects(app: str) -> tuple[Ref, ...]:
+def problems(settings: Settings) -> Iterator[Problem]:
+    """Two Services with the same node port, and `verify` without a URL."""
+    if settings.node_port and settings.node_port == settings.test_node_port:
+        fix = "Choose another port, or 0 for one that the cluster chooses."
+        yield Problem("bluegreen:testNodePort", str(settings.test_node_port), "another port than nodePort", fix)
+    if settings.verify and not settings.url:
+        yield cannot_verify("Set bluegreen:url.")
+
+
+def manifests(settings: Settings) -> Objects:
+    """The Service of the users, and that of the testers if there is a test color."""
+    users = _service(settings, settings.service.name, settings.traffic.active, settings.node_port)
+    if not settings.traffic.testers:
+        return Objects(route=(users,))
+    name = f"{settings.service.name}-test"
+    return Objects(route=(users, _service(settings, name, settings.traffic.testers, settings.test_node_port)))
+
+
+def _service(settings: Settings, name: str, color: str, node_port: int) -> Manifest:
+    app = settings.service.name
+    port = {
+        "name": "http",
+        "port": settings.service.port,
+        "targetPort": "http",
+        **({"nodePort": node_port} if node_port else {}),
+    }
+    spec = {"type": "NodePort", "selector": selector(app, color), "ports": [port]}
+    return Manifest(api_version="v1", kind="Service", name=name, body={"spec": spec}, labels={"app": app})
+
+
+def route(app: str) -> tuple[Ref, ...]:
     """The Service of the users, and that of the testers, which is there while there is a test color."""
     return Ref("v1", "Service", app), Ref("v1", "Service", f"{app}-test")
 
@@ -26,14 +67,60 @@ def read(app: str, found: Sequence[Object | None]) -> Reading:
     )
 
 
-def move(app: str, found: Sequence[Object | None], users: str, testers: str) -> list[Operations]:
+def move(app: str, found: Sequence[Object | None], traffic: Traffic) -> list[Operations]:
     """Sends users, and testers if there are any, to a color: the selector of their Service."""
-    return [_select(app, service, color) for service, color in zip([*found, None, None][:2], (users, testers), strict=True)]
+    colors = (traffic.active, traffic.testers)
+    return [_select(app, service, color) for service, color in zip([*found, None, None][:2], colors, strict=True)]
 
 
 def parts(_: str) -> tuple[Ref, ...]:
     """None: the Services are all there is."""
     return ()
+
+
+def of_users(settings: Settings, given: Given = NOTHING_GIVEN) -> Endpoint | None:
+    """The URL of the users. Only the application can say which color answers."""
+    url = given.url or settings.url
+    return Endpoint(url=url, color_header=given.color_header) if url else None
+
+
+def of_testers(_: Settings, given: Given = NOTHING_GIVEN) -> Endpoint | None:
+    """The URL of the testers, which only the command line gives."""
+    return Endpoint(url=given.test_url, color_header=given.color_header) if given.test_url else None
+
+
+def describe_testers(_: Settings) -> str:
+    """The port of the test Service."""
+    return "the test port"
+
+
+def url(settings: Settings, written: Object | None) -> str:
+    """The configured URL, or the node port of the users' Service."""
+    return settings.url or _address(written)
+
+
+def command_of_testers(settings: Settings, written: Object | None) -> str:
+    """A request to the node port of the testers' Service."""
+    return f"curl {_address(written)}" if written and settings.traffic.testers else ""
+
+
+def _address(service: Object | None) -> str:
+    if service is None:
+        return ""
+    ports = value_at(service, "spec", "ports")
+    # A number comes back from the engine as a float.
+    port = int(value_at(ports[0], "nodePort") or 0) if isinstance(ports, list) and ports else 0
+    return f"http://<any node>:{port or '<node port>'}"
+
+
+def next_to_list(*_: object) -> tuple[str, str] | None:
+    """Nothing: a Service has no host that another one could claim."""
+    return None
+
+
+def claims(*_: object) -> Claims:
+    """None."""
+    return Claims()
 
 
 def selector(app: str, color: str) -> dict[str, str]:

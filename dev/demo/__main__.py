@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from bluegreen.release.endpoint import Endpoint
+from bluegreen.routing import BUILT_IN, DEFAULT, find
 from dev.demo import stack
 from dev.demo.served import wait_until_served
 from dev.demo.stack import ROOT, DemoError
@@ -41,7 +41,7 @@ console = Console(highlight=False)
 def main() -> int:
     """Runs the demo; the exit status is 0 when no request failed and no user was served by a color under test."""
     parser = argparse.ArgumentParser(prog="python -m dev.demo", description=sys.modules["dev.demo"].__doc__)
-    parser.add_argument("--routing", choices=("istio", "selector"), default="istio")
+    parser.add_argument("--routing", choices=BUILT_IN, default=DEFAULT)
     parser.add_argument(
         "--rate",
         type=int,
@@ -65,16 +65,11 @@ class _Demo:
     def __init__(self, routing: str, rate: int | None) -> None:
         self._routing = routing
         self._rate = rate
-        self._is_istio = routing == "istio"
-        # The selector has no proxy that could say the color, so there the application does.
-        self._header = "x-color" if self._is_istio else "x-served-by"
-        if self._is_istio:
-            self._users = Endpoint(url=stack.variable("GATEWAY_URL"), color_header=self._header)
-            self._testers = replace(self._users, cookie="test=true")
-        else:
-            node = f"http://{stack.variable('NODE_ADDRESS')}"
-            self._users = Endpoint(url=f"{node}:{stack.NODE_PORT}", color_header=self._header)
-            self._testers = Endpoint(url=f"{node}:{stack.TEST_NODE_PORT}", color_header=self._header)
+        layer = find(routing)
+        # Where testers have a port of their own there is no proxy: the application says the color, and a switch moves new
+        # connections only.
+        self._is_proxied = not layer.HAS_TEST_ADDRESS
+        self._users, self._testers = stack.endpoints(layer)
         self._marks: list[Mark] = []
         self._seconds: list[float] = []
 
@@ -107,8 +102,8 @@ class _Demo:
             f"{self._users.url}/",
             rate=rate,
             seconds=LONGEST_SECONDS,
-            keep_alive=self._is_istio,  # a selector moves new connections only
-            color_header=self._header,
+            keep_alive=self._is_proxied,
+            color_header=self._users.color_header,
             allowed={urlsplit(self._users.url).hostname or ""},
         )
 

@@ -34,6 +34,6 @@ def wait_until_served(endpoint: Endpoint, color: str) -> None:
         if others >= MOST_OTHERS or silent_seconds > LONGEST_SILENCE_SECONDS:
             raise DemoError(
                 f"{endpoint.url} is not served by {color}: {others} requests were not, the last of them: {answer}.\n"
-                f"See who serves what: kubectl get all,virtualservice --namespace {NAMESPACE}"
+                f"See who serves what: kubectl get all --namespace {NAMESPACE}"
             )
         time.sleep(_PAUSE_SECONDS)

@@ -12,6 +12,10 @@ from pathlib import Path
 import yaml
 
 from bluegreen.cli import lock
+from bluegreen.release.endpoint import Endpoint, Given
+from bluegreen.release.settings import ServiceSettings, Settings
+from bluegreen.routing import find
+from bluegreen.routing.base import Layer
 
 ROOT = Path(__file__).parents[2]
 STACK = "demo"
@@ -46,6 +50,20 @@ def variable(name: str) -> str:
     raise DemoError(f"{name} is not set: run the demo by `make demo`, or source .sandbox/env first.")
 
 
+def endpoints(layer: Layer) -> tuple[Endpoint, Endpoint]:
+    """Where users and testers enter. The sample application names its color where the layer has no proxy that does."""
+    settings = Settings(service=ServiceSettings(colors={}), active_color="")
+    if layer.HAS_TEST_ADDRESS:
+        node = f"http://{variable('NODE_ADDRESS')}"
+        given = Given(url=f"{node}:{NODE_PORT}", test_url=f"{node}:{TEST_NODE_PORT}", color_header="x-served-by")
+    else:
+        given = Given(url=variable("GATEWAY_URL"))
+    users, testers = layer.of_users(settings, given), layer.of_testers(settings, given)
+    assert users
+    assert testers
+    return users, testers
+
+
 def create(routing: str) -> None:
     """Make a new stack on an empty namespace, configured for blue 1.0 alone.
 
@@ -77,7 +95,7 @@ def _first_config(routing: str) -> dict[str, object]:
     del config["green:imageTag"], config["bluegreen:testColor"]
     config |= {"bluegreen:namespace": NAMESPACE, "bluegreen:routing": routing}
     config["bluegreen:image"] = os.environ.get("IMAGE", "bluegreen.example/app")
-    if routing == "selector":
+    if find(routing).HAS_TEST_ADDRESS:
         config |= {"bluegreen:nodePort": NODE_PORT, "bluegreen:testNodePort": TEST_NODE_PORT}
     else:
         config["bluegreen:url"] = variable("GATEWAY_URL")

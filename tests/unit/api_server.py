@@ -12,6 +12,7 @@ from typing import Any
 
 from bluegreen.kube.client import Client, Clock
 from bluegreen.kube.kubeconfig import ClusterConfig
+from bluegreen.routing import istio
 
 Response = tuple[int, Any] | tuple[int, Any, Mapping[str, str]]
 """Status, body (text as it is, everything else as JSON), and headers."""
@@ -52,7 +53,7 @@ def client(
 ) -> Client:
     """A client of the namespace `prod` that never really sleeps."""
     config = ClusterConfig(cluster={"server": url, **(cluster or {})}, user=user or {})
-    return Client(config, "prod", (time or FakeTime()).clock)
+    return Client(config, "prod", (time or FakeTime()).clock, istio.APIS)
 
 
 def status(code: int, reason: str, message: str = "", **details: str) -> Response:

@@ -19,14 +19,14 @@ def by(color: str, status: int = 200) -> Reply:
 
 def test_a_color_has_arrived_when_it_serves_twenty_requests_in_a_row() -> None:
     with server(lambda asked: by("green" if asked.before > 5 else "blue")) as url:
-        waited = wait_for(Endpoint(url=url), "green")
+        waited = wait_for(Endpoint(url=url, color_header="x-color"), "green")
     assert waited.is_served
     assert waited.requests == 26
 
 
 def test_one_answer_of_another_color_in_between_begins_the_row_anew() -> None:
     with server(lambda asked: by("blue" if asked.before == 10 else "green")) as url:
-        assert wait_for(Endpoint(url=url), "green").requests == 31
+        assert wait_for(Endpoint(url=url, color_header="x-color"), "green").requests == 31
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_one_answer_of_another_color_in_between_begins_the_row_anew() -> None:
 )
 def test_waiting_ends_with_what_was_seen_instead(reply: Reply) -> None:
     with server(lambda _: reply) as url:
-        waited = wait_for(Endpoint(url=url), "green", seconds=0.2)
+        waited = wait_for(Endpoint(url=url, color_header="x-color"), "green", seconds=0.2)
     assert not waited.is_served
     assert waited.last_other is not None
     assert waited.last_other.status == reply.status
@@ -46,7 +46,7 @@ def test_without_a_header_that_names_the_color_any_good_answer_counts() -> None:
 
 
 def test_nobody_there_is_an_answer_too() -> None:
-    answer = get(Endpoint(url="http://127.0.0.1:9"))
+    answer = get(Endpoint(url="http://127.0.0.1:9", color_header="x-color"))
     assert not answer.is_served
     assert "refused" in answer.error
 

@@ -83,7 +83,7 @@ def response(status: str, headers: list[str], body: bytes) -> bytes:
 def test_any_bytes_are_an_answer_or_an_error_and_never_an_exception(payloads: tuple[str, list[bytes]], sent: bytes) -> None:
     url, answers = payloads
     answers.append(sent)
-    answer = get(Endpoint(url=url), seconds=HANG_SECONDS)
+    answer = get(Endpoint(url=url, color_header="x-color"), seconds=HANG_SECONDS)
     assert isinstance(answer, Response)
     assert answer.error or 100 <= answer.status <= 999
 
@@ -111,7 +111,7 @@ def test_an_answer_without_an_end_is_an_error_of_bounded_size(head: bytes, monke
             connection.sendall(b"x" * 0x10000)
 
     with raw_server(serve) as url:
-        answer = get(Endpoint(url=url), seconds=HANG_SECONDS)
+        answer = get(Endpoint(url=url, color_header="x-color"), seconds=HANG_SECONDS)
     assert answer.error
     assert len(answer.body) <= probe.MOST_BYTES
 
@@ -128,7 +128,7 @@ def test_an_answer_that_trickles_is_an_error_when_its_time_is_over(sent: bytes) 
             connection.sendall(b"x")
 
     with raw_server(serve) as url:
-        answer = get(Endpoint(url=url), seconds=0.3)
+        answer = get(Endpoint(url=url, color_header="x-color"), seconds=0.3)
         over.set()
     assert "TimeoutError" in answer.error
     assert answer.seconds < HANG_SECONDS
@@ -136,12 +136,15 @@ def test_an_answer_that_trickles_is_an_error_when_its_time_is_over(sent: bytes) 
 
 def test_a_server_that_closes_without_a_word_is_an_error() -> None:
     with raw_server(lambda _: None) as url:
-        assert get(Endpoint(url=url), seconds=HANG_SECONDS).error
+        assert get(Endpoint(url=url, color_header="x-color"), seconds=HANG_SECONDS).error
 
 
 def test_a_server_that_accepts_and_never_answers_is_an_error_when_the_time_is_over() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        assert "TimeoutError" in get(Endpoint(url=f"http://127.0.0.1:{silent.getsockname()[1]}"), seconds=0.1).error
+        assert (
+            "TimeoutError"
+            in get(Endpoint(url=f"http://127.0.0.1:{silent.getsockname()[1]}", color_header="x-color"), seconds=0.1).error
+        )
 
 
 @given(
@@ -174,12 +177,12 @@ def test_one_request_that_hangs_does_not_stop_the_others() -> None:
             others.set()
 
     with raw_server(serve) as url:
-        answers = sample(Endpoint(url=url), 8, HANG_SECONDS)
+        answers = sample(Endpoint(url=url, color_header="x-color"), 8, HANG_SECONDS)
     assert [answer.color for answer in answers] == ["green"] * 8
 
 
 def test_a_sample_ends_in_time_and_counts_what_is_missing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        answers = sample(Endpoint(url=f"http://127.0.0.1:{silent.getsockname()[1]}"), 5, 0.1)
+        answers = sample(Endpoint(url=f"http://127.0.0.1:{silent.getsockname()[1]}", color_header="x-color"), 5, 0.1)
     assert len(answers) == 5
     assert all(answer.error for answer in answers)

@@ -18,7 +18,7 @@ from bluegreen.probe import Response
 from bluegreen.release.endpoint import Endpoint
 from tests.unit.cli.served import Asked, Reply, server
 
-ENTRANCE = Endpoint(url="http://shop.example")
+ENTRANCE = Endpoint(url="http://shop.example", color_header="x-color")
 GOOD, OLD = Response(status=200, color="green", seconds=0.01), Response(status=200, color="blue", seconds=0.01)
 ERROR = Response(status=500, color="green")
 REFUSED = Response(status=403, color="green")
@@ -183,7 +183,7 @@ def test_a_check_that_fails_twice_in_a_row_is_enough_and_once_is_not() -> None:
 def test_a_check_that_failed_before_says_nothing_of_the_new_color() -> None:
     checks = [Check(path="/", status=418), Check(path="/")]
     with server(lambda _: Reply(headers={"x-color": "blue"})) as url:
-        assert bake.before(Endpoint(url=url), "blue", checks, seconds=0.1).passing == (checks[1],)
+        assert bake.before(Endpoint(url=url, color_header="x-color"), "blue", checks, seconds=0.1).passing == (checks[1],)
 
 
 def test_what_was_slow_before_may_be_slow_afterwards() -> None:
@@ -209,7 +209,7 @@ def hanging() -> Iterator[Callable[[Asked], Reply]]:
 
 def test_a_request_that_hangs_stops_neither_the_others_nor_the_checks(hanging: Callable[[Asked], Reply]) -> None:
     with server(hanging) as url:
-        seen = bake.requests(Endpoint(url=url), 60, checks=[CHECK])
+        seen = bake.requests(Endpoint(url=url, color_header="x-color"), 60, checks=[CHECK])
         answers = checks = 0
         for each in seen:  # ends when all of this has come although the first request hangs
             answers, checks = answers + (each.answer is not None), checks + (each.check is not None)
@@ -230,7 +230,7 @@ def test_a_request_that_times_out_counts_only_if_this_process_had_time_for_it(
         return Reply()
 
     with server(answer) as url:
-        seen = [*bake.requests(Endpoint(url=url), 0.05, seconds=0.1)]
+        seen = [*bake.requests(Endpoint(url=url, color_header="x-color"), 0.05, seconds=0.1)]
         over.set()
     assert any(each.answer for each in seen) is counts
 
@@ -244,14 +244,14 @@ def test_a_check_that_hangs_does_not_stop_the_requests() -> None:
         return Reply(headers={"x-color": "green"})
 
     with server(answer) as url:
-        seen = bake.requests(Endpoint(url=url), 60, checks=[CHECK])
+        seen = bake.requests(Endpoint(url=url, color_header="x-color"), 60, checks=[CHECK])
         assert len([*islice((each for each in seen if each.answer), 100)]) == 100
         over.set()
 
 
 def test_every_request_of_a_bounded_watch_gets_its_answer() -> None:
     with server(lambda _: Reply(headers={"x-color": "blue"})) as url:
-        seen = [*bake.requests(Endpoint(url=url), 60, seconds=0.3)]
+        seen = [*bake.requests(Endpoint(url=url, color_header="x-color"), 60, seconds=0.3)]
     answers = [each for each in seen if each.answer]
     assert answers
     assert all(each.sent < 0.3 for each in answers)

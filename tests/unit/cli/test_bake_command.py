@@ -33,7 +33,7 @@ class Selection:
         return read_settings(BOTH_COLORS)
 
     def users(self) -> Endpoint:
-        return Endpoint(url="http://shop.example")
+        return Endpoint(url="http://shop.example", color_header="x-color")
 
 
 @dataclass(frozen=True, kw_only=True)

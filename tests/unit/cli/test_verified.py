@@ -69,7 +69,7 @@ def users() -> Iterator[tuple[Endpoint, list[Asked], list[str]]]:
         return Reply(headers={"x-color": served[-1]})
 
     with server(answer) as url:
-        yield Endpoint(url=url), asked, served
+        yield Endpoint(url=url, color_header="x-color"), asked, served
 
 
 Users = tuple[Endpoint, list[Asked], list[str]]

@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.routing.istio import cookie_pattern
+from bluegreen.routing.istio import cookie_pattern
 from tests.unit.program import BOTH_COLORS, ONE_COLOR, SWITCHED, Run, run
 
 RECREATE = {"blue:strategy": "Recreate"}

@@ -19,6 +19,7 @@ from bluegreen.kube.kubeconfig import ClusterConfig, KubeconfigError
 from bluegreen.release.live import LiveColor, live_color
 from bluegreen.release.metadata import TEMPLATE
 from bluegreen.release.objects import is_terminating
+from bluegreen.routing import istio
 from tests.cluster import ROOT
 from tests.unit.api_server import Request, Response, api_server, kubeconfig, status
 
@@ -129,7 +130,7 @@ def _damaged(draw: st.DrawFn) -> dict[str, object]:
 
 def cluster_of(url: str) -> LiveEnvironment:
     cluster = LiveEnvironment(context="", namespace="prod", app="shop", routing="istio")
-    cluster._client = Client(ClusterConfig(cluster={"server": url}, user={}), "prod")
+    cluster._client = Client(ClusterConfig(cluster={"server": url}, user={}), "prod", apis=istio.APIS)
     return cluster
 
 

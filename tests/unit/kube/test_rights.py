@@ -21,6 +21,7 @@ from bluegreen.kube.rights import deleted_without_end, missing
 from bluegreen.release.live import Live
 from bluegreen.release.settings import read_settings
 from bluegreen.release.transition import Transition
+from bluegreen.routing import istio
 from tests.engine.rights import RBAC, Right, rules
 from tests.unit.api_server import api_server
 from tests.unit.program import BOTH_COLORS
@@ -74,12 +75,12 @@ ENDLESS = ["configmaps"]
     ],
 )
 def test_a_kind_that_may_be_deleted_and_not_listed_is_found(rules: list[Any], kinds: list[str]) -> None:
-    assert deleted_without_end({"resourceRules": rules}) == kinds
+    assert deleted_without_end({"resourceRules": rules}, istio.APIS) == kinds
 
 
 @pytest.mark.parametrize("more", [{"incomplete": True}, {"evaluationError": "webhook"}])
 def test_rights_that_are_not_all_known_refuse_nothing(more: dict[str, Any]) -> None:
-    assert deleted_without_end({"resourceRules": [DELETES], **more}) == []
+    assert deleted_without_end({"resourceRules": [DELETES], **more}, istio.APIS) == []
 
 
 def test_the_rights_are_asked_for_in_the_namespace() -> None:
@@ -201,4 +202,4 @@ def test_each_file_binds_one_account_of_the_namespace_to_one_role(name: str) -> 
 @pytest.mark.parametrize("name", ["release"])
 def test_what_may_be_deleted_may_be_listed(name: str) -> None:
     listed = [{"verbs": [each.verb], "resources": [each.resource], "apiGroups": [each.group]} for each in given(name)]
-    assert deleted_without_end({"resourceRules": listed}) == []
+    assert deleted_without_end({"resourceRules": listed}, istio.APIS) == []

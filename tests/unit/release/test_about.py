@@ -13,7 +13,7 @@ from bluegreen.release.refusals import Rule
 from bluegreen.release.traffic import Traffic
 from bluegreen.release.transition import Wanted, WantedColor, transition
 from bluegreen.release.writes import write
-from bluegreen.routing import LAYERS
+from bluegreen.routing import istio
 
 OWNER = "acme/bluegreen/prod"
 LIVE = Live(
@@ -24,7 +24,7 @@ LIVE = Live(
         "green": LiveColor(image="shop:2", template="2", owner=OWNER),
     },
 )
-ROUTE = LAYERS["istio"].objects("shop")
+ROUTE = istio.route("shop")
 
 
 def about(text: str) -> About:

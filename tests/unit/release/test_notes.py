@@ -12,12 +12,12 @@ from bluegreen.release.notes import Notes
 from bluegreen.release.objects import Object, Ref
 from bluegreen.release.traffic import Traffic
 from bluegreen.release.transition import Wanted, WantedColor, transition
-from bluegreen.routing import LAYERS
+from bluegreen.routing import istio, selector
 
-ROUTE = LAYERS["istio"].objects("shop")
-SERVICES = LAYERS["selector"].objects("shop")
+ROUTE = istio.route("shop")
+SERVICES = selector.route("shop")
 GREEN = Ref("apps/v1", "Deployment", "shop-green")
-SUBSETS = LAYERS["istio"].parts("shop")[0]
+SUBSETS = istio.parts("shop")[0]
 MANIFEST = {"spec": {"replicas": 2}}
 FIELDS: dict[str, Any] = {"f:spec": {"f:replicas": {}}}
 

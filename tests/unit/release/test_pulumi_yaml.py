@@ -9,6 +9,7 @@ import yaml
 from bluegreen.release import settings as module
 from bluegreen.release.colors import COLORS
 from bluegreen.release.settings import read_settings
+from bluegreen.routing import DEFAULT
 from tests.unit.program import ONE_COLOR, ROOT
 
 SCHEMA: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
@@ -36,7 +37,10 @@ def test_every_key_has_a_default_but_the_one_that_moves_users() -> None:
 def test_the_defaults_shown_are_the_defaults_used() -> None:
     shown = as_config({key: entry["default"] for key, entry in SCHEMA.items() if "default" in entry})
     roles = {"bluegreen:activeColor": "blue", "blue:imageTag": "1.0"}
-    assert read_settings(shown | roles) == read_settings(roles | {"bluegreen:image": shown["bluegreen:image"]})
+    named = {key: shown.pop(key) for key in ("bluegreen:image", "bluegreen:routing")}
+    assert named["bluegreen:routing"] == DEFAULT
+    image = {"bluegreen:image": named["bluegreen:image"]}
+    assert read_settings(shown | roles | image) == read_settings(roles | image)
 
 
 @pytest.mark.parametrize("color", COLORS)

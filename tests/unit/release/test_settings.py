@@ -1,5 +1,6 @@
 """The config of an environment: what is accepted, what is refused, and in which words."""
 
+import functools
 import json
 import re
 
@@ -9,9 +10,12 @@ from hypothesis import strategies as st
 
 from bluegreen.release import settings as module
 from bluegreen.release.colors import COLORS, other
-from bluegreen.release.settings import Settings, SettingsError, read_settings
+from bluegreen.release.settings import Settings, SettingsError
 from bluegreen.release.stack_file import Misread
+from bluegreen.routing import problems as problems_of_routing
 from tests.unit.program import BOTH_COLORS, ONE_COLOR
+
+read_settings = functools.partial(module.read_settings, checks=problems_of_routing)
 
 
 def problems(config: dict[str, str], **kwargs: object) -> list[module.Problem]:

@@ -14,7 +14,7 @@ from bluegreen.release.colors import COLORS
 from bluegreen.release.live import Live
 from bluegreen.release.objects import Object
 from bluegreen.release.traffic import Traffic
-from bluegreen.routing import LAYERS
+from bluegreen.routing import BUILT_IN, find
 from tests.unit.cli.cluster import apply_operation
 
 OWNER = "acme/bluegreen/prod"
@@ -59,7 +59,7 @@ class Served(LiveEnvironment):
     def __init__(self, routing: str, deployments: Sequence[Object], *route: Object | None) -> None:
         super().__init__(context="", namespace="any", app="shop", routing=routing)
         self._deployments = deployments
-        self._found = dict(zip(LAYERS[routing].objects("shop"), route, strict=False))
+        self._found = dict(zip(find(routing).route("shop"), route, strict=False))
 
     def list_objects(self, *_: str, **__: str | None) -> list[Object]:
         return [*self._deployments]
@@ -269,7 +269,7 @@ def test_a_service_says_who_serves_and_what_is_not_ours(users: Object, active: s
     assert found.foreign == (f"Service shop {foreign}" if foreign else "")
 
 
-@pytest.mark.parametrize("routing", LAYERS)
+@pytest.mark.parametrize("routing", BUILT_IN)
 def test_without_a_route_nobody_is_served_and_nothing_is_foreign(routing: str) -> None:
     found = live(routing, None, None)
     assert (found.active, found.test, found.serving, found.foreign, found.route_owner) == ("", "", frozenset(), "", None)
@@ -318,7 +318,7 @@ ODD_SERVICES = st.dictionaries(KEYS, ANYTHING, max_size=4) | st.dictionaries(KEY
 ODD_DEPLOYMENTS = st.lists(st.dictionaries(KEYS, ANYTHING, max_size=4) | st.sampled_from(BOTH), max_size=3)
 
 
-@pytest.mark.parametrize("routing", LAYERS)
+@pytest.mark.parametrize("routing", BUILT_IN)
 @hypothesis_settings(derandomize=True, max_examples=400)
 @given(data=st.data())
 def test_whatever_the_objects_hold_they_are_read(routing: str, data: st.DataObject) -> None:
@@ -335,7 +335,7 @@ def test_whatever_the_objects_hold_they_are_read(routing: str, data: st.DataObje
 def moved(routing: str, route: list[Any], users: str, testers: str) -> list[Any]:
     """The objects of a route after users and testers were sent elsewhere."""
     after = copy.deepcopy(route)
-    for item, operations in zip(after, LAYERS[routing].move("shop", route, users, testers), strict=True):
+    for item, operations in zip(after, find(routing).move("shop", route, Traffic.to(users, testers)), strict=True):
         assert all(apply_operation(item, operation) for operation in operations)
     return after
 
@@ -374,12 +374,12 @@ def test_users_are_sent_to_a_color_and_the_rules_of_others_stay(
     assert found.active == users or ends
 
 
-@pytest.mark.parametrize("routing", LAYERS)
+@pytest.mark.parametrize("routing", BUILT_IN)
 @hypothesis_settings(derandomize=True, max_examples=300)
 @given(data=st.data())
 def test_whatever_the_objects_hold_it_is_known_what_to_write(routing: str, data: st.DataObject) -> None:
     odd: Mapping[str, st.SearchStrategy[Any]] = {"istio": ODD_ROUTES, "selector": ODD_SERVICES}
-    route = [data.draw(st.none() | odd[routing]) for _ in LAYERS[routing].objects("shop")]
-    made = LAYERS[routing].move("shop", route, "green", data.draw(st.sampled_from(["", "blue"])))
+    route = [data.draw(st.none() | odd[routing]) for _ in find(routing).route("shop")]
+    made = find(routing).move("shop", route, Traffic.to("green", data.draw(st.sampled_from(["", "blue"]))))
     assert len(made) == len(route)
     assert all(operation["op"] in ("add", "replace", "remove") for operations in made for operation in operations)

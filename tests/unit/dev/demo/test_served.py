@@ -46,7 +46,7 @@ def wait(monkeypatch: pytest.MonkeyPatch, answers: Iterator[Response], seconds: 
     monkeypatch.setattr(served, "time", clock)
     users = Users(answers, clock, seconds)
     monkeypatch.setattr(served, "get", users.get)
-    wait_until_served(Endpoint(url="http://users"), "green")
+    wait_until_served(Endpoint(url="http://users", color_header="x-color"), "green")
     return users
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from bluegreen.release import endpoint
-from bluegreen.release.endpoint import Endpoint
+from bluegreen.release.endpoint import Endpoint, Given
 from bluegreen.release.settings import read_settings
+from bluegreen.routing import find, istio, selector
 from tests.unit.program import BOTH_COLORS
 
 
@@ -25,15 +25,16 @@ def test_users_enter_at_the_address_or_at_the_host_and_otherwise_nobody_knows(
     config: dict[str, str], url: str, host: str
 ) -> None:
     settings = read_settings(BOTH_COLORS | config)
-    header = "x-color" if settings.routing == "istio" else ""
-    assert endpoint.of_users(settings) == (Endpoint(url=url, host=host, color_header=header) if url else None)
+    header = "" if settings.routing == "selector" else "x-color"
+    assert find(settings.routing).of_users(settings) == (Endpoint(url=url, host=host, color_header=header) if url else None)
 
 
 def test_testers_enter_with_the_cookie_or_at_an_address_of_their_own() -> None:
-    istio = read_settings(BOTH_COLORS | {"bluegreen:host": "shop.example"})
-    selector = read_settings(BOTH_COLORS | {"bluegreen:routing": "selector", "bluegreen:url": "http://10.0.0.1"})
-    assert endpoint.of_testers(istio) == Endpoint(url="http://shop.example", host="shop.example", cookie="test=true")
-    assert endpoint.of_testers(selector) is None
-    assert endpoint.of_testers(selector, test_url="http://10.0.0.1:1", color_header="x-served-by") == Endpoint(
-        url="http://10.0.0.1:1", color_header="x-served-by"
+    by_cookie = read_settings(BOTH_COLORS | {"bluegreen:host": "shop.example"})
+    by_port = read_settings(BOTH_COLORS | {"bluegreen:routing": "selector", "bluegreen:url": "http://10.0.0.1"})
+    assert istio.of_testers(by_cookie) == Endpoint(
+        url="http://shop.example", host="shop.example", cookie="test=true", color_header="x-color"
     )
+    assert selector.of_testers(by_port) is None
+    given = Given(test_url="http://10.0.0.1:1", color_header="x-served-by")
+    assert selector.of_testers(by_port, given) == Endpoint(url="http://10.0.0.1:1", color_header="x-served-by")
