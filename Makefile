@@ -32,7 +32,7 @@ check: $(VENV)/ready ## Check format, lint, types and layers
 
 .PHONY: unit
 unit: $(VENV)/ready ## Run the tests that need neither cluster nor CLI (seconds)
-	$(PYTHON) -m pytest tests/unit
+	$(PYTHON) -m pytest tests/unit --numprocesses auto
 
 .PHONY: cluster-test
 cluster-test: sandbox ## Run the tests on the real engine and cluster (minutes)

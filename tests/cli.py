@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import work
+
 # Far more than any test asks for: a command that hangs is to fail its test, and not the whole run.
 LONGEST_SECONDS = 300
 
@@ -50,6 +52,7 @@ def pulumi(*arguments: str, project: Path, variables: Mapping[str, str], recorde
     Its steps are known only when it is `recorded`, which costs it a little time.
     Raises `AssertionError` when it takes longer than `LONGEST_SECONDS`; it is then stopped.
     """
+    work.done["pulumi commands"] += 1
     with tempfile.NamedTemporaryFile() as log:
         # The engine's own log of events is the one account of an update that is both complete and made to be read by
         # programs: `--json` leaves out the words. It is there for those who debug.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import work
 from tests.cluster import ROOT
 from tests.stack import SandboxEnvironment
 
@@ -56,6 +57,7 @@ class Operator:
         return Operator(self.environment, copy)
 
     def start(self, verb: str, *arguments: str, behind: Sequence[str] = (), **variables: str) -> "subprocess.Popen[str]":
+        work.done["bluegreen commands"] += 1
         return subprocess.Popen(
             self.command(verb, *arguments, behind=behind),
             cwd="/",

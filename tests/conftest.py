@@ -10,6 +10,7 @@ from typing import Any
 import hypothesis
 import pytest
 
+from tests import work
 from tests.cluster import ROOT, NoClusterError, SandboxCluster, connect
 from tests.stack import SandboxEnvironment, environment_of_its_own
 
@@ -90,16 +91,19 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Sends the figures of a parallel process to the one that shows them."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["figures"] = session.config.stash.get(_FIGURES, [])
+        session.config.workeroutput["work"] = dict(work.done)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Takes the figures of a parallel process that has ended."""
-    node.config.stash.setdefault(_FIGURES, []).extend(getattr(node, "workeroutput", {}).get("figures", []))
+    output = getattr(node, "workeroutput", {})
+    node.config.stash.setdefault(_FIGURES, []).extend(output.get("figures", []))
+    work.done.update(output.get("work", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    lines = terminalreporter.config.stash.get(_FIGURES, [])
+    lines = [*terminalreporter.config.stash.get(_FIGURES, []), *([work.summary(work.done)] if work.done else [])]
     if lines:
         terminalreporter.section("figures")
         terminalreporter.write("\n".join(lines) + "\n")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from dev.traffic.load import Load
+from tests import work
 from tests.cluster import eventually
 
 
@@ -57,6 +58,7 @@ class Endpoint:
 
     def load(self, rate: int, seconds: float) -> Load:
         """Real requests, to be started."""
+        work.done["loads"] += 1
         return Load(
             f"{self.url}/",
             rate=rate,

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from tests import work
 from tests.cli import Result, pulumi
 from tests.cluster import ROOT, SandboxCluster
 from tests.entrance import Endpoint
@@ -51,6 +52,7 @@ class SandboxEnvironment:
 
     def create(self, config: Mapping[str, object]) -> None:
         """Makes the namespace, the stack and its config file."""
+        work.done["environments"] += 1
         self.state.mkdir(parents=True)
         namespace = {"name": self.name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}
         self.cluster.kubectl(
@@ -105,6 +107,12 @@ class SandboxEnvironment:
         """Sends the users to a color, and the testers to the other one: a switch, or a roll-back."""
         self.set({"bluegreen:activeColor": color, "bluegreen:testColor": other(color)})
         return self.up()
+
+    def ensure_users_on(self, color: str) -> None:
+        """Activates a color unless the config has it as active color already."""
+        config = yaml.safe_load(self.config_file.read_text())["config"]
+        if (config["bluegreen:activeColor"], config.get("bluegreen:testColor")) != (color, other(color)):
+            self.activate(color)
 
     def retire(self, color: str) -> Result:
         """Removes a color that serves testers at most."""

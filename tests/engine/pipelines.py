@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from tests import work
 from tests.cluster import ROOT
 from tests.stack import SandboxEnvironment
 
@@ -132,6 +133,7 @@ class Agent:
 
     def run(self, shell: list[str], script: str, variables: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
         """Runs one script. Raises `subprocess.TimeoutExpired`."""
+        work.done["pipeline scripts"] += 1
         given = {**self.variables, **variables, "PULUMI_STACK": self.environment.name}
         with subprocess.Popen(
             [*shell, script],

@@ -14,17 +14,18 @@ import pytest
 
 from tests.cluster import ROOT, SandboxCluster
 from tests.engine.pipelines import GITHUB, SEMAPHORE, Agent, github, read, semaphore
-from tests.stack import ONE_COLOR, SandboxEnvironment, environment_of_its_own, other
+from tests.stack import ONE_COLOR, SandboxEnvironment, environment_of_its_own
 
 PASSPHRASE = "purple-monkey-dishwasher-lamp"
 REFUSED = 13
 
 
-@pytest.fixture
-def environment(cluster: SandboxCluster, tmp_path: Path) -> Iterator[SandboxEnvironment]:
-    """One where blue 1.0 is live, and green is not deployed. Its passphrase is unlike any other word."""
+@pytest.fixture(scope="module")
+def environment(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxEnvironment]:
+    """Blue 1.0 is live, and green is not deployed until a test does it. Its passphrase is unlike any other word."""
     own = SandboxCluster({**cluster.variables, "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE})
-    with environment_of_its_own(own, tmp_path / "environment", ONE_COLOR) as environment:
+    config = ONE_COLOR | {"bluegreen:replicas": 1}
+    with environment_of_its_own(own, tmp_path_factory.mktemp("pipelines") / "environment", config) as environment:
         environment.up()
         environment.users.wait_for("blue")
         yield environment
@@ -35,43 +36,17 @@ def agent(environment: SandboxEnvironment, tmp_path: Path) -> Agent:
     return Agent(environment, tmp_path / "agent")
 
 
-def test_githubs_release_is_deployed_tested_approved_and_rolled_back(agent: Agent) -> None:
-    (agent.checkout / agent.environment.config_file.name).unlink()  # the state is the truth
-    users = agent.environment.users
-    agent.edit("github/release.yml", "--bake 2m", "--bake 3s")
-    for color, tag in (("green", "v2.0-green"), ("blue", "v3.0-blue")):
-        github(agent, "release", "deploy", ref_name=tag)
-        assert users.served_by() == other(color)
-        github(agent, "release", "activate", ref_name=f"v1.9-{color}", status=REFUSED)
-        assert users.served_by() == other(color)
-        github(agent, "release", "activate", ref_name=tag)
-        assert users.served_by() == color
-        github(agent, "release", "deploy", ref_name=f"v4.0-{color}", status=REFUSED)
-    github(agent, "rollback", "rollback")
-    assert users.served_by() == "green"
-    github(agent, "rollback", "rollback")
-    assert users.served_by() == "green", "a button that is pressed twice moves nobody forward"
-    assert agent.seen_in_arguments == set()
-
-
-def test_githubs_button_does_not_take_the_next_release_for_the_last_one(agent: Agent) -> None:
-    github(agent, "release", "deploy", ref_name="v2.0-green")
-    refused = github(agent, "rollback", "rollback", status=REFUSED)
-    assert "users were on nothing but blue" in refused.stderr
-    assert agent.environment.users.served_by() == "blue"
-
-
 def test_githubs_plan_is_one_comment_that_is_updated_in_place(agent: Agent) -> None:
     github(agent, "plan", "plan")
     first = agent.comments()
-    assert [each["body"].partition("\n")[0] for each in first[1:]] == [
+    assert [comment["body"].partition("\n")[0] for comment in first[1:]] == [
         f"<!-- bluegreen plan: bluegreen/{agent.environment.name} -->"
     ]
     assert "nothing changes" in first[1]["body"]
     agent.edit_config({"bluegreen:replicas": 3})
     github(agent, "plan", "plan")
     second = agent.comments()
-    assert [each["id"] for each in second] == [each["id"] for each in first]
+    assert [comment["id"] for comment in second] == [comment["id"] for comment in first]
     assert second[0] == first[0], "another's comment is left alone"
     assert "| `~` | Deployment | myapp-blue |" in second[1]["body"]
     assert second[1]["body"] in agent.summary.read_text()
@@ -91,52 +66,72 @@ def test_githubs_plan_that_could_not_be_made_touches_no_comment(agent: Agent) ->
     assert agent.comments() == before
 
 
+def test_githubs_nightly_look_finds_changes_by_hand(agent: Agent) -> None:
+    github(agent, "drift", "drift")
+    replicas = ("deployment", "myapp-blue", "/spec/replicas")
+    users = ("virtualservice", "myapp-blue-green", "/spec/http/0/route/0/destination/subset")
+    for target, before, value in ((replicas, 1, 3), (users, "blue", "green")):
+        replace(agent.environment, *target, value)
+        found = github(agent, "drift", "drift", status=7).stdout
+        replace(agent.environment, *target, before)
+        assert target[1] in found
+
+
+def replace(environment: SandboxEnvironment, kind: str, name: str, path: str, value: object) -> None:
+    """Somebody replaces one value with kubectl."""
+    patch = json.dumps([{"op": "replace", "path": path, "value": value}])
+    environment.cluster.kubectl("patch", kind, name, "--namespace", environment.name, "--type=json", f"--patch={patch}")
+
+
 def test_what_a_merge_changes_is_applied_with_the_release_that_is_deployed(agent: Agent) -> None:
     github(agent, "release", "deploy", ref_name="v2.0-green")
-    config = agent.edit_config({"bluegreen:replicas": 1})
+    config = agent.edit_config({"bluegreen:replicas": 2})
     assert "green:imageTag" not in config  # git does not know of the release
     github(agent, "apply", "apply")
     deployments = {color: agent.environment.get("deployment", f"myapp-{color}")["spec"] for color in ("blue", "green")}
-    assert {color: spec["replicas"] for color, spec in deployments.items()} == {"blue": 1, "green": 1}
+    assert {color: spec["replicas"] for color, spec in deployments.items()} == {"blue": 2, "green": 2}
     assert (agent.checkout / agent.environment.config_file.name).read_text() == config
 
 
-@pytest.mark.parametrize(
-    ("kind", "name", "path", "value"),
-    [
-        ("deployment", "myapp-blue", "/spec/replicas", 3),
-        ("virtualservice", "myapp-blue-green", "/spec/http/0/route/0/destination/subset", "green"),
-    ],
-    ids=["replicas", "users"],
-)
-def test_githubs_nightly_look_finds_a_change_by_hand(agent: Agent, kind: str, name: str, path: str, value: object) -> None:
-    github(agent, "drift", "drift")
-    patch = json.dumps([{"op": "replace", "path": path, "value": value}])
-    where = [kind, name, "--namespace", agent.environment.name]
-    agent.environment.cluster.kubectl("patch", *where, "--type=json", f"--patch={patch}")
-    assert name in github(agent, "drift", "drift", status=7).stdout
-
-
-def test_semaphores_pipelines_go_once_around_for_both_colors(agent: Agent) -> None:
+def test_githubs_release_is_deployed_tested_approved_and_rolled_back(agent: Agent) -> None:
+    (agent.checkout / agent.environment.config_file.name).unlink()  # the state is the truth
     users = agent.environment.users
-    for color, before, tag in (("green", "blue", "v2.0-green"), ("blue", "green", "v3.0-blue")):
-        release = semaphore(agent, semaphore(agent, "semaphore.yml", tag).promoted_by(tag), tag)
-        semaphore(agent, release.promoted(f"Activate {color.title()}"), f"v1.9-{color}", status=REFUSED)
-        assert users.served_by() == before
-        activated = semaphore(agent, release.promoted(f"Activate {color.title()}"), tag)
-        assert users.served_by() == color
-        semaphore(agent, activated.promoted(f"Roll back to {before.title()}"), tag)
-        assert users.served_by() == before
-        semaphore(agent, release.promoted(f"Activate {color.title()}"), tag)
-        semaphore(agent, activated.promoted(f"Decommission {before.title()}"), tag)
-        assert users.served_by() == color
-        assert f"Deployment/myapp-{before}" not in agent.environment.objects()
+    agent.edit("github/release.yml", "--bake 2m", "--bake 3s")
+    github(agent, "release", "deploy", ref_name="v3.0-green")
+    refused = github(agent, "rollback", "rollback", status=REFUSED)
+    assert "users were on nothing but blue" in refused.stderr, "the next release is not taken for the last one"
+    github(agent, "release", "activate", ref_name="v1.9-green", status=REFUSED)
+    assert users.served_by() == "blue"
+    github(agent, "release", "activate", ref_name="v3.0-green")
+    assert users.served_by() == "green"
+    github(agent, "release", "deploy", ref_name="v4.0-green", status=REFUSED)
+    github(agent, "rollback", "rollback")
+    assert users.served_by() == "blue"
+    github(agent, "rollback", "rollback")
+    assert users.served_by() == "blue", "a button that is pressed twice moves nobody forward"
+    assert agent.seen_in_arguments == set()
+
+
+def test_semaphores_pipelines_go_once_around(agent: Agent) -> None:
+    """From blue to green: the pipelines of the two colors differ in the colors alone."""
+    users = agent.environment.users
+    release = semaphore(agent, semaphore(agent, "semaphore.yml", "v2.0-green").promoted_by("v2.0-green"), "v2.0-green")
+    semaphore(agent, release.promoted("Activate Green"), "v1.9-green", status=REFUSED)
+    assert users.served_by() == "blue"
+    activated = semaphore(agent, release.promoted("Activate Green"), "v2.0-green")
+    assert users.served_by() == "green"
+    semaphore(agent, activated.promoted("Roll back to Blue"), "v2.0-green")
+    assert users.served_by() == "blue"
+    semaphore(agent, release.promoted("Activate Green"), "v2.0-green")
+    semaphore(agent, activated.promoted("Decommission Blue"), "v2.0-green")
+    assert users.served_by() == "green"
+    assert "Deployment/myapp-blue" not in agent.environment.objects()
     assert agent.seen_in_arguments == set()
 
 
 def test_semaphores_stale_promotions_leave_the_next_release_alone(agent: Agent) -> None:
-    old = semaphore(agent, "deploy-green.yml", "v2.0-green").promoted("Activate Green")
-    semaphore(agent, old, "v2.0-green")
+    if agent.environment.users.served_by() == "blue":
+        semaphore(agent, semaphore(agent, "deploy-green.yml", "v2.0-green").promoted("Activate Green"), "v2.0-green")
     semaphore(agent, "deploy-blue.yml", "v3.0-blue")
     before = agent.environment.objects()
     semaphore(agent, "deploy-green.yml", "v4.0-green", status=REFUSED)

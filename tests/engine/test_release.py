@@ -70,7 +70,7 @@ def test_a_kubeconfig_in_another_place_changes_nothing(standing: SandboxEnvironm
 
 
 def test_the_preview_of_a_switch_shows_the_route_alone_and_reads_as_the_switch(standing: SandboxEnvironment) -> None:
-    standing.activate("blue")
+    standing.ensure_users_on("blue")
     before = standing.objects()
     standing.set({"bluegreen:activeColor": "green", "bluegreen:testColor": "blue"})
     preview = standing.preview("--diff")
@@ -87,7 +87,7 @@ def test_the_preview_of_a_switch_shows_the_route_alone_and_reads_as_the_switch(s
 
 
 def test_a_switch_and_its_roll_back_write_the_route_and_nothing_else(standing: SandboxEnvironment) -> None:
-    standing.activate("blue")
+    standing.ensure_users_on("blue")
     route, before = ROUTE[standing.routing], standing.objects()
     for color in ("green", "blue"):
         assert standing.activate(color).changes == steps("update", route)

@@ -12,11 +12,10 @@ from tests.conftest import Environments
 from tests.stack import BOTH_COLORS, ONE_COLOR, SandboxEnvironment, environment_of_its_own, other
 from tests.traffic.visitors import Visitors
 
-pytestmark = pytest.mark.alone
-
 LONGEST_SECONDS = 600
 MANY = 500  # requests
-UsersASecond = Callable[[SandboxEnvironment], int]
+# Few enough for a slow host, on which other tests run at the same time.
+USERS_A_SECOND = 200
 
 
 @pytest.fixture(params=["istio", "selector"], scope="module")
@@ -38,12 +37,12 @@ def sent_after(answers: Answers, color: str, since_ns: int) -> int:
 
 
 def test_switching_to_and_fro_under_load_loses_no_request_and_takes_nobody_back(
-    standing: SandboxEnvironment, users_a_second: UsersASecond, figures: Callable[[str], None]
+    standing: SandboxEnvironment, figures: Callable[[str], None]
 ) -> None:
     """Each user is served by the old color, and then by the new one; once it serves, no request reaches the old one."""
-    way = ["green", "blue", "green", "blue"]
+    way = ["green", "blue"]
     began, settled = [], []
-    with standing.users.load(users_a_second(standing), LONGEST_SECONDS) as load, Visitors(standing.users) as visitors:
+    with standing.users.load(USERS_A_SECOND, LONGEST_SECONDS) as load, Visitors(standing.users) as visitors:
         visitors.wait_for("blue")
         for color in way:
             began.append(time.time_ns())
@@ -66,15 +65,12 @@ def test_switching_to_and_fro_under_load_loses_no_request_and_takes_nobody_back(
     figures(f"{len(way)} switches by {standing.routing}: {len(answers):,} requests, 0 failed, cut-over {', '.join(said)} ms")
 
 
-def test_the_test_route_never_leaks(
-    standing: SandboxEnvironment, users_a_second: UsersASecond, figures: Callable[[str], None]
-) -> None:
-    standing.activate("blue")
+def test_the_test_route_never_leaks(standing: SandboxEnvironment, figures: Callable[[str], None]) -> None:
+    standing.ensure_users_on("blue")
     standing.users.wait_for("blue")
     standing.testers.wait_for("green")
-    testers_a_second = users_a_second(standing) // 4
-    users = standing.users.load(users_a_second(standing) - testers_a_second, LONGEST_SECONDS)
-    testers = standing.testers.load(testers_a_second, LONGEST_SECONDS)
+    users = standing.users.load(USERS_A_SECOND, LONGEST_SECONDS)
+    testers = standing.testers.load(USERS_A_SECOND // 4, LONGEST_SECONDS)
     with users, testers:
         eventually(lambda: min(load.live().requests for load in (users, testers)) >= MANY // 4, True)
     seen = [totals(load.stop()) for load in (users, testers)]
@@ -104,7 +100,7 @@ def test_requests_that_were_refused_while_no_pod_was_ready_are_not_refused_in_th
 @pytest.fixture(scope="module")
 def routed(standing: SandboxEnvironment) -> SandboxEnvironment:
     """An environment routed by the cookie: blue for users, green for testers."""
-    standing.activate("blue")
+    standing.ensure_users_on("blue")
     standing.users.wait_for("blue")
     standing.testers.wait_for("green")
     return standing
@@ -142,13 +138,13 @@ def test_what_is_only_like_the_cookie_goes_to_the_users_color(routed: SandboxEnv
 
 @pytest.mark.parametrize("routing", ["istio", "selector"])
 def test_users_notice_nothing_of_a_release_beside_them(
-    new_environment: Environments, routing: str, users_a_second: UsersASecond, figures: Callable[[str], None]
+    new_environment: Environments, routing: str, figures: Callable[[str], None]
 ) -> None:
     """A color is deployed, fails, is fixed, is activated, and the other one is retired, under load."""
     environment = new_environment(ONE_COLOR | {"bluegreen:routing": routing, "green:readyTimeoutSeconds": 4})
     environment.up()
     environment.users.wait_for("blue")
-    with environment.users.load(users_a_second(environment), LONGEST_SECONDS) as load:
+    with environment.users.load(USERS_A_SECOND, LONGEST_SECONDS) as load:
         environment.set({"green:imageTag": "9.9", "bluegreen:testColor": "green"})
         environment.up(succeeds=False)
         environment.set({"green:readyTimeoutSeconds": 120})
