@@ -25,8 +25,9 @@ from bluegreen.gate.check import Gate
 from bluegreen.gate.cli_version import require_cli
 from bluegreen.release import stack_file
 from bluegreen.release.about import About
+from bluegreen.release.config_reader import SettingsError, read_settings
 from bluegreen.release.next_steps import next_steps
-from bluegreen.release.settings import SettingsError, read_settings, warnings
+from bluegreen.release.settings import warnings
 from bluegreen.routing import problems
 from components.environment import Environment
 from components.kubernetes_object import owner

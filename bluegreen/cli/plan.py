@@ -18,9 +18,10 @@ from bluegreen.cli.session import Session
 from bluegreen.cli.stack import UpdateError
 from bluegreen.cli.updates import EngineStep, Record
 from bluegreen.release.colors import COLORS
+from bluegreen.release.config_keys import PROJECT
 from bluegreen.release.image import Image
 from bluegreen.release.live import Live
-from bluegreen.release.settings import PROJECT, Settings
+from bluegreen.release.settings import Settings
 
 # A comment on GitHub has room for 65,536 characters.
 LONGEST = 60_000

@@ -14,8 +14,9 @@ from bluegreen.cli import engine_config
 from bluegreen.cli.outcomes import Exit, ReleaseError
 from bluegreen.environment import LiveEnvironment
 from bluegreen.release import stack_file
+from bluegreen.release.config_reader import Checks, SettingsError, read_place, read_settings
 from bluegreen.release.endpoint import Endpoint, Given
-from bluegreen.release.settings import Checks, Settings, SettingsError, read_place, read_settings
+from bluegreen.release.settings import Settings
 from bluegreen.release.stack_file import ConfigFileError, Misread, is_secret
 from bluegreen.routing import find as layer_of
 from bluegreen.routing import problems

@@ -1,7 +1,7 @@
 """The rules of a release by their sentences, and a refusal in words. docs/reference/rules.md explains each with its test.
 
 The rules that config alone can break (an active color that is not deployed, a test color that is the active one) are in
-`settings.py`.
+`config_reader.py`.
 """
 
 from dataclasses import dataclass

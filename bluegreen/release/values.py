@@ -1,8 +1,8 @@
-"""What a single config value may be: one parser for each kind of value.
+"""Parsers for single config values: one for each kind of value.
 
-A parser takes the text of a value and returns it typed, or raises `InvalidValueError` saying what is allowed, or a group of
-them for the parts of an object. What Kubernetes would reject is rejected here, before anything is touched. Parsers know
-nothing of keys: `settings.py` does.
+A parser takes the text of a value and returns the typed value, or raises `InvalidValueError` with what is allowed, or a group
+of them for the parts of an object. Values that Kubernetes would reject are rejected here, before anything is changed. Parsers
+do not know keys: those are in `config_keys.py`.
 """
 
 import json
@@ -10,14 +10,17 @@ import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+Parser = Callable[[str], T]
 
 
 class InvalidValueError(ValueError):
     """A value that is not allowed.
 
-    `allowed` completes the sentence "it must be ..."; `fix` is what to do when that is not obvious, else empty. `path` leads to
-    a part of the value, such as `.UMASK` or `[0]`, and `part` is the text of that part.
+    `allowed` completes the sentence "it must be ..."; `fix` says what to do if that is not obvious, else it is empty. `path`
+    leads to a part of the value, such as `.UMASK` or `[0]`, and `part` is the text of that part.
     """
 
     def __init__(self, allowed: str, fix: str = "", *, path: str = "", part: str = "") -> None:
@@ -28,10 +31,7 @@ class InvalidValueError(ValueError):
         self.part = part
 
 
-Parser = Callable[[str], Any]
-
-
-def matching(pattern: str, allowed: str, longest: int = 253) -> Parser:
+def matching(pattern: str, allowed: str, longest: int = 253) -> Parser[str]:
     """Text that matches `pattern` from end to end and has at most `longest` characters."""
     compiled = re.compile(pattern)
 
@@ -43,7 +43,7 @@ def matching(pattern: str, allowed: str, longest: int = 253) -> Parser:
     return parse
 
 
-def one_of(*choices: str) -> Parser:
+def one_of(*choices: str) -> Parser[str]:
     """One of the given words, as written."""
 
     def parse(text: str) -> str:
@@ -54,12 +54,12 @@ def one_of(*choices: str) -> Parser:
     return parse
 
 
-def optional(parser: Parser) -> Parser:
+def optional(parser: Parser[T]) -> Parser[T | None]:
     """What `parser` takes, or nothing: empty text is None, so that a value can be cleared without removing its key."""
     return lambda text: parser(text) if text else None
 
 
-def integer(lowest: int, highest: int) -> Parser:
+def integer(lowest: int, highest: int) -> Parser[int]:
     """A whole number from `lowest` to `highest`, both included."""
 
     def parse(text: str) -> int:
@@ -111,7 +111,7 @@ def boolean(text: str) -> bool:
     return text == "true"
 
 
-def words(*choices: str) -> Parser:
+def words(*choices: str) -> Parser[tuple[str, ...]]:
     """A list, as the engine hands it over (JSON), of some of the given words."""
 
     def parse(text: str) -> tuple[str, ...]:
@@ -269,7 +269,7 @@ _UNITS = {unit: Decimal(10) ** power for unit, power in zip("num kMGTPE", range(
 _UNITS |= {f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", 1)}
 
 
-def resources(text: str) -> dict[str, Any]:
+def resources(text: str) -> Mapping[str, Any]:
     """The requests and limits of a container, as Kubernetes writes them."""
     value = mapping(text)
     for kind, amounts in value.items():

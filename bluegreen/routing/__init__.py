@@ -6,8 +6,9 @@ of your own. `base.Layer` is what it must offer. Only the layer that is used is 
 
 from collections.abc import Iterator
 
+from bluegreen.release.config_reader import Problem
 from bluegreen.release.modules import named
-from bluegreen.release.settings import Problem, Settings
+from bluegreen.release.settings import Settings
 from bluegreen.routing.base import Layer
 
 BUILT_IN = ("istio", "selector")

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from bluegreen.release.config_reader import Problem
 from bluegreen.release.endpoint import NOTHING_GIVEN, Endpoint, Given
 from bluegreen.release.manifest import Manifest
 from bluegreen.release.objects import Api, Object, Ref
 from bluegreen.release.refusals import Refusal
-from bluegreen.release.settings import Problem, Settings
+from bluegreen.release.settings import Settings
 from bluegreen.release.traffic import NOBODY, Traffic
 
 Operations = list[dict[str, Any]]

@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bluegreen.release.colors import COLORS
+from bluegreen.release.config_reader import Problem
 from bluegreen.release.endpoint import NOTHING_GIVEN, Endpoint, Given
 from bluegreen.release.manifest import Manifest
 from bluegreen.release.objects import Api, Object, Ref, as_items, as_mapping, as_text
-from bluegreen.release.settings import Problem, Settings
+from bluegreen.release.settings import Settings
 from bluegreen.release.traffic import Traffic
 from bluegreen.routing import hosts
 from bluegreen.routing.base import Claims, Objects, Operations, Reading, cannot_verify

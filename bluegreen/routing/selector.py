@@ -7,10 +7,11 @@ connections only: an established one stays with its pod until it closes.
 from collections.abc import Iterator, Mapping, Sequence
 
 from bluegreen.release.colors import COLORS
+from bluegreen.release.config_reader import Problem
 from bluegreen.release.endpoint import NOTHING_GIVEN, Endpoint, Given
 from bluegreen.release.manifest import Manifest
 from bluegreen.release.objects import Api, Object, Ref, as_mapping, as_text, value_at
-from bluegreen.release.settings import Problem, Settings
+from bluegreen.release.settings import Settings
 from bluegreen.release.traffic import Traffic
 from bluegreen.routing.base import Claims, Objects, Operations, Reading, cannot_verify
 

@@ -14,9 +14,10 @@ from bluegreen.cli.progress import Progress
 from bluegreen.cli.session import Session
 from bluegreen.cli.updates import Record
 from bluegreen.probe import Response
+from bluegreen.release.config_reader import read_settings
 from bluegreen.release.endpoint import Endpoint
 from bluegreen.release.live import Live, LiveColor
-from bluegreen.release.settings import Settings, read_settings
+from bluegreen.release.settings import Settings
 from bluegreen.release.traffic import Traffic
 from tests.unit.program import BOTH_COLORS
 

@@ -6,8 +6,9 @@ import pytest
 
 from bluegreen.cli import config_changes
 from bluegreen.cli.outcomes import Exit, ReleaseError
+from bluegreen.release.config_reader import read_settings
 from bluegreen.release.live import Live, LiveColor
-from bluegreen.release.settings import Settings, read_settings
+from bluegreen.release.settings import Settings
 from bluegreen.release.traffic import Traffic
 
 CONFIG = {

@@ -11,8 +11,9 @@ import pytest
 from bluegreen.cli.plan import LONGEST, Plan, make, markdown, show
 from bluegreen.cli.progress import Progress
 from bluegreen.cli.updates import EngineStep, Record
+from bluegreen.release.config_reader import read_settings
 from bluegreen.release.live import Live, LiveColor
-from bluegreen.release.settings import Settings, read_settings
+from bluegreen.release.settings import Settings
 from bluegreen.release.traffic import Traffic
 
 GOLDEN = Path(__file__).parent / "golden"

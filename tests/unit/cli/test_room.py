@@ -10,8 +10,9 @@ from bluegreen.cli import room
 from bluegreen.cli.config_changes import Changes
 from bluegreen.cli.outcomes import Exit, ReleaseError
 from bluegreen.release.about import About
+from bluegreen.release.config_reader import read_settings
 from bluegreen.release.live import Live, LiveColor
-from bluegreen.release.settings import Settings, read_settings
+from bluegreen.release.settings import Settings
 from bluegreen.release.traffic import Traffic
 
 CONFIG = {

@@ -11,8 +11,9 @@ from bluegreen.cli.progress import Progress
 from bluegreen.cli.seen import Seen, counted
 from bluegreen.cli.status import Row, Status, ago, cannot_scale, differences, next_commands, show
 from bluegreen.probe import Response
+from bluegreen.release.config_reader import read_settings
 from bluegreen.release.live import Live, LiveColor
-from bluegreen.release.settings import Settings, read_settings
+from bluegreen.release.settings import Settings
 from bluegreen.release.traffic import Traffic
 
 SETTINGS: Settings = read_settings(

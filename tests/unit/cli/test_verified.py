@@ -16,9 +16,10 @@ from bluegreen.cli.session import Session
 from bluegreen.cli.up import up
 from bluegreen.cli.updates import EngineStep, Record
 from bluegreen.probe import wait_for
+from bluegreen.release.config_reader import read_settings
 from bluegreen.release.endpoint import Endpoint
 from bluegreen.release.live import Live, LiveColor
-from bluegreen.release.settings import Settings, read_settings
+from bluegreen.release.settings import Settings
 from bluegreen.release.traffic import Traffic
 from tests.unit.cli.served import Asked, Reply, server
 from tests.unit.program import BOTH_COLORS

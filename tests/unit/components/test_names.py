@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bluegreen.release.settings import read_settings
+from bluegreen.release.config_reader import read_settings
 from bluegreen.workload.settings import job_name
 from tests.unit.program import BOTH_COLORS, Run, run
 

@@ -14,9 +14,9 @@ from bluegreen.gate.hooks import Hooks, Judge
 from bluegreen.kube.cluster import LiveError
 from bluegreen.release import metadata
 from bluegreen.release.about import About
+from bluegreen.release.config_reader import read_settings
 from bluegreen.release.live import Live, LiveColor
 from bluegreen.release.refusals import EXCEPTIONS, Rule
-from bluegreen.release.settings import read_settings
 from bluegreen.release.traffic import Move, Traffic
 from bluegreen.release.transition import Transition
 from bluegreen.routing import istio

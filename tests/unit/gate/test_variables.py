@@ -9,10 +9,10 @@ import pytest
 from bluegreen.gate.variables import still_used
 from bluegreen.kube.cluster import LiveError
 from bluegreen.release.colors import COLORS
+from bluegreen.release.config_reader import read_settings
 from bluegreen.release.live import Live
 from bluegreen.release.metadata import OWNER, RESOURCE
 from bluegreen.release.objects import Object
-from bluegreen.release.settings import read_settings
 from bluegreen.workload import source
 from bluegreen.workload.settings import config_map_name
 from tests.unit.gate.test_check import served

@@ -13,7 +13,7 @@ from bluegreen.cli.outcomes import Exit
 from bluegreen.cli.stack import UpdateError
 from bluegreen.cli.updates import Record
 from bluegreen.gate.verification import Verification
-from bluegreen.release.settings import SettingsError, read_settings
+from bluegreen.release.config_reader import SettingsError, read_settings
 from bluegreen.routing import problems
 from tests.unit.cli.served import Asked, Reply, server
 from tests.unit.program import BOTH_COLORS, run

@@ -18,8 +18,8 @@ from bluegreen.kube.client import Client
 from bluegreen.kube.cluster import LiveError
 from bluegreen.kube.kubeconfig import ClusterConfig
 from bluegreen.kube.rights import deleted_without_end, missing
+from bluegreen.release.config_reader import read_settings
 from bluegreen.release.live import Live
-from bluegreen.release.settings import read_settings
 from bluegreen.release.transition import Transition
 from bluegreen.routing import istio
 from tests.engine.rights import RBAC, Right, rules

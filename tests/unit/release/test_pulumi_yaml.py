@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 import yaml
 
-from bluegreen.release import settings as module
+from bluegreen.release import config_keys
 from bluegreen.release.colors import COLORS
-from bluegreen.release.settings import read_settings
+from bluegreen.release.config_reader import read_settings
 from bluegreen.routing import DEFAULT
 from tests.unit.program import ONE_COLOR, ROOT
 
 SCHEMA: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
-OBJECTS = {"env", "secretEnv", "resources"}  # the engine's schema has no type for them
+OBJECTS = {"bluegreen:env", "bluegreen:secretEnv", "bluegreen:resources"}  # the engine's schema has no type for them
 
 
 def as_config(values: dict[str, Any]) -> dict[str, str]:
@@ -26,7 +26,7 @@ def resting_position(color: str) -> dict[str, Any]:
 
 
 def test_every_key_is_described_and_typed() -> None:
-    assert set(SCHEMA) == {f"bluegreen:{key}" for key in ({*module._ENVIRONMENT, *module._COLOR} - OBJECTS)}
+    assert set(SCHEMA) == {f"bluegreen:{key.name}" for key in (*config_keys.ENVIRONMENT, *config_keys.COLOR)} - OBJECTS
     assert all({"type", "description"} <= set(entry) for entry in SCHEMA.values())
 
 

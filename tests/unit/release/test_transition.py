@@ -9,9 +9,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from bluegreen.gate.check import wanted
 from bluegreen.release.colors import COLORS
+from bluegreen.release.config_reader import SettingsError, read_settings
 from bluegreen.release.live import Live, LiveColor
 from bluegreen.release.refusals import EXCEPTIONS, Refusal
-from bluegreen.release.settings import SettingsError, read_settings
 from bluegreen.release.traffic import Move, Traffic
 from bluegreen.release.transition import Wanted, WantedColor, is_approved, transition
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from bluegreen.release.config_reader import read_settings
 from bluegreen.release.endpoint import Endpoint, Given
-from bluegreen.release.settings import read_settings
 from bluegreen.routing import find, istio, selector
 from tests.unit.program import BOTH_COLORS
 
