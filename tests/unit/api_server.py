@@ -1,4 +1,4 @@
-"""A small API server in this process, which records what it was asked and answers as a test wants, and a kubeconfig for it."""
+"""An API server in this process, which records its requests and responds as a test wants, and a kubeconfig for it."""
 
 import contextlib
 import json
@@ -31,14 +31,14 @@ class Request:
 
 
 class FakeTime:
-    """A monotonic clock that stands still but for what is slept, and for what a test adds to `seconds`."""
+    """A monotonic clock that only `sleep`, and a test that adds to `seconds`, advance."""
 
     def __init__(self) -> None:
         self.seconds = 100.0
         self.slept: list[float] = []
 
     def sleep(self, seconds: float) -> None:
-        """Passes at once."""
+        """Returns at once."""
         self.slept.append(round(seconds, 3))
         self.seconds += seconds
 
@@ -51,36 +51,36 @@ class FakeTime:
 def client(
     url: str, cluster: Mapping[str, Any] | None = None, *, user: Mapping[str, Any] | None = None, time: FakeTime | None = None
 ) -> Client:
-    """A client of the namespace `prod` that never really sleeps."""
+    """A client of the namespace `prod` that does not really sleep."""
     config = ClusterConfig(cluster={"server": url, **(cluster or {})}, user=user or {})
     return Client(config, "prod", (time or FakeTime()).clock, istio.APIS)
 
 
 def status(code: int, reason: str, message: str = "", **details: str) -> Response:
-    """What an API server says when it does not do what it was asked."""
+    """The Status with which an API server reports a failure."""
     return code, {"kind": "Status", "status": "Failure", "reason": reason, "message": message, "details": details, "code": code}
 
 
-def found(_: Request) -> Response:
-    """Whatever is asked for is there."""
+def exists(_: Request) -> Response:
+    """Responds that the object exists, or with an empty list."""
     return 200, {"metadata": {"name": "any"}, "items": []}
 
 
 @contextlib.contextmanager
 def api_server(
-    answer: Callable[[Request], Response] = found, *, tls: ssl.SSLContext | None = None, hangs_up: bool = False
+    respond: Callable[[Request], Response] = exists, *, tls: ssl.SSLContext | None = None, hangs_up: bool = False
 ) -> Iterator[tuple[str, list[Request]]]:
-    """The address of a server and what it was asked. One that `hangs_up` ends each connection after an answer, unannounced."""
-    asked: list[Request] = []
+    """The URL of a server and its requests. With `hangs_up` it closes every connection after a response, without a header."""
+    requests: list[Request] = []
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def answer(self) -> None:
-            shown = self.connection.getpeercert() if isinstance(self.connection, ssl.SSLSocket) else None
-            subject: Any = (shown or {}).get("subject", ())
+        def respond(self) -> None:
+            peer = self.connection.getpeercert() if isinstance(self.connection, ssl.SSLSocket) else None
+            subject: Any = (peer or {}).get("subject", ())
             names = dict(pair for entry in subject for pair in entry)
-            asked.append(
+            requests.append(
                 Request(
                     method=self.command,
                     path=self.path,
@@ -90,7 +90,7 @@ def api_server(
                     connection=self.client_address[1],
                 )
             )
-            status, content, *more = answer(asked[-1])
+            status, content, *more = respond(requests[-1])
             headers = {"Date": self.date_time_string(), **(more[0] if more else {})}
             body = content.encode() if isinstance(content, str) else json.dumps(content).encode()
             self.send_response_only(status)
@@ -98,7 +98,7 @@ def api_server(
                 self.send_header(name, value)
             self.end_headers()
             if hangs_up and not tls:
-                # The end of the connection goes out with the last byte, so a client that has read the one has got the other.
+                # FIN goes out with the last byte, so a client that has read the body has received FIN too.
                 self.connection.send(body, socket.MSG_MORE)
                 self.connection.shutdown(socket.SHUT_WR)
             else:
@@ -106,17 +106,17 @@ def api_server(
             self.close_connection = hangs_up
 
         def do_GET(self) -> None:
-            self.answer()
+            self.respond()
 
         def handle(self) -> None:
-            with contextlib.suppress(ConnectionError):  # a client that has given up
+            with contextlib.suppress(ConnectionError):  # the client has closed the connection
                 super().handle()
 
         def do_PATCH(self) -> None:
-            self.answer()
+            self.respond()
 
         def do_POST(self) -> None:
-            self.answer()
+            self.respond()
 
         def log_message(self, *_: object) -> None:
             pass
@@ -126,8 +126,8 @@ def api_server(
             running.socket = tls.wrap_socket(running.socket, server_side=True)
         Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
         try:
-            yield f"{'https' if tls else 'http'}://127.0.0.1:{running.server_address[1]}", asked
-        finally:  # a thread that polls a closed socket never sleeps again
+            yield f"{'https' if tls else 'http'}://127.0.0.1:{running.server_address[1]}", requests
+        finally:  # stops the thread: polling a closed socket would be a busy loop
             running.shutdown()
 
 

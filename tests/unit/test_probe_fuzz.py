@@ -1,4 +1,4 @@
-"""Whatever the other side sends, a request ends with an answer or with an error in it: in bounded time, of bounded size."""
+"""Whatever the server sends, a request ends with a response or an error, in bounded time and size."""
 
 import contextlib
 import socket
@@ -13,13 +13,13 @@ from bluegreen import probe
 from bluegreen.probe import Response, get, sample
 from bluegreen.release.endpoint import Endpoint
 
-# A test that hangs must end.
+# Bounds a test that would hang.
 HANG_SECONDS = 60
 
 
 @contextlib.contextmanager
 def raw_server(serve: Callable[[socket.socket], None]) -> Iterator[str]:
-    """The URL of a server that does `serve(connection)` with each connection, and closes it afterwards."""
+    """The URL of a server that calls `serve` with every connection and then closes it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def one(connection: socket.socket) -> None:
@@ -80,7 +80,7 @@ def response(status: str, headers: list[str], body: bytes) -> bytes:
 @example(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nshort")
 @example(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
 @settings(max_examples=300, deadline=None, derandomize=True)
-def test_any_bytes_are_an_answer_or_an_error_and_never_an_exception(payloads: tuple[str, list[bytes]], sent: bytes) -> None:
+def test_any_bytes_are_a_response_or_an_error_and_never_an_exception(payloads: tuple[str, list[bytes]], sent: bytes) -> None:
     url, answers = payloads
     answers.append(sent)
     answer = get(Endpoint(url=url, color_header="x-color"), seconds=HANG_SECONDS)
@@ -102,7 +102,7 @@ def test_a_body_that_ends_too_early_is_an_error(payloads: tuple[str, list[bytes]
     [b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10000\r\n", b"HTTP/1.1 200 OK\r\nx: "],
     ids=["a body", "a chunk", "a header"],
 )
-def test_an_answer_without_an_end_is_an_error_of_bounded_size(head: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_response_is_an_error_of_bounded_size(head: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "MOST_BYTES", 2 * 1024**2)
 
     def serve(connection: socket.socket) -> None:
@@ -119,12 +119,12 @@ def test_an_answer_without_an_end_is_an_error_of_bounded_size(head: bytes, monke
 @pytest.mark.parametrize(
     "sent", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["nothing", "a status", "a head"]
 )
-def test_an_answer_that_trickles_is_an_error_when_its_time_is_over(sent: bytes) -> None:
+def test_a_trickling_response_is_an_error_after_the_time_limit(sent: bytes) -> None:
     over = threading.Event()
 
     def serve(connection: socket.socket) -> None:
         connection.sendall(sent)
-        while not over.wait(0.01):  # each byte comes in time; the whole never does
+        while not over.wait(0.01):  # every byte arrives in time, the whole response never does
             connection.sendall(b"x")
 
     with raw_server(serve) as url:
@@ -134,12 +134,12 @@ def test_an_answer_that_trickles_is_an_error_when_its_time_is_over(sent: bytes) 
     assert answer.seconds < HANG_SECONDS
 
 
-def test_a_server_that_closes_without_a_word_is_an_error() -> None:
+def test_a_server_that_closes_without_a_response_is_an_error() -> None:
     with raw_server(lambda _: None) as url:
         assert get(Endpoint(url=url, color_header="x-color"), seconds=HANG_SECONDS).error
 
 
-def test_a_server_that_accepts_and_never_answers_is_an_error_when_the_time_is_over() -> None:
+def test_a_server_that_accepts_and_never_responds_is_an_error_after_the_time_limit() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert (
             "TimeoutError"
@@ -160,7 +160,7 @@ def test_a_server_that_accepts_and_never_answers_is_an_error_when_the_time_is_ov
     st.text(max_size=10),
 )
 @settings(deadline=None, derandomize=True)
-def test_what_cannot_be_sent_is_an_error_and_never_an_exception(endpoint: Endpoint, path: str) -> None:
+def test_an_invalid_request_is_an_error_and_never_an_exception(endpoint: Endpoint, path: str) -> None:
     assert get(endpoint, path, seconds=1).error
 
 
@@ -171,7 +171,7 @@ def test_one_request_that_hangs_does_not_stop_the_others() -> None:
         connection.recv(65536)
         place = next(count)
         if place == 0:
-            others.wait(HANG_SECONDS)  # ends when all others have been answered
+            others.wait(HANG_SECONDS)  # until all others have a response
         connection.sendall(b"HTTP/1.1 200 OK\r\nx-color: green\r\nContent-Length: 0\r\n\r\n")
         if place == 7:
             others.set()
@@ -181,7 +181,7 @@ def test_one_request_that_hangs_does_not_stop_the_others() -> None:
     assert [answer.color for answer in answers] == ["green"] * 8
 
 
-def test_a_sample_ends_in_time_and_counts_what_is_missing() -> None:
+def test_a_sample_ends_in_time_and_counts_missing_responses() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         answers = sample(Endpoint(url=f"http://127.0.0.1:{silent.getsockname()[1]}", color_header="x-color"), 5, 0.1)
     assert len(answers) == 5

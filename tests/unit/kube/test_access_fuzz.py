@@ -1,4 +1,4 @@
-"""Whatever a kubeconfig, a credential plugin or an API server says, the outcome is a result or an error in words."""
+"""Any kubeconfig, plugin output or response leads to a result or to an error with a message, never to another exception."""
 
 import contextlib
 import json
@@ -167,7 +167,7 @@ def is_used(server: AnyServer) -> bool:
 
 @fuzzed
 @given(config=configs)
-def test_any_kubeconfig_is_used_or_an_error_in_words(file: Path, any_server: AnyServer, config: Any) -> None:
+def test_any_kubeconfig_works_or_is_an_error_with_a_message(file: Path, any_server: AnyServer, config: Any) -> None:
     file.write_text(json.dumps(config))
     is_used(any_server)
 
@@ -181,12 +181,12 @@ def test_any_kubeconfig_is_used_or_an_error_in_words(file: Path, any_server: Any
 @example(content=b"current-context: !!timestamp x")
 @example(content=b"current-context: !!int ''")
 @example(content=b"? [a]\n: b")
-def test_any_file_as_a_kubeconfig_is_used_or_an_error_in_words(file: Path, any_server: AnyServer, content: bytes) -> None:
+def test_any_file_as_a_kubeconfig_works_or_is_an_error(file: Path, any_server: AnyServer, content: bytes) -> None:
     file.write_bytes(content)
     is_used(any_server)
 
 
-def test_the_fuzzed_kubeconfigs_are_also_of_the_kind_that_is_used(file: Path, any_server: AnyServer) -> None:
+def test_some_of_the_fuzzed_kubeconfigs_are_valid(file: Path, any_server: AnyServer) -> None:
     """Else the tests above would look at one error alone."""
     file.write_text(yaml.safe_dump(kubeconfig_of("c", "https://a.example", current="c", token="secret")))
     assert is_used(any_server)
@@ -194,7 +194,7 @@ def test_the_fuzzed_kubeconfigs_are_also_of_the_kind_that_is_used(file: Path, an
 
 @fuzzed
 @given(proxy=texts, excepted=texts, host=st.sampled_from(["a.example", "10.1.2.3", "[fd00::1]"]))
-def test_any_proxy_of_the_environment_is_used_or_an_error_in_words(proxy: str, excepted: str, host: str) -> None:
+def test_any_proxy_variable_works_or_is_an_error_with_a_message(proxy: str, excepted: str, host: str) -> None:
     with pytest.MonkeyPatch.context() as patched:
         for name, value in (("http_proxy", proxy), ("no_proxy", excepted)):
             patched.setenv(name, value.encode(errors="replace").decode().replace("\0", ""))
@@ -225,7 +225,7 @@ outputs = st.one_of(
 @example(output=b'{"status": {"token": "a\\nb"}}')
 @example(output=b'{"status": {"clientCertificateData": "\\ud800", "clientKeyData": "x"}}')
 @example(output=b'{"status": {"token": "a", "expirationTimestamp": 5}}')
-def test_any_output_of_a_plugin_is_used_or_an_error_in_words(tmp_path: Path, output: bytes) -> None:
+def test_any_output_of_a_plugin_works_or_is_an_error_with_a_message(tmp_path: Path, output: bytes) -> None:
     written = tmp_path / "output"
     written.write_bytes(output)
     plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "cat", "args": [str(written)]}
@@ -290,7 +290,7 @@ responses = st.one_of(
 @example(response=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
 @example(response=b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n")
 @example(response=b"HTTP/1.1 200 OK\r\n" + b"X: x\r\n" * 200 + b"\r\n")
-def test_any_response_is_a_result_or_an_error_in_words(any_server: AnyServer, response: bytes) -> None:
+def test_any_response_is_a_result_or_an_error_with_a_message(any_server: AnyServer, response: bytes) -> None:
     any_server.response = response
     operation = {"op": "test", "path": "/metadata/resourceVersion", "value": "1"}
     requests: list[Callable[[Client], object]] = [

@@ -1,4 +1,4 @@
-"""Objects are read and written through the API server, and what passes by itself is waited for."""
+"""The client reads and writes objects, and retries transient failures."""
 
 import json
 import threading
@@ -16,80 +16,80 @@ TEST = {"op": "test", "path": "/metadata/resourceVersion", "value": "7"}
 REPLACE = {"op": "replace", "path": "/spec/selector/color", "value": "blue"}
 
 
-def in_turn(*answers: Response) -> Callable[[Request], Response]:
-    """These answers one after the other; the last one stays."""
-    rest = list(answers)
+def in_turn(*responses: Response) -> Callable[[Request], Response]:
+    """Responds with these in turn, and then with the last one again."""
+    rest = list(responses)
     return lambda _: rest.pop(0) if len(rest) > 1 else rest[0]
 
 
-def reads(one: Any) -> Any:
-    return one.get("v1", "Service", "myapp")
+def reads(api: Any) -> Any:
+    return api.get("v1", "Service", "myapp")
 
 
-def lists(one: Any) -> Any:
-    return one.list_objects("v1", "Service") == []
+def lists(api: Any) -> Any:
+    return api.list_objects("v1", "Service") == []
 
 
-def patches(one: Any) -> Any:
-    return one.patch("v1", "Service", "myapp", [TEST, REPLACE], "bluegreen")
+def patches(api: Any) -> Any:
+    return api.patch("v1", "Service", "myapp", [TEST, REPLACE], "bluegreen")
 
 
-def patches_blindly(one: Any) -> Any:
-    return one.patch("v1", "Service", "myapp", [REPLACE], "bluegreen")
+def patches_blindly(api: Any) -> Any:
+    return api.patch("v1", "Service", "myapp", [REPLACE], "bluegreen")
 
 
-# What is asked
+# Requests
 
 
-def test_an_object_that_is_not_there_is_none() -> None:
+def test_an_object_that_does_not_exist_is_none() -> None:
     answer = status(404, "NotFound", "not found", name="myapp", group="networking.istio.io", kind="virtualservices")
-    with api_server(lambda _: answer) as (url, asked):
+    with api_server(lambda _: answer) as (url, requests):
         assert client(url).get("networking.istio.io/v1", "VirtualService", "myapp") is None
-    assert [each.path for each in asked] == ["/apis/networking.istio.io/v1/namespaces/prod/virtualservices/myapp"]
+    assert [request.path for request in requests] == ["/apis/networking.istio.io/v1/namespaces/prod/virtualservices/myapp"]
 
 
-def test_a_server_may_be_reached_below_a_path() -> None:
-    with api_server() as (url, asked):
+def test_a_server_url_may_have_a_path() -> None:
+    with api_server() as (url, requests):
         client(url + "/k8s/clusters/c-1/").get("v1", "Service", "myapp")
-    assert asked[0].path == "/k8s/clusters/c-1/api/v1/namespaces/prod/services/myapp"
+    assert requests[0].path == "/k8s/clusters/c-1/api/v1/namespaces/prod/services/myapp"
 
 
-def test_objects_are_found_by_selectors() -> None:
-    with api_server(lambda _: (200, {"items": [{"metadata": {"name": "blue"}}]})) as (url, asked):
+def test_objects_are_listed_by_selectors() -> None:
+    with api_server(lambda _: (200, {"items": [{"metadata": {"name": "blue"}}]})) as (url, requests):
         assert client(url).list_objects("apps/v1", "Deployment", labelSelector="app=myapp,color") == [
             {"metadata": {"name": "blue"}}
         ]
-    assert asked[0].path == "/apis/apps/v1/namespaces/prod/deployments?labelSelector=app%3Dmyapp%2Ccolor"
+    assert requests[0].path == "/apis/apps/v1/namespaces/prod/deployments?labelSelector=app%3Dmyapp%2Ccolor"
 
 
-def test_a_log_is_its_last_lines() -> None:
-    with api_server(lambda _: (200, "one\ntwo \u00fc\n")) as (url, asked):
+def test_a_log_returns_its_last_lines() -> None:
+    with api_server(lambda _: (200, "one\ntwo \u00fc\n")) as (url, requests):
         assert client(url).log("blue-1", last=2) == ["one", "two \u00fc"]
         client(url).log("blue-1", 2, "setup", previous=True)
     paths = ["?tailLines=2", "?tailLines=2&container=setup&previous=true"]
-    assert [each.path for each in asked] == [f"/api/v1/namespaces/prod/pods/blue-1/log{path}" for path in paths]
+    assert [request.path for request in requests] == [f"/api/v1/namespaces/prod/pods/blue-1/log{path}" for path in paths]
 
 
-def test_a_json_patch_is_sent_in_the_name_of_its_manager_and_returns_the_object_as_written() -> None:
+def test_a_json_patch_names_its_field_manager_and_returns_the_object_as_written() -> None:
     written = {"metadata": {"name": "myapp", "resourceVersion": "8"}}
-    with api_server(lambda _: (200, written)) as (url, asked):
+    with api_server(lambda _: (200, written)) as (url, requests):
         assert client(url).patch("v1", "Service", "myapp", [TEST, REPLACE], "bluegreen") == written
-    assert (asked[0].method, json.loads(asked[0].body)) == ("PATCH", [TEST, REPLACE])
-    assert asked[0].path == "/api/v1/namespaces/prod/services/myapp?fieldManager=bluegreen"
-    assert asked[0].headers["Content-Type"] == ["application/json-patch+json"]
+    assert (requests[0].method, json.loads(requests[0].body)) == ("PATCH", [TEST, REPLACE])
+    assert requests[0].path == "/api/v1/namespaces/prod/services/myapp?fieldManager=bluegreen"
+    assert requests[0].headers["Content-Type"] == ["application/json-patch+json"]
 
 
 @pytest.mark.parametrize("request_of", [reads, lists, patches])
 @pytest.mark.parametrize("code", [302, 304, 307])
 def test_only_2xx_is_success(code: int, request_of: Callable[[Any], Any]) -> None:
     redirect = (code, "", {"Location": "https://login.example/"})
-    with api_server(lambda _: redirect) as (url, asked), pytest.raises(ApiError, match=r"login\.example") as raised:
+    with api_server(lambda _: redirect) as (url, requests), pytest.raises(ApiError, match=r"login\.example") as raised:
         request_of(client(url))
-    assert (raised.value.status, raised.value.is_uncertain, len(asked)) == (code, False, 1)
+    assert (raised.value.status, raised.value.is_uncertain, len(requests)) == (code, False, 1)
 
 
 @pytest.mark.parametrize("page", ["<html>Log in</html>", "", "[]", "{}"], ids=["a page", "nothing", "a list", "no object"])
-def test_a_write_that_is_answered_with_no_object_is_a_failure_that_is_uncertain(page: str) -> None:
+def test_a_write_whose_response_is_not_an_object_is_an_uncertain_failure(page: str) -> None:
     with (
         api_server(lambda _: (200, page)) as (url, _),
         pytest.raises(ApiError, match="not from a Kubernetes API") as raised,
@@ -125,13 +125,13 @@ def cluster_with(groups: dict[str, Any]) -> Callable[[Request], Response]:
     return answer
 
 
-def test_the_plural_and_the_scope_of_any_other_kind_are_those_that_the_cluster_says_and_it_is_asked_once() -> None:
-    with api_server(cluster_with({"/apis/networking.k8s.io/v1": API_RESOURCES})) as (url, asked):
-        one = client(url)
-        assert one.get("networking.k8s.io/v1", "NetworkPolicy", "myapp") is None
-        with pytest.raises(ApiError):  # here it does not exist either, but its address is what counts
-            one.get("networking.k8s.io/v1", "IngressClass", "nginx")
-    assert [each.path for each in asked][:3] == [
+def test_the_plural_and_scope_of_another_kind_come_from_the_cluster_in_one_request() -> None:
+    with api_server(cluster_with({"/apis/networking.k8s.io/v1": API_RESOURCES})) as (url, requests):
+        api = client(url)
+        assert api.get("networking.k8s.io/v1", "NetworkPolicy", "myapp") is None
+        with pytest.raises(ApiError):  # it does not exist; the test is about the URL
+            api.get("networking.k8s.io/v1", "IngressClass", "nginx")
+    assert [request.path for request in requests][:3] == [
         "/apis/networking.k8s.io/v1",
         "/apis/networking.k8s.io/v1/namespaces/prod/networkpolicies/myapp",
         "/apis/networking.k8s.io/v1/ingressclasses/nginx",
@@ -148,22 +148,22 @@ def test_the_plural_and_the_scope_of_any_other_kind_are_those_that_the_cluster_s
     ],
     ids=["version without the kind", "no such version", "no Istio", "Istio without this CRD"],
 )
-def test_a_kind_that_the_cluster_does_not_have_is_an_error_and_never_absent(
+def test_a_kind_that_the_cluster_does_not_have_is_an_error_and_not_a_missing_object(
     groups: dict[str, Any], api_version: str, kind: str
 ) -> None:
     words = f"does not have the kind {kind} of {api_version}" + (": the CRDs of Istio" if "istio" in api_version else "$")
     with api_server(cluster_with(groups)) as (url, _):
-        one = client(url)
+        api = client(url)
         with pytest.raises(ApiError, match=words):
-            one.get(api_version, kind, "myapp")
+            api.get(api_version, kind, "myapp")
         with pytest.raises(ApiError, match=words):
-            one.list_objects(api_version, kind)
+            api.list_objects(api_version, kind)
         with pytest.raises(ApiError, match=words):
-            one.patch(api_version, kind, "myapp", [TEST], "bluegreen")
+            api.patch(api_version, kind, "myapp", [TEST], "bluegreen")
 
 
 @pytest.mark.parametrize("body", ["404 page not found", "<html></html>", "", "[]"])
-def test_a_404_of_something_before_the_api_server_says_nothing_about_an_object_or_a_kind(body: str) -> None:
+def test_a_404_from_a_proxy_proves_nothing_about_an_object_or_a_kind(body: str) -> None:
     with api_server(lambda _: (404, body)) as (url, _):
         for kind in ("Service", "Unheard"):
             with pytest.raises(ApiError, match=r"^HTTP status 404") as raised:
@@ -171,7 +171,7 @@ def test_a_404_of_something_before_the_api_server_says_nothing_about_an_object_o
             assert raised.value.status == 404
 
 
-def test_that_another_object_is_missing_does_not_make_this_one_absent() -> None:
+def test_a_404_about_another_object_is_an_error() -> None:
     answer = status(404, "NotFound", 'namespaces "prod" not found', name="prod", kind="namespaces")
     with api_server(lambda _: answer) as (url, _), pytest.raises(ApiError, match='namespaces "prod" not found'):
         client(url).get("v1", "Service", "myapp")
@@ -186,24 +186,24 @@ def dated(header: str) -> Callable[[Request], Response]:
     return lambda _: (200, OBJECT, {"Date": header})
 
 
-def test_the_present_time_is_that_of_the_latest_response_and_what_passed_since() -> None:
+def test_the_current_time_is_that_of_the_latest_response_plus_the_time_since() -> None:
     time = FakeTime()
-    with api_server(dated("Thu, 01 Jan 2026 12:00:00 GMT")) as (url, asked):
-        one = client(url, time=time)
-        one.get("v1", "Service", "myapp")
+    with api_server(dated("Thu, 01 Jan 2026 12:00:00 GMT")) as (url, requests):
+        api = client(url, time=time)
+        api.get("v1", "Service", "myapp")
         time.seconds += 7.5
-        assert one.now() == NOON + timedelta(seconds=7.5)
-    assert len(asked) == 1
+        assert api.now() == NOON + timedelta(seconds=7.5)
+    assert len(requests) == 1
 
 
-def test_the_present_time_is_asked_for_when_nothing_was_read_yet() -> None:
-    with api_server(dated("Thu, 01 Jan 2026 13:00:00 +0100")) as (url, asked):
+def test_the_current_time_costs_a_request_only_before_the_first_response() -> None:
+    with api_server(dated("Thu, 01 Jan 2026 13:00:00 +0100")) as (url, requests):
         assert client(url).now() == NOON
-    assert [each.path for each in asked] == ["/version"]
+    assert [request.path for request in requests] == ["/version"]
 
 
 @pytest.mark.parametrize("header", ["", "soon", "Thu, 99 Jan 2026 12:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 -2359"])
-def test_without_a_usable_date_the_present_time_is_that_of_this_machine(header: str) -> None:
+def test_without_a_valid_date_header_the_current_time_is_that_of_this_machine(header: str) -> None:
     before = datetime.now(UTC)
     with api_server(dated(header)) as (url, _):
         assert before <= client(url).now() <= datetime.now(UTC)
@@ -222,7 +222,7 @@ def test_without_a_usable_date_the_present_time_is_that_of_this_machine(header: 
         ((400, ""), "^HTTP status 400$"),
     ],
 )
-def test_a_refusal_says_what_the_server_said(answer: Response, message: str) -> None:
+def test_an_error_contains_the_servers_message(answer: Response, message: str) -> None:
     with api_server(lambda _: answer) as (url, _), pytest.raises(ApiError, match=message):
         client(url).get("v1", "Service", "myapp")
 
@@ -243,18 +243,18 @@ def forbidden(resource: str, group: str, where: str) -> Response:
         (forbidden("nodes", "", " at the cluster scope"), "to patch nodes in the whole cluster"),
     ],
 )
-def test_a_missing_right_is_a_sentence_that_names_the_verb_the_resource_and_where(answer: Response, right: str) -> None:
+def test_a_missing_right_is_reported_with_verb_resource_and_namespace(answer: Response, right: str) -> None:
     words = f"^system:serviceaccount:ci:bot has no right {right}; examples/rbac/ has a Role for each kind of command: "
     with api_server(lambda _: answer) as (url, _), pytest.raises(ApiError, match=words):
         client(url).get("v1", "Service", "myapp")
 
 
-def test_a_server_that_is_not_there_is_an_error_that_names_it() -> None:
+def test_an_unreachable_server_is_an_error_with_its_url() -> None:
     with pytest.raises(ApiError, match=r"^http://127.0.0.1:1 did not respond: .*refused \(6 attempts\)$"):
         client("http://127.0.0.1:1").get("v1", "Service", "myapp")
 
 
-# What passes by itself
+# Transient failures
 
 BUSY = (429, "busy", {"Retry-After": "1"})
 CLOSING = (503, "shutting down", {"Retry-After": "5"})
@@ -266,28 +266,28 @@ CLOSING = (503, "shutting down", {"Retry-After": "5"})
     [(BUSY, 1), (CLOSING, 5), ((429, ""), 0.2), ((500, ""), 0.2), ((502, ""), 0.2), ((503, ""), 0.2), ((504, ""), 0.2)],
     ids=["429 with Retry-After", "503 with Retry-After", "429", "500", "502", "503", "504"],
 )
-def test_what_a_busy_server_says_is_waited_for(passing: Response, pause: float, request_of: Callable[[Any], Any]) -> None:
+def test_a_response_of_a_busy_server_is_retried(passing: Response, pause: float, request_of: Callable[[Any], Any]) -> None:
     time = FakeTime()
-    with api_server(in_turn(passing, (200, OBJECT))) as (url, asked):
+    with api_server(in_turn(passing, (200, OBJECT))) as (url, requests):
         assert request_of(client(url, time=time))
-    assert (len(asked), time.slept) == (2, [pause])
+    assert (len(requests), time.slept) == (2, [pause])
 
 
 @pytest.mark.parametrize("passing", [BUSY, CLOSING, (429, "")], ids=["429 with Retry-After", "503 with Retry-After", "429"])
-def test_a_write_without_a_precondition_is_repeated_when_it_was_not_carried_out(passing: Response) -> None:
-    with api_server(in_turn(passing, (200, OBJECT))) as (url, asked):
+def test_a_write_without_a_precondition_is_retried_if_it_was_not_carried_out(passing: Response) -> None:
+    with api_server(in_turn(passing, (200, OBJECT))) as (url, requests):
         assert patches_blindly(client(url))
-    assert len(asked) == 2
+    assert len(requests) == 2
 
 
 @pytest.mark.parametrize("code", [500, 502, 503, 504])
-def test_a_write_without_a_precondition_is_not_repeated_when_it_may_have_been_carried_out(code: int) -> None:
-    with api_server(in_turn((code, ""), (200, OBJECT))) as (url, asked), pytest.raises(ApiError) as raised:
+def test_a_write_without_a_precondition_is_not_retried_if_it_may_have_been_carried_out(code: int) -> None:
+    with api_server(in_turn((code, ""), (200, OBJECT))) as (url, requests), pytest.raises(ApiError) as raised:
         patches_blindly(client(url))
-    assert (len(asked), raised.value.is_uncertain) == (1, True)
+    assert (len(requests), raised.value.is_uncertain) == (1, True)
 
 
-def test_a_repetition_that_fails_its_precondition_says_that_the_first_attempt_may_have_been_carried_out() -> None:
+def test_a_retry_that_fails_its_precondition_is_an_uncertain_failure() -> None:
     conflict = status(422, "Invalid", "the test operation failed")
     with api_server(in_turn((504, ""), conflict)) as (url, _), pytest.raises(ApiError, match="test operation") as raised:
         patches(client(url))
@@ -298,32 +298,32 @@ def test_a_repetition_that_fails_its_precondition_says_that_the_first_attempt_ma
 
 
 @pytest.mark.parametrize("code", [400, 403, 404, 409, 410, 422, 501])
-def test_what_does_not_pass_by_itself_is_not_repeated(code: int) -> None:
-    with api_server(lambda _: (code, "")) as (url, asked), pytest.raises(ApiError):
+def test_a_permanent_error_is_not_retried(code: int) -> None:
+    with api_server(lambda _: (code, "")) as (url, requests), pytest.raises(ApiError):
         lists(client(url))
-    assert [each.path for each in asked].count("/api/v1/namespaces/prod/services?") == 1
+    assert [request.path for request in requests].count("/api/v1/namespaces/prod/services?") == 1
 
 
-def test_a_server_that_stays_busy_is_an_error_after_a_bounded_number_of_attempts() -> None:
+def test_a_server_that_stays_busy_is_an_error_after_six_attempts() -> None:
     time = FakeTime()
-    with api_server(lambda _: (503, "no")) as (url, asked), pytest.raises(ApiError, match=r"503: no \(6 attempts\)"):
+    with api_server(lambda _: (503, "no")) as (url, requests), pytest.raises(ApiError, match=r"503: no \(6 attempts\)"):
         reads(client(url, time=time))
-    assert (len(asked), time.slept) == (6, [0.2, 0.4, 0.8, 1.6, 2.0])
+    assert (len(requests), time.slept) == (6, [0.2, 0.4, 0.8, 1.6, 2.0])
 
 
 @pytest.mark.parametrize(("seconds", "attempts"), [("10", 4), ("31", 1), ("99999999", 1)])
-def test_no_attempt_begins_after_the_longest_time_whatever_the_server_asks_for(seconds: str, attempts: int) -> None:
+def test_no_attempt_starts_after_the_time_limit_whatever_retry_after_is(seconds: str, attempts: int) -> None:
     time = FakeTime()
     busy = (429, "", {"Retry-After": seconds})
     words = f"the server allows a retry in {seconds} s$"
-    with api_server(lambda _: busy) as (url, asked), pytest.raises(ApiError, match=words):
+    with api_server(lambda _: busy) as (url, requests), pytest.raises(ApiError, match=words):
         reads(client(url, time=time))
-    assert len(asked) == attempts
+    assert len(requests) == attempts
     assert sum(time.slept) <= LONGEST_SECONDS
 
 
 @pytest.mark.parametrize("header", ["-1", "soon", "Thu, 01 Jan 2026 12:00:00 GMT", "1e3", "9" * 5000])
-def test_a_retry_after_that_is_no_number_of_seconds_is_none(header: str) -> None:
+def test_a_retry_after_that_is_not_a_number_of_seconds_is_ignored(header: str) -> None:
     time = FakeTime()
     with api_server(in_turn((429, "", {"Retry-After": header}), (200, OBJECT))) as (url, _):
         assert reads(client(url, time=time))
@@ -347,21 +347,21 @@ def stalls(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Request], Resp
 
 
 @pytest.mark.parametrize("request_of", [reads, lists, patches])
-def test_a_request_that_stalls_is_sent_again_on_a_new_connection(
+def test_a_request_that_stalls_is_retried_on_a_new_connection(
     stalls: Callable[[Request], Response], request_of: Callable[[Any], Any]
 ) -> None:
-    with api_server(stalls) as (url, asked):
+    with api_server(stalls) as (url, requests):
         assert request_of(client(url))
-    assert len({each.connection for each in asked}) == 2
+    assert len({request.connection for request in requests}) == 2
 
 
-def test_a_write_without_a_precondition_that_stalls_is_not_sent_again(stalls: Callable[[Request], Response]) -> None:
-    with api_server(stalls) as (url, asked), pytest.raises(ApiError, match="did not respond: timed out") as raised:
+def test_a_write_without_a_precondition_that_stalls_is_not_retried(stalls: Callable[[Request], Response]) -> None:
+    with api_server(stalls) as (url, requests), pytest.raises(ApiError, match="did not respond: timed out") as raised:
         patches_blindly(client(url))
-    assert (len(asked), raised.value.status, raised.value.is_uncertain) == (1, 0, True)
+    assert (len(requests), raised.value.status, raised.value.is_uncertain) == (1, 0, True)
 
 
-def test_a_write_that_never_reached_the_server_is_repeated_and_certain() -> None:
+def test_a_write_that_never_reached_the_server_is_retried_and_certain() -> None:
     time = FakeTime()
     with pytest.raises(ApiError, match="refused") as raised:
         patches_blindly(client("http://127.0.0.1:1", time=time))
@@ -371,17 +371,17 @@ def test_a_write_that_never_reached_the_server_is_repeated_and_certain() -> None
 # The connection
 
 
-def test_one_connection_is_kept_for_all_requests() -> None:
-    with api_server() as (url, asked):
-        one = client(url)
+def test_all_requests_use_one_connection() -> None:
+    with api_server() as (url, requests):
+        api = client(url)
         for _ in range(3):
-            one.get("v1", "Service", "myapp")
-    assert len(asked) == 3
-    assert len({each.connection for each in asked}) == 1
+            api.get("v1", "Service", "myapp")
+    assert len(requests) == 3
+    assert len({request.connection for request in requests}) == 1
 
 
-def test_a_connection_that_the_server_has_closed_meanwhile_is_made_anew() -> None:
-    with api_server(hangs_up=True) as (url, asked):
-        one = client(url)
-        assert all(patches_blindly(one) for _ in range(3))
-    assert len({each.connection for each in asked}) == 3
+def test_a_connection_that_the_server_has_closed_is_replaced() -> None:
+    with api_server(hangs_up=True) as (url, requests):
+        api = client(url)
+        assert all(patches_blindly(api) for _ in range(3))
+    assert len({request.connection for request in requests}) == 3

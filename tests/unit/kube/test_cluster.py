@@ -1,4 +1,4 @@
-"""What is live is read safely, whatever the objects look like, and whoever asks at the same time."""
+"""Live objects are read safely, whatever their shape, and by concurrent threads."""
 
 import contextlib
 import json
@@ -23,8 +23,8 @@ from bluegreen.routing import istio
 from tests.cluster import ROOT
 from tests.unit.api_server import Request, Response, api_server, kubeconfig, status
 
-# As many threads as an environment has objects ask at once, with the threads taking turns as often as they can.
-ASK_AT_ONCE = """
+# One thread per kind, with the shortest possible switch interval.
+READ_CONCURRENTLY = """
 import sys, threading
 from bluegreen.environment import LiveEnvironment
 
@@ -33,28 +33,28 @@ cluster = LiveEnvironment(context="", namespace="any", app="myapp", routing="ist
 kinds = [("apps/v1", "Deployment"), ("v1", "Service"), ("v1", "ConfigMap"), ("policy/v1", "PodDisruptionBudget")] * 2
 together = threading.Barrier(len(kinds))
 
-def ask(version, kind):
+def read(version, kind):
     together.wait()
     cluster.get(version, kind, "any")
     cluster.list_objects(version, kind, app="myapp")
 
-threads = [threading.Thread(target=ask, args=kind) for kind in kinds]
+threads = [threading.Thread(target=read, args=kind) for kind in kinds]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
 """
 
 
-def test_many_threads_may_read_at_once(tmp_path: Path) -> None:
+def test_many_threads_can_read_at_once(tmp_path: Path) -> None:
     item = {"kind": "Any", "metadata": {"name": "any", "labels": {"app": "myapp"}, "creationTimestamp": "2026-01-01T00:00:00Z"}}
 
-    def answer(asked: Request) -> Response:
-        return 200, {"metadata": {"resourceVersion": "1"}, "items": [item]} if "?" in asked.path else item
+    def answer(request: Request) -> Response:
+        return 200, {"metadata": {"resourceVersion": "1"}, "items": [item]} if "?" in request.path else item
 
     with api_server(answer) as (url, _):
         file = tmp_path / "kubeconfig"
         file.write_text(json.dumps(kubeconfig("c", url, current="c")))
         ran = subprocess.run(
-            [sys.executable, "-c", ASK_AT_ONCE],
+            [sys.executable, "-c", READ_CONCURRENTLY],
             cwd=ROOT,
             env={"KUBECONFIG": str(file)},
             capture_output=True,
@@ -84,7 +84,7 @@ def deployment(*containers: tuple[str, str], **status: int) -> dict[str, object]
         pytest.param([], "", id="no container"),
     ],
 )
-def test_a_color_runs_the_image_of_the_container_that_has_the_name_of_the_app(
+def test_the_image_of_a_color_is_that_of_the_container_named_like_the_app(
     containers: list[tuple[str, str]], image: str
 ) -> None:
     assert live_color(deployment(*containers)).image == image
@@ -100,7 +100,7 @@ def test_a_color_runs_the_image_of_the_container_that_has_the_name_of_the_app(
         ({"replicas": 3}, False),
     ],
 )
-def test_a_color_is_ready_when_all_wanted_pods_are_of_the_newest_template_and_ready(
+def test_a_color_is_ready_when_all_wanted_pods_have_the_current_template_and_are_ready(
     status: dict[str, int], is_ready: bool
 ) -> None:
     assert live_color(deployment(("shop", "shop:2"), **status)).is_ready is is_ready
@@ -115,7 +115,7 @@ _NONSENSE = st.recursive(
 
 @st.composite
 def _damaged(draw: st.DrawFn) -> dict[str, object]:
-    """A Deployment in which nonsense stands in the place of some values, or something is missing."""
+    """A Deployment with some values replaced by nonsense."""
     item: dict[str, object] = json.loads(json.dumps(deployment(("sidecar", "s:1"), ("shop", "shop:2"))))
     for _ in range(draw(st.integers(1, 3))):
         place: Any = item
@@ -139,12 +139,10 @@ def cluster_of(url: str) -> LiveEnvironment:
     [("now\n", ["now"]), ("", ["before"]), (None, ["before"])],
     ids=["it has written", "it has written nothing", "it does not run"],
 )
-def test_the_log_of_a_container_is_that_of_its_former_run_while_the_present_one_has_written_nothing(
-    present: str | None, shown: list[str]
-) -> None:
-    def answer(asked: Request) -> Response:
-        assert "container=shop" in asked.path
-        if "previous=true" in asked.path:
+def test_the_log_is_that_of_the_previous_run_while_the_current_one_is_empty(present: str | None, shown: list[str]) -> None:
+    def answer(request: Request) -> Response:
+        assert "container=shop" in request.path
+        if "previous=true" in request.path:
             return 200, "before\n"
         return (200, present) if present is not None else (400, {"message": "container is waiting to start"})
 
@@ -152,30 +150,30 @@ def test_the_log_of_a_container_is_that_of_its_former_run_while_the_present_one_
         assert cluster_of(url).log("shop-green-1", "shop") == shown
 
 
-def test_pods_are_those_of_the_newest_template_that_are_not_being_deleted() -> None:
+def test_the_pods_of_a_deployment_have_its_current_template_and_are_not_terminating() -> None:
     labels = {"app": "shop", "kind": "web"}
-    asked_for = {"metadata": {"annotations": {TEMPLATE: "new"}}, "spec": {"selector": {"matchLabels": labels}}}
+    wanted = {"metadata": {"annotations": {TEMPLATE: "new"}}, "spec": {"selector": {"matchLabels": labels}}}
     sets = [
         {"metadata": {"name": name, "annotations": {TEMPLATE: name}, "labels": {"pod-template-hash": name}}}
         for name in ("old", "new")
     ]
     pods = [{"metadata": {"name": "a"}}, {"metadata": {"name": "b", "deletionTimestamp": "2026-01-01T00:00:00Z"}}]
 
-    def answer(asked: Request) -> Response:
-        assert "labelSelector=app%3Dshop%2Ckind%3Dweb" in asked.path
-        if "replicasets" in asked.path:
+    def answer(request: Request) -> Response:
+        assert "labelSelector=app%3Dshop%2Ckind%3Dweb" in request.path
+        if "replicasets" in request.path:
             return 200, {"items": [*sets, {"metadata": {"name": "c", "annotations": {TEMPLATE: "new"}}}]}
-        return 200, {"items": pods if "hash%3Dnew" in asked.path else []}
+        return 200, {"items": pods if "hash%3Dnew" in request.path else []}
 
     with api_server(answer) as (url, _):
         cluster = cluster_of(url)
-        newest = cluster.replica_sets(asked_for)
+        newest = cluster.replica_sets(wanted)
         assert newest[0] == sets[1]
-        assert [pod["metadata"]["name"] for pod in cluster.pods(asked_for, newest)] == ["a"]
+        assert [pod["metadata"]["name"] for pod in cluster.pods(wanted, newest)] == ["a"]
 
 
 @given(st.lists(_NONSENSE, max_size=3), _NONSENSE)
-def test_events_and_the_pods_of_a_deployment_of_any_shape_are_read_or_refused_in_words(found: list[Any], odd: Any) -> None:
+def test_malformed_events_and_deployments_are_read_or_raise_live_error(found: list[Any], odd: Any) -> None:
     items = [{"reason": odd, "message": odd, "lastTimestamp": odd, "metadata": odd, "spec": {"selector": odd}}, *found]
     cluster = LiveEnvironment(context="", namespace="prod", app="shop", routing="istio")
     client: Any = SimpleNamespace(list_objects=lambda *_, **__: [*items])
@@ -187,21 +185,21 @@ def test_events_and_the_pods_of_a_deployment_of_any_shape_are_read_or_refused_in
 
 
 @given(_damaged())
-def test_a_deployment_of_any_shape_is_read_as_a_color(item: dict[str, object]) -> None:
+def test_a_malformed_deployment_is_read_as_a_color(item: dict[str, object]) -> None:
     color = live_color(item)
     assert isinstance(color.image, str)
     assert not color.is_ready or color.ready >= color.replicas > 0
     assert is_terminating(item) in (True, False)
 
 
-def without_istio(asked: Request) -> Response:
+def without_istio(request: Request) -> Response:
     """A cluster without the CRDs of Istio, and without any Deployment."""
-    if asked.path == "/version":
+    if request.path == "/version":
         return 200, {"gitVersion": "v1.35.4"}
-    return (200, {"items": []}) if "/deployments?" in asked.path else status(404, "NotFound", "could not find the resource")
+    return (200, {"items": []}) if "/deployments?" in request.path else status(404, "NotFound", "could not find the resource")
 
 
-def test_istio_on_a_cluster_without_it_is_an_error_that_says_so_and_how_to_go_on() -> None:
+def test_routing_istio_without_its_crds_is_an_error_with_advice() -> None:
     with api_server(without_istio) as (url, _), pytest.raises(LiveError) as raised:
         cluster_of(url).live()
     assert str(raised.value) == (
@@ -212,7 +210,7 @@ def test_istio_on_a_cluster_without_it_is_an_error_that_says_so_and_how_to_go_on
 
 
 @pytest.mark.parametrize("bug", [KeyError("name"), TypeError("None"), AssertionError()], ids=lambda bug: type(bug).__name__)
-def test_a_bug_of_ours_is_an_error_of_its_own_and_not_a_cluster_that_cannot_be_read(bug: Exception) -> None:
+def test_a_bug_in_our_code_is_not_reported_as_an_unreadable_cluster(bug: Exception) -> None:
     def fails(*_: object) -> None:
         raise bug
 
@@ -224,7 +222,7 @@ def test_a_bug_of_ours_is_an_error_of_its_own_and_not_a_cluster_that_cannot_be_r
 
 
 @pytest.mark.parametrize("error", [ApiError("forbidden"), KubeconfigError("no such context")], ids=lambda error: str(error))
-def test_what_access_cannot_do_is_a_cluster_that_cannot_be_read(error: Exception) -> None:
+def test_an_error_of_the_client_is_a_live_error(error: Exception) -> None:
     def fails(*_: object) -> None:
         raise error
 
@@ -240,10 +238,10 @@ MANAGED: dict[str, Any] = {
 }
 
 
-def written(image: str, *managers: str, asked: str = "shop:2") -> LiveColor:
-    """A color whose image the `managers` own, after the program asked for `asked`."""
+def written(image: str, *managers: str, requested: str = "shop:2") -> LiveColor:
+    """A color whose image field the `managers` own; the program has requested the image `requested`."""
     item: Any = deployment(("shop", image))
-    item["metadata"]["annotations"] = {"bluegreen/image": asked}
+    item["metadata"]["annotations"] = {"bluegreen/image": requested}
     item["metadata"]["managedFields"] = [{"manager": name, "fieldsV1": MANAGED} for name in managers]
     return live_color(item)
 
@@ -252,7 +250,7 @@ DIGEST = "sha256:" + "a" * 64
 
 
 @pytest.mark.parametrize("image", [f"mirror.example/shop@{DIGEST}", f"shop@{DIGEST}", f"mirror.example/cache/shop:2@{DIGEST}"])
-def test_an_image_that_nobody_else_wrote_is_the_one_that_was_asked_for_whatever_its_name(image: str) -> None:
+def test_an_image_that_no_other_manager_wrote_is_the_requested_one_whatever_its_name(image: str) -> None:
     color = written(image, "bluegreen")
     assert color.runs("shop:2")
     assert not color.runs("shop:3")
@@ -260,12 +258,12 @@ def test_an_image_that_nobody_else_wrote_is_the_one_that_was_asked_for_whatever_
 
 
 @pytest.mark.parametrize("managers", [("kubectl-set",), ("bluegreen", "kubectl-set"), ()])
-def test_an_image_that_somebody_else_wrote_is_another_one(managers: tuple[str, ...]) -> None:
+def test_an_image_that_another_manager_wrote_is_another_image(managers: tuple[str, ...]) -> None:
     color = written(f"shop@{DIGEST}", *managers)
     assert not color.runs("shop:2")
     assert color.called == f"shop@{DIGEST}"
 
 
-def test_the_image_that_was_asked_for_is_called_by_its_own_name() -> None:
+def test_the_requested_image_is_shown_by_its_own_name() -> None:
     assert written("shop:2", "bluegreen").called == "shop:2"
     assert not written("shop:2", "bluegreen").is_rewritten

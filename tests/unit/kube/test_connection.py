@@ -38,7 +38,7 @@ V1 = "client.authentication.k8s.io/v1"
         ("a.example:6443/", {"insecure-skip-tls-verify": True}, "https://a.example:6443"),
     ],
 )
-def test_a_server_is_read_as_kubectl_reads_it(server: str, more: Mapping[str, Any], address: str) -> None:
+def test_a_server_url_is_read_as_kubectl_reads_it(server: str, more: Mapping[str, Any], address: str) -> None:
     assert server_of(ClusterConfig(cluster={"server": server, **more}, user={})).geturl() == address
 
 
@@ -61,7 +61,7 @@ def test_a_server_without_a_scheme_is_https_when_the_user_has_a_certificate() ->
         ("https://[fd00::1", "no address: Invalid IPv6 URL"),
     ],
 )
-def test_a_server_that_is_no_address_is_an_error(server: str, words: str) -> None:
+def test_an_invalid_server_url_is_an_error(server: str, words: str) -> None:
     with pytest.raises(KubeconfigError, match=words):
         client(server).get("v1", "Service", "myapp")
 
@@ -94,19 +94,19 @@ def data(file: Path) -> str:
 
 
 @pytest.mark.parametrize("is_embedded", [False, True], ids=["from files", "from the kubeconfig itself"])
-def test_a_certificate_is_shown(is_embedded: bool, pki: Path, secured: tuple[str, list[Request]]) -> None:
+def test_a_client_certificate_is_presented(is_embedded: bool, pki: Path, secured: tuple[str, list[Request]]) -> None:
     def entry(key: str, name: str) -> dict[str, str]:
         return {f"{key}-data": data(pki / name)} if is_embedded else {key: str(pki / name)}
 
-    url, asked = secured
+    url, requests = secured
     user = entry("client-certificate", "ann.crt") | entry("client-key", "ann.key")
     trusted = entry("certificate-authority", "ca.crt") | {"tls-server-name": "api.internal"}
     client(url, trusted, user=user).get("v1", "Service", "myapp")
-    assert asked[0].certificate == "ann"
+    assert requests[0].certificate == "ann"
 
 
-def test_a_certificate_is_shown_that_a_plugin_gives(pki: Path, secured: tuple[str, list[Request]]) -> None:
-    url, asked = secured
+def test_a_client_certificate_of_a_plugin_is_presented(pki: Path, secured: tuple[str, list[Request]]) -> None:
+    url, requests = secured
     script = (
         "import json, pathlib, sys; cert, key = (pathlib.Path(name).read_text() for name in sys.argv[1:]); "
         "print(json.dumps({'status': {'clientCertificateData': cert, 'clientKeyData': key}}))"
@@ -115,38 +115,34 @@ def test_a_certificate_is_shown_that_a_plugin_gives(pki: Path, secured: tuple[st
     user = {"exec": {"apiVersion": V1, "command": "python3", "args": ["-c", script, *files]}}
     trusted = {"certificate-authority": str(pki / "ca.crt"), "tls-server-name": "api.internal"}
     client(url, trusted, user=user).get("v1", "Service", "myapp")
-    assert asked[0].certificate == "ann"
+    assert requests[0].certificate == "ann"
 
 
 @pytest.mark.parametrize("trusted", ["nobody that the system trusts", "another name"])
-def test_a_server_that_cannot_prove_who_it_is_is_told_nothing(
-    trusted: str, pki: Path, secured: tuple[str, list[Request]]
-) -> None:
-    url, asked = secured
+def test_an_unverified_server_receives_no_request(trusted: str, pki: Path, secured: tuple[str, list[Request]]) -> None:
+    url, requests = secured
     cluster = (
         {"certificate-authority": str(pki / "ca.crt")} if trusted == "another name" else {"tls-server-name": "api.internal"}
     )
     with pytest.raises(ApiError, match="certificate verify failed"):
         client(url, cluster, user={"token": "secret"}).get("v1", "Service", "myapp")
-    assert asked == []
+    assert requests == []
 
 
-def test_a_cluster_may_ask_not_to_be_verified(secured: tuple[str, list[Request]]) -> None:
-    url, asked = secured
+def test_verification_can_be_disabled_for_a_cluster(secured: tuple[str, list[Request]]) -> None:
+    url, requests = secured
     client(url, {"insecure-skip-tls-verify": True}, user={"token": "secret"}).get("v1", "Service", "myapp")
-    assert asked[0].headers["Authorization"] == ["Bearer secret"]
+    assert requests[0].headers["Authorization"] == ["Bearer secret"]
 
 
-def test_a_key_that_does_not_fit_is_an_error(pki: Path, secured: tuple[str, list[Request]]) -> None:
+def test_a_key_of_another_certificate_is_an_error(pki: Path, secured: tuple[str, list[Request]]) -> None:
     url, _ = secured
     user = {"client-certificate": str(pki / "ann.crt"), "client-key": str(pki / "server.key")}
     with pytest.raises(KubeconfigError, match="a certificate or key of the kubeconfig cannot be used"):
         client(url, user=user).get("v1", "Service", "myapp")
 
 
-def test_a_key_with_a_password_is_an_error_and_nobody_is_asked_for_it(
-    pki: Path, secured: tuple[str, list[Request]], tmp_path: Path
-) -> None:
+def test_an_encrypted_key_is_an_error_without_a_prompt(pki: Path, secured: tuple[str, list[Request]], tmp_path: Path) -> None:
     locked = tmp_path / "locked.key"
     command = ["openssl", "pkey", "-in", str(pki / "ann.key"), "-aes256", "-passout", "pass:secret", "-out", str(locked)]
     subprocess.run(command, check=True)
@@ -157,14 +153,14 @@ def test_a_key_with_a_password_is_an_error_and_nobody_is_asked_for_it(
 
 @pytest.mark.parametrize("key", ["certificate-authority-data", "client-certificate-data"])
 @pytest.mark.parametrize("value", ["no base64!", "/w==", "bm8gUEVN"], ids=["no base64", "no text", "no PEM"])
-def test_data_that_is_no_certificate_is_an_error(key: str, value: str, secured: tuple[str, list[Request]]) -> None:
+def test_an_invalid_certificate_is_an_error(key: str, value: str, secured: tuple[str, list[Request]]) -> None:
     entry = {key: value}
     with pytest.raises(KubeconfigError, match=f"{key} of the kubeconfig|a certificate or key of the kubeconfig cannot be used"):
         client(secured[0], entry, user=entry).get("v1", "Service", "myapp")
 
 
 @pytest.mark.parametrize("name", [".a", "a b", "a\0b", "x" * 64])
-def test_a_tls_server_name_that_is_none_is_an_error(name: str, secured: tuple[str, list[Request]]) -> None:
+def test_an_invalid_tls_server_name_is_an_error(name: str, secured: tuple[str, list[Request]]) -> None:
     with pytest.raises(KubeconfigError, match="tls-server-name of the cluster has an invalid host name"):
         client(secured[0], {"tls-server-name": name}).get("v1", "Service", "myapp")
 
@@ -180,7 +176,7 @@ class Proxy(threading.Thread):
         self._to = int(to.rpartition(":")[2])
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.at = f"127.0.0.1:{self._listening.getsockname()[1]}"
-        self.asked: list[str] = []
+        self.requests: list[str] = []
 
     def run(self) -> None:
         while True:
@@ -188,7 +184,7 @@ class Proxy(threading.Thread):
             head = b""
             while not head.endswith(b"\r\n\r\n"):
                 head += came.recv(1)
-            self.asked.append(head.decode())
+            self.requests.append(head.decode())
             went = socket.create_connection(("127.0.0.1", self._to))
             came.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             for a, b in ((came, went), (went, came)):
@@ -215,9 +211,9 @@ FAR = "https://api.internal:6443"
 def test_a_cluster_is_reached_through_its_proxy(proxy: Proxy, pki: Path, secured: tuple[str, list[Request]]) -> None:
     to = {"certificate-authority": str(pki / "ca.crt"), "proxy-url": f"http://ann:s%3Acret@{proxy.at}"}
     client(FAR, to).get("v1", "Service", "myapp")
-    assert [each.path for each in secured[1]] == ["/api/v1/namespaces/prod/services/myapp"]
-    assert proxy.asked[0].startswith("CONNECT api.internal:6443 ")
-    assert "Proxy-Authorization: Basic YW5uOnM6Y3JldA==" in proxy.asked[0]
+    assert [request.path for request in secured[1]] == ["/api/v1/namespaces/prod/services/myapp"]
+    assert proxy.requests[0].startswith("CONNECT api.internal:6443 ")
+    assert "Proxy-Authorization: Basic YW5uOnM6Y3JldA==" in proxy.requests[0]
 
 
 def test_a_cluster_is_reached_through_the_proxy_of_the_environment(
@@ -225,7 +221,7 @@ def test_a_cluster_is_reached_through_the_proxy_of_the_environment(
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy.at)
     client(FAR, {"certificate-authority": str(pki / "ca.crt")}).get("v1", "Service", "myapp")
-    assert len(proxy.asked) == 1
+    assert len(proxy.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -262,7 +258,7 @@ def test_a_cluster_is_reached_through_the_proxy_of_the_environment(
         ("[::1]", "", True),
     ],
 )
-def test_no_proxy_excepts_what_it_excepts_for_kubectl(
+def test_no_proxy_covers_the_same_hosts_as_for_kubectl(
     server: str, excepted: str, is_direct: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
@@ -272,21 +268,21 @@ def test_no_proxy_excepts_what_it_excepts_for_kubectl(
     assert (connection_to(server_of(config), config.cluster, "").host != "proxy.example") == is_direct
 
 
-def test_a_host_that_no_proxy_excepts_is_reached_without_the_proxy(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_that_no_proxy_covers_is_reached_without_the_proxy(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy.at)
     monkeypatch.setenv("NO_PROXY", "192.0.2.0/24")
     monkeypatch.setattr("bluegreen.kube.connection.TIMEOUT_SECONDS", 0.05)
     with pytest.raises(ApiError, match="did not respond"):
         client("https://192.0.2.1").get("v1", "Service", "myapp")
-    assert proxy.asked == []
+    assert proxy.requests == []
 
 
-def test_a_proxy_that_the_cluster_names_leads_also_where_no_proxy_excepts(
+def test_the_proxy_url_of_a_cluster_is_used_in_spite_of_no_proxy(
     proxy: Proxy, pki: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NO_PROXY", "*")
     client(FAR, {"certificate-authority": str(pki / "ca.crt"), "proxy-url": f"http://{proxy.at}"}).get("v1", "Service", "myapp")
-    assert len(proxy.asked) == 1
+    assert len(proxy.requests) == 1
 
 
 def test_an_ipv6_address_is_in_brackets_for_a_proxy_and_for_the_server(
@@ -294,25 +290,25 @@ def test_an_ipv6_address_is_in_brackets_for_a_proxy_and_for_the_server(
 ) -> None:
     to = {"certificate-authority": str(pki / "ca.crt"), "proxy-url": f"http://{proxy.at}", "tls-server-name": "api.internal"}
     client("https://[fd00::1]:6443", to).get("v1", "Service", "myapp")
-    assert proxy.asked[0].startswith("CONNECT [fd00::1]:6443 ")
+    assert proxy.requests[0].startswith("CONNECT [fd00::1]:6443 ")
     assert secured[1][0].headers["Host"] == ["[fd00::1]:6443"]
 
 
 def test_this_machine_is_reached_without_the_proxy_of_the_environment(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy.at)
-    with api_server() as (url, asked):
+    with api_server() as (url, requests):
         client(url).get("v1", "Service", "myapp")
-    assert (len(asked), proxy.asked) == (1, [])
+    assert (len(requests), proxy.requests) == (1, [])
 
 
 @pytest.mark.parametrize("scheme", ["https", "socks5"])
-def test_a_proxy_of_another_kind_is_refused(scheme: str) -> None:
+def test_a_proxy_with_another_scheme_is_refused(scheme: str) -> None:
     words = rf"the proxy {scheme}://127\.0\.0\.1 in proxy-url is not supported: only http:// proxies are"
     with pytest.raises(KubeconfigError, match=words):
         client(FAR, {"proxy-url": f"{scheme}://127.0.0.1:1080"}).get("v1", "Service", "myapp")
 
 
-def test_a_proxy_that_is_no_address_is_an_error_that_names_where_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_proxy_is_an_error_that_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://:3128")
     with pytest.raises(KubeconfigError, match="the https_proxy of the cluster has an invalid host name"):
         client(FAR).get("v1", "Service", "myapp")

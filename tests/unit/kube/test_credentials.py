@@ -1,4 +1,4 @@
-"""The user of a kubeconfig logs in as the provider's own client (client-go) does."""
+"""A kubeconfig user is turned into credentials as the provider's own client (client-go) does it."""
 
 import base64
 import contextlib
@@ -23,7 +23,7 @@ from bluegreen.kube.client import ApiError, Client
 from bluegreen.kube.kubeconfig import KubeconfigError
 from dev.sandbox.authority import Authority
 from tests.unit import api_server
-from tests.unit.api_server import FakeTime, Request, Response, found
+from tests.unit.api_server import FakeTime, Request, Response, exists
 
 V1 = "client.authentication.k8s.io/v1"
 OBJECT = {"metadata": {"name": "myapp"}}
@@ -40,7 +40,7 @@ def _tls() -> ssl.SSLContext:
 
 
 def secured(
-    answer: Callable[[Request], Response] = found, *, hangs_up: bool = False
+    answer: Callable[[Request], Response] = exists, *, hangs_up: bool = False
 ) -> contextlib.AbstractContextManager[tuple[str, list[Request]]]:
     """An API server with TLS: without it no credentials are sent."""
     return api_server.api_server(answer, tls=_tls(), hangs_up=hangs_up)
@@ -55,12 +55,12 @@ def client(
 
 def shows(**user: Any) -> Request:
     """What a request of this user looks like to the API server."""
-    with secured() as (url, asked):
+    with secured() as (url, requests):
         client(url, user=user).get("v1", "Service", "myapp")
-    return asked[0]
+    return requests[0]
 
 
-def test_a_user_without_anything_shows_nothing_but_the_name_of_the_program() -> None:
+def test_a_user_without_credentials_sends_only_the_user_agent() -> None:
     headers = shows().headers
     assert "Authorization" not in headers
     assert headers["User-Agent"] == ["bluegreen"]
@@ -69,38 +69,38 @@ def test_a_user_without_anything_shows_nothing_but_the_name_of_the_program() -> 
 def test_without_tls_no_credentials_are_sent_and_no_plugin_runs(tmp_path: Path) -> None:
     users = {"token": "secret"}, {"username": "ann", "password": "b"}, plugin(tmp_path, answers(token="fresh"))
     for user in users:
-        with api_server.api_server() as (url, asked):
+        with api_server.api_server() as (url, requests):
             api_server.client(url, user={**user, "as": "bob"}).get("v1", "Service", "myapp")
-        assert "Authorization" not in asked[0].headers
-        assert asked[0].headers["Impersonate-User"] == ["bob"]
+        assert "Authorization" not in requests[0].headers
+        assert requests[0].headers["Impersonate-User"] == ["bob"]
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_token_is_shown() -> None:
+def test_a_token_is_sent() -> None:
     assert shows(token="secret").headers["Authorization"] == ["Bearer secret"]
 
 
-def test_a_token_in_a_file_comes_before_one_that_stands_there(tmp_path: Path) -> None:
+def test_a_token_file_takes_precedence_over_a_token(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("renewed\n")
     assert shows(token="old", tokenFile=str(tmp_path / "token")).headers["Authorization"] == ["Bearer renewed"]
 
 
-def test_the_token_that_stands_there_is_shown_while_the_file_cannot_be_read(tmp_path: Path) -> None:
+def test_the_token_is_sent_while_the_token_file_cannot_be_read(tmp_path: Path) -> None:
     assert shows(token="old", tokenFile=str(tmp_path / "token")).headers["Authorization"] == ["Bearer old"]
 
 
-def test_a_name_and_a_password_are_shown() -> None:
+def test_a_name_and_a_password_are_sent() -> None:
     assert shows(username="ann", password="s3:cret").headers["Authorization"] == ["Basic YW5uOnMzOmNyZXQ="]
 
 
-def test_who_acts_for_another_says_so() -> None:
+def test_impersonation_is_sent_as_headers() -> None:
     headers = shows(token="secret", **{"as": "bob", "as-uid": "7", "as-groups": ["dev", "ops"]}).headers
     assert headers["Impersonate-User"] == ["bob"]
     assert headers["Impersonate-Uid"] == ["7"]
     assert headers["Impersonate-Group"] == ["dev", "ops"]
 
 
-def test_what_the_user_it_acts_for_has_beside_a_name_is_sent_with_its_key_escaped() -> None:
+def test_the_extra_fields_of_an_impersonated_user_are_sent_with_escaped_keys() -> None:
     extra = {"example.com/reasons": ["on call", "tr\u00e4nen"], "scopes": ["view"]}
     headers = shows(**{"as": "bob", "as-user-extra": extra}).headers
     assert headers["Impersonate-Extra-example.com%2Freasons"] == ["on call", "tr\u00c3\u00a4nen"]  # UTF-8, read as Latin-1
@@ -108,7 +108,7 @@ def test_what_the_user_it_acts_for_has_beside_a_name_is_sent_with_its_key_escape
 
 
 @pytest.mark.parametrize("alone", [{"as-uid": "7"}, {"as-groups": ["dev"]}, {"as-user-extra": {"scopes": ["view"]}}])
-def test_groups_and_the_like_without_a_user_to_act_for_are_refused(alone: dict[str, Any]) -> None:
+def test_groups_uid_and_extra_without_an_impersonated_user_are_refused(alone: dict[str, Any]) -> None:
     with pytest.raises(KubeconfigError, match="but not as"):
         shows(**alone)
 
@@ -122,7 +122,7 @@ def test_groups_and_the_like_without_a_user_to_act_for_are_refused(alone: dict[s
         {"as": "bob", "as-user-extra": {"a": ["\x1b"]}},
     ],
 )
-def test_a_line_break_in_what_becomes_a_header_is_refused(user: dict[str, Any]) -> None:
+def test_a_line_break_in_a_header_value_is_refused(user: dict[str, Any]) -> None:
     with pytest.raises(KubeconfigError, match="control character"):
         shows(**user)
 
@@ -138,7 +138,7 @@ def oidc(token: str) -> dict[str, Any]:
     return {"auth-provider": {"name": "oidc", "config": {"id-token": token, "client-id": "kubernetes"}}}
 
 
-def test_the_id_token_of_the_auth_provider_oidc_is_shown_while_it_is_valid() -> None:
+def test_the_id_token_of_the_auth_provider_oidc_is_sent_while_it_is_valid() -> None:
     token = id_token(exp=int(time.time()) + 60, sub="ann")
     assert shows(**oidc(token)).headers["Authorization"] == [f"Bearer {token}"]
 
@@ -155,18 +155,18 @@ def test_the_id_token_of_the_auth_provider_oidc_is_shown_while_it_is_valid() -> 
         ("abc", "is missing or invalid"),
     ],
 )
-def test_an_id_token_that_is_not_valid_is_an_error_with_the_way_out(token: str, words: str) -> None:
+def test_an_invalid_id_token_is_an_error_with_advice(token: str, words: str) -> None:
     with pytest.raises(KubeconfigError, match=words):
         shows(**oidc(token))
 
 
 @pytest.mark.parametrize("name", ["gcp", "azure", "unheard"])
-def test_any_other_auth_provider_is_an_error_with_the_way_out(name: str) -> None:
+def test_any_other_auth_provider_is_an_error_with_advice(name: str) -> None:
     with pytest.raises(KubeconfigError, match=f"auth-provider {name}, which .*credential plugin instead"):
         shows(**{"auth-provider": {"name": name}})
 
 
-def test_a_file_that_is_not_there_is_an_error_that_names_it(tmp_path: Path) -> None:
+def test_a_missing_token_file_is_an_error_with_its_path(tmp_path: Path) -> None:
     with pytest.raises(KubeconfigError, match=r"a file that the kubeconfig names cannot be read: .*/token"):
         shows(tokenFile=str(tmp_path / "token"))
 
@@ -174,24 +174,24 @@ def test_a_file_that_is_not_there_is_an_error_that_names_it(tmp_path: Path) -> N
 def test_a_token_in_a_file_is_read_again_after_a_minute_and_the_connection_stays(tmp_path: Path) -> None:
     now = FakeTime()
     (tmp_path / "token").write_text("one")
-    with secured() as (url, asked):
-        one = client(url, user={"tokenFile": str(tmp_path / "token")}, time=now)
-        one.get("v1", "Service", "myapp")
+    with secured() as (url, requests):
+        api = client(url, user={"tokenFile": str(tmp_path / "token")}, time=now)
+        api.get("v1", "Service", "myapp")
         (tmp_path / "token").write_text("two")
-        one.get("v1", "Service", "myapp")
+        api.get("v1", "Service", "myapp")
         now.seconds += 61
-        one.get("v1", "Service", "myapp")
-    assert [each.headers["Authorization"] for each in asked] == [["Bearer one"], ["Bearer one"], ["Bearer two"]]
-    assert len({each.connection for each in asked}) == 1
+        api.get("v1", "Service", "myapp")
+    assert [request.headers["Authorization"] for request in requests] == [["Bearer one"], ["Bearer one"], ["Bearer two"]]
+    assert len({request.connection for request in requests}) == 1
 
 
 # Credential plugins
 
 
 def plugin(folder: Path, body: str, **more: Any) -> dict[str, Any]:
-    """A user whose login is a script, which counts its runs in `runs` and keeps what it was told in `told`."""
+    """A user whose plugin is this script. It records its runs in `runs` and its KUBERNETES_EXEC_INFO in `info`."""
     script = folder / "login"
-    script.write_text(f'#!/bin/sh\necho run >> {folder}/runs\necho "$KUBERNETES_EXEC_INFO" > {folder}/told\n{body}\n')
+    script.write_text(f'#!/bin/sh\necho run >> {folder}/runs\necho "$KUBERNETES_EXEC_INFO" > {folder}/info\n{body}\n')
     script.chmod(0o755)
     return {"exec": {"apiVersion": V1, "command": str(script), **more}}
 
@@ -216,73 +216,73 @@ def ends_in(seconds: float) -> str:
     return (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def test_a_plugin_gives_a_token_and_runs_once_also_when_the_connection_is_made_anew(tmp_path: Path) -> None:
-    with secured(hangs_up=True) as (url, asked):
-        one = client(url, user=plugin(tmp_path, answers(token="fresh")))
+def test_a_plugin_runs_once_even_if_the_connection_is_replaced(tmp_path: Path) -> None:
+    with secured(hangs_up=True) as (url, requests):
+        api = client(url, user=plugin(tmp_path, answers(token="fresh")))
         for _ in range(3):
-            one.get("v1", "Service", "myapp")
-    assert {each.headers["Authorization"][0] for each in asked} == {"Bearer fresh"}
-    assert len({each.connection for each in asked}) == 3
+            api.get("v1", "Service", "myapp")
+    assert {request.headers["Authorization"][0] for request in requests} == {"Bearer fresh"}
+    assert len({request.connection for request in requests}) == 3
     assert runs(tmp_path) == 1
 
 
-def test_a_plugin_runs_once_for_threads_that_begin_at_the_same_time(tmp_path: Path) -> None:
-    with secured() as (url, asked):
-        one = client(url, user=plugin(tmp_path, answers(token="fresh")))
-        threads = [threading.Thread(target=one.get, args=("v1", "Service", "myapp")) for _ in range(8)]
+def test_a_plugin_runs_once_for_concurrent_threads(tmp_path: Path) -> None:
+    with secured() as (url, requests):
+        api = client(url, user=plugin(tmp_path, answers(token="fresh")))
+        threads = [threading.Thread(target=api.get, args=("v1", "Service", "myapp")) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    assert (len(asked), runs(tmp_path)) == (8, 1)
+    assert (len(requests), runs(tmp_path)) == (8, 1)
 
 
-def test_a_plugin_runs_again_shortly_before_its_credentials_end(tmp_path: Path) -> None:
+def test_a_plugin_runs_again_shortly_before_its_credentials_expire(tmp_path: Path) -> None:
     now = FakeTime()
-    with secured() as (url, asked):
-        one = client(url, user=plugin(tmp_path, counted(tmp_path, expirationTimestamp=ends_in(600))), time=now)
+    with secured() as (url, requests):
+        api = client(url, user=plugin(tmp_path, counted(tmp_path, expirationTimestamp=ends_in(600))), time=now)
         for passed in (0, 580, 15):
             now.seconds += passed
-            one.get("v1", "Service", "myapp")
-    assert [each.headers["Authorization"][0] for each in asked] == ["Bearer 1", "Bearer 1", "Bearer 2"]
+            api.get("v1", "Service", "myapp")
+    assert [request.headers["Authorization"][0] for request in requests] == ["Bearer 1", "Bearer 1", "Bearer 2"]
 
 
 @pytest.mark.parametrize("seconds", [-3600, -1, 5], ids=["an hour ago", "just now", "in a moment"])
-def test_credentials_that_end_at_once_are_used_all_the_same(tmp_path: Path, seconds: float) -> None:
+def test_credentials_that_expire_at_once_are_used_nevertheless(tmp_path: Path, seconds: float) -> None:
     """The clock of this machine may be wrong, and a plugin that runs for every request helps nobody."""
     with secured() as (url, _):
-        one = client(url, user=plugin(tmp_path, answers(token="a", expirationTimestamp=ends_in(seconds))))
+        api = client(url, user=plugin(tmp_path, answers(token="a", expirationTimestamp=ends_in(seconds))))
         for _ in range(3):
-            one.get("v1", "Service", "myapp")
+            api.get("v1", "Service", "myapp")
     assert runs(tmp_path) == 1
 
 
-def test_a_plugin_runs_again_when_the_server_refuses_its_token(tmp_path: Path) -> None:
+def test_a_plugin_runs_again_when_the_server_rejects_its_token(tmp_path: Path) -> None:
     valid = ["Bearer 1"]
 
     def check(request: Request) -> Response:
         return (200, OBJECT) if request.headers["Authorization"] == valid else (401, {"message": "Unauthorized"})
 
     with secured(check) as (url, _):
-        one = client(url, user=plugin(tmp_path, counted(tmp_path)))
-        one.get("v1", "Service", "myapp")
+        api = client(url, user=plugin(tmp_path, counted(tmp_path)))
+        api.get("v1", "Service", "myapp")
         valid[:] = ["Bearer 2"]
-        assert one.get("v1", "Service", "myapp") == OBJECT
+        assert api.get("v1", "Service", "myapp") == OBJECT
         valid[:] = ["Bearer 7"]
         with pytest.raises(ApiError, match="Unauthorized"):
-            one.get("v1", "Service", "myapp")
+            api.get("v1", "Service", "myapp")
     assert runs(tmp_path) == 3
 
 
 @pytest.mark.parametrize(
     "static", [{"token": "static"}, {"username": "ann", "password": "b"}], ids=["a token", "a name and a password"]
 )
-def test_a_plugin_does_not_run_for_a_user_who_has_credentials_beside_it(tmp_path: Path, static: dict[str, str]) -> None:
+def test_a_plugin_does_not_run_for_a_user_with_static_credentials(tmp_path: Path, static: dict[str, str]) -> None:
     shows(**plugin(tmp_path, answers(token="fresh")), **static)
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_plugin_gets_its_arguments_and_variables_and_is_told_whom_it_logs_in_to(tmp_path: Path) -> None:
+def test_a_plugin_gets_its_arguments_its_variables_and_the_cluster_info(tmp_path: Path) -> None:
     user = plugin(
         tmp_path,
         """printf '{"status": {"token": "%s-%s"}}' "$1" "$REALM" """,
@@ -294,10 +294,10 @@ def test_a_plugin_gets_its_arguments_and_variables_and_is_told_whom_it_logs_in_t
     authority = base64.b64encode((tmp_path / "ca.crt").read_bytes()).decode()
     extension = {"name": "client.authentication.k8s.io/exec", "extension": {"audience": "a"}}
     cluster = {"certificate-authority": str(tmp_path / "ca.crt"), "extensions": [extension]}
-    with secured() as (url, asked):
+    with secured() as (url, requests):
         client(url, cluster, user=user).get("v1", "Service", "myapp")
-    assert asked[0].headers["Authorization"] == ["Bearer get-token-dev"]
-    assert json.loads((tmp_path / "told").read_text()) == {
+    assert requests[0].headers["Authorization"] == ["Bearer get-token-dev"]
+    assert json.loads((tmp_path / "info").read_text()) == {
         "apiVersion": V1,
         "kind": "ExecCredential",
         "spec": {
@@ -326,18 +326,18 @@ def test_a_plugin_gets_its_arguments_and_variables_and_is_told_whom_it_logs_in_t
         (answers(clientCertificateData="c"), "wrote an ExecCredential with a certificate or a key, but not both"),
     ],
 )
-def test_a_plugin_that_fails_twice_is_an_error_that_says_what_it_said(tmp_path: Path, body: str, message: str) -> None:
+def test_a_plugin_that_fails_twice_is_an_error_with_its_output(tmp_path: Path, body: str, message: str) -> None:
     with pytest.raises(KubeconfigError, match=rf"^the credential plugin .*/login {message} \(it ran twice\)$"):
         shows(**plugin(tmp_path, body))
     assert runs(tmp_path) == 2
 
 
-def test_a_plugin_that_fails_now_and_then_runs_once_more(tmp_path: Path) -> None:
+def test_a_plugin_that_fails_once_runs_a_second_time(tmp_path: Path) -> None:
     body = f"[ $(wc -l < {tmp_path}/runs) = 2 ] || exit 1; {answers(token='fresh')}"
     assert shows(**plugin(tmp_path, body)).headers["Authorization"] == ["Bearer fresh"]
 
 
-def test_a_plugin_that_is_not_installed_is_an_error_with_the_hint_of_whoever_brings_it() -> None:
+def test_a_plugin_that_is_not_installed_is_an_error_with_its_install_hint() -> None:
     user = {"exec": {"apiVersion": V1, "command": "no-such-login", "installHint": "Install it with: cloud install login\n"}}
     with pytest.raises(
         KubeconfigError, match=r"no-such-login cannot be run: No such file.*\nInstall it with: cloud install login$"
@@ -345,7 +345,7 @@ def test_a_plugin_that_is_not_installed_is_an_error_with_the_hint_of_whoever_bri
         shows(**user)
 
 
-def test_a_plugin_that_hangs_is_stopped_with_its_children_and_is_an_error_with_what_it_said(
+def test_a_plugin_that_hangs_is_killed_with_its_children_and_is_an_error_with_its_output(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plugins, "LONGEST_SECONDS", 1)
@@ -357,7 +357,7 @@ def test_a_plugin_that_hangs_is_stopped_with_its_children_and_is_an_error_with_w
     assert not child.exists() or child.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
-def test_a_child_that_keeps_the_output_of_a_plugin_open_does_not_hold_it_up(tmp_path: Path) -> None:
+def test_a_child_that_keeps_a_plugins_output_open_does_not_delay_it(tmp_path: Path) -> None:
     body = f"sleep 1000 & echo $! > {tmp_path}/child; {answers(token='fresh')}"
     try:
         assert shows(**plugin(tmp_path, body)).headers["Authorization"] == ["Bearer fresh"]
@@ -365,7 +365,7 @@ def test_a_child_that_keeps_the_output_of_a_plugin_open_does_not_hold_it_up(tmp_
         os.kill(int((tmp_path / "child").read_text()), 9)
 
 
-def test_what_a_plugin_writes_to_stderr_is_seen_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_stderr_of_a_plugin_is_shown_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Somebody may have to enter the code that it shows before it can go on."""
     body = f"echo 'enter ABCD' >&2; while [ ! -e {tmp_path}/entered ]; do sleep 0.02; done; {answers(token='fresh')}"
     seen: list[Request] = []
@@ -400,22 +400,20 @@ READS_A_CODE = """read code; printf '{"status": {"token": "%s"}}' "$code" """
 
 
 @pytest.mark.parametrize("mode", ["IfAvailable", "Always", None])
-def test_a_plugin_that_may_ask_gets_our_terminal(tmp_path: Path, terminal: int, mode: str | None) -> None:
+def test_an_interactive_plugin_gets_our_terminal(tmp_path: Path, terminal: int, mode: str | None) -> None:
     os.write(terminal, b"1234\n")
     assert shows(**plugin(tmp_path, READS_A_CODE, interactiveMode=mode)).headers["Authorization"] == ["Bearer 1234"]
-    assert json.loads((tmp_path / "told").read_text())["spec"] == {"interactive": True}
+    assert json.loads((tmp_path / "info").read_text())["spec"] == {"interactive": True}
 
 
 @pytest.mark.usefixtures("terminal")
-def test_a_plugin_that_never_asks_does_not_get_our_terminal(tmp_path: Path) -> None:
+def test_a_plugin_with_interactive_mode_never_does_not_get_our_terminal(tmp_path: Path) -> None:
     body = f"read code && exit 1; {answers(token='fresh')}"
     assert shows(**plugin(tmp_path, body, interactiveMode="Never")).headers["Authorization"] == ["Bearer fresh"]
-    assert json.loads((tmp_path / "told").read_text())["spec"] == {"interactive": False}
+    assert json.loads((tmp_path / "info").read_text())["spec"] == {"interactive": False}
 
 
-def test_a_plugin_that_waits_for_a_person_is_stopped_too(
-    tmp_path: Path, terminal: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_plugin_that_waits_for_input_is_killed_too(tmp_path: Path, terminal: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plugins, "LONGEST_SECONDS", 1)
     with pytest.raises(KubeconfigError, match=r"did not end within 1 s and was stopped: enter the code"):
         shows(**plugin(tmp_path, f"echo enter the code >&2; {READS_A_CODE}"))
@@ -430,16 +428,16 @@ def no_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("no_terminal")
-def test_without_a_terminal_a_plugin_that_must_ask_is_an_error(tmp_path: Path) -> None:
+def test_without_a_terminal_a_plugin_with_interactive_mode_always_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(KubeconfigError, match=r"needs a terminal \(interactiveMode: Always\), and stdin is not one"):
         shows(**plugin(tmp_path, answers(token="fresh"), interactiveMode="Always"))
     assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.usefixtures("no_terminal")
-def test_without_a_terminal_a_plugin_that_may_ask_is_told_not_to(tmp_path: Path) -> None:
+def test_without_a_terminal_an_interactive_plugin_runs_with_interactive_false(tmp_path: Path) -> None:
     shows(**plugin(tmp_path, answers(token="fresh"), interactiveMode="IfAvailable"))
-    assert json.loads((tmp_path / "told").read_text())["spec"] == {"interactive": False}
+    assert json.loads((tmp_path / "info").read_text())["spec"] == {"interactive": False}
 
 
 @pytest.mark.parametrize(
@@ -455,7 +453,7 @@ def test_without_a_terminal_a_plugin_that_may_ask_is_told_not_to(tmp_path: Path)
         ({"env": [{"name": "A=B", "value": ""}]}, "cannot be run: illegal environment variable name"),
     ],
 )
-def test_a_plugin_that_is_described_wrongly_is_an_error(tmp_path: Path, more: dict[str, Any], words: str) -> None:
+def test_a_plugin_with_an_invalid_exec_section_is_an_error(tmp_path: Path, more: dict[str, Any], words: str) -> None:
     with pytest.raises(KubeconfigError, match=words):
         shows(**plugin(tmp_path, answers(token="fresh"), **more))
 

@@ -38,20 +38,20 @@ def write(file: Path, content: Any) -> None:
     )
 
 
-def test_without_a_context_it_is_the_first_current_one_that_a_file_names(folder: Path) -> None:
+def test_the_default_context_is_the_first_current_context_of_the_files(folder: Path) -> None:
     write(folder / "a", content("one"))
     write(folder / "b/b", content("two", current="two"))
     assert read_cluster_config("").cluster["server"] == "https://two.example"
     assert read_cluster_config("one").cluster["server"] == "https://one.example"
 
 
-def test_of_two_files_that_name_the_same_thing_the_first_one_wins(folder: Path) -> None:
+def test_the_first_of_two_files_that_define_the_same_name_wins(folder: Path) -> None:
     write(folder / "a", content("one", token="of the first file"))
     write(folder / "b/b", content("one", token="of the second file"))
     assert read_cluster_config("one").user == {"token": "of the first file"}
 
 
-def test_a_context_may_name_what_stands_in_another_file(folder: Path) -> None:
+def test_a_context_may_refer_to_another_file(folder: Path) -> None:
     split = content("one", token="secret")
     write(folder / "a", {"contexts": split["contexts"]})
     write(folder / "b/b", {"clusters": split["clusters"], "users": split["users"]})
@@ -59,7 +59,7 @@ def test_a_context_may_name_what_stands_in_another_file(folder: Path) -> None:
     assert read_cluster_config("one") == kubeconfig.ClusterConfig(cluster=cluster, user={"token": "secret"}, context="one")
 
 
-def test_a_relative_path_is_relative_to_the_file_that_it_stands_in(folder: Path) -> None:
+def test_a_relative_path_is_relative_to_the_kubeconfig_file(folder: Path) -> None:
     plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "./login"}
     write(folder / "b/b", content("one", tokenFile="token", exec=plugin) | {"current-context": "one"})
     user = read_cluster_config("").user
@@ -67,17 +67,17 @@ def test_a_relative_path_is_relative_to_the_file_that_it_stands_in(folder: Path)
     assert user["exec"]["command"] == str(folder / "b/login")
 
 
-def test_a_plugin_that_is_a_mere_name_is_looked_for_on_path(folder: Path) -> None:
+def test_a_plugin_without_a_slash_is_looked_up_in_path(folder: Path) -> None:
     write(folder / "a", content("one", exec={"command": "login"}))
     assert read_cluster_config("one").user["exec"]["command"] == "login"
 
 
-def test_a_path_that_is_not_relative_stays(folder: Path) -> None:
+def test_an_absolute_path_does_not_change(folder: Path) -> None:
     write(folder / "a", content("one", tokenFile="/run/token"))
     assert read_cluster_config("one").user["tokenFile"] == "/run/token"
 
 
-def test_a_pod_uses_its_service_account_where_no_context_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pod_without_a_context_uses_its_service_account(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "account").mkdir()
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "fd00::1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
@@ -128,19 +128,19 @@ def test_a_pod_uses_its_service_account_where_no_context_is_named(folder: Path, 
         (cluster("one", extensions=[{"extension": 1}]), "one", r"the cluster one\.extensions\[0\] has no name"),
     ],
 )
-def test_what_leads_nowhere_is_an_error_that_names_it(folder: Path, written: Any, context: str, message: str) -> None:
+def test_a_broken_reference_is_an_error_that_names_it(folder: Path, written: Any, context: str, message: str) -> None:
     write(folder / "a", written)
     with pytest.raises(KubeconfigError, match=message):
         read_cluster_config(context)
 
 
-def test_what_other_contexts_hold_does_not_matter(folder: Path) -> None:
+def test_errors_in_other_contexts_do_not_matter(folder: Path) -> None:
     other = {"name": "other", "context": 5}
     write(folder / "a", {**content("one"), "contexts": [other, *content("one")["contexts"]], "preferences": {"colors": True}})
     assert read_cluster_config("one").cluster == {"server": "https://one.example"}
 
 
-def test_what_is_null_is_absent(folder: Path) -> None:
+def test_null_entries_count_as_absent(folder: Path) -> None:
     write(folder / "a", content("one", token=None, exec=None))
     assert read_cluster_config("one").user == {}
     write(folder / "a", {"clusters": None, "contexts": None, "users": None, "current-context": None})
@@ -148,14 +148,14 @@ def test_what_is_null_is_absent(folder: Path) -> None:
         read_cluster_config("")
 
 
-def test_an_error_of_the_yaml_names_the_line_and_does_not_show_it(folder: Path) -> None:
+def test_a_yaml_error_names_the_line_number_and_does_not_show_the_line(folder: Path) -> None:
     write(folder / "a", "users:\n- name: one\n  user: {token: s3cret]\n")
     with pytest.raises(KubeconfigError, match="in line 3") as raised:
         read_cluster_config("one")
     assert "s3cret" not in str(raised.value)
 
 
-def test_a_pod_without_the_address_of_the_cluster_is_an_error_that_names_the_variable(
+def test_a_pod_without_the_address_of_the_api_server_is_an_error_that_names_the_variable(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "account").mkdir()
@@ -165,7 +165,7 @@ def test_a_pod_without_the_address_of_the_cluster_is_an_error_that_names_the_var
 
 
 @pytest.mark.parametrize("name", ["x" * 5000, "a\0b"], ids=["too long", "a null byte"])
-def test_a_file_name_that_cannot_be_is_an_error_or_no_file(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_file_name_is_an_error_or_no_file(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if "\0" in name:
         monkeypatch.setattr("os.environ", {"KUBECONFIG": name})
     else:

@@ -1,4 +1,4 @@
-"""How long a color or a migration is waited for: judged from objects as a real cluster gave them, cut to what is read.
+"""How long a problem of a color or a migration may last, decided from objects as a real cluster returned them, shortened.
 
 Times are seconds after `T0`.
 """
@@ -57,9 +57,9 @@ def pod(
     created: float = 0,
     **status: Any,
 ) -> Object:
-    """A pod with the container `shop` and others, `kept` of which are init containers that go on running."""
-    names = [each["name"] for each in statuses] or ["shop"]
-    initial = [{"name": each["name"], **({"restartPolicy": "Always"} if each["name"] in kept else {})} for each in init]
+    """A pod with these container statuses. `kept` names the init containers that keep running (sidecars)."""
+    names = [status["name"] for status in statuses] or ["shop"]
+    initial = [{"name": item["name"], **({"restartPolicy": "Always"} if item["name"] in kept else {})} for item in init]
     return {
         "metadata": {"name": f"shop-green-{uid}", "uid": uid, "creationTimestamp": stamp(created)},
         "spec": {"containers": [{"name": name} for name in names], "initContainers": initial, "restartPolicy": "Always"},
@@ -89,7 +89,7 @@ def end(finished: float, code: int = 1, started: float | None = None, reason: st
 def crashing(
     finished: float, ends: int, back_off: str = "10s", name: str = "shop", started: float | None = None, code: int = 1
 ) -> Object:
-    """A container that waits for its next start after so many ends."""
+    """A container in CrashLoopBackOff after this many ends."""
     message = f"back-off {back_off} restarting failed container={name} pod=shop-green-1_default(1)"
     last = end(finished, code, started)
     return waiting("CrashLoopBackOff", message, name, restartCount=ends - 1, lastState=last)
@@ -104,7 +104,7 @@ def ended(finished: float, code: int = 1, name: str = "shop", restarts: int = 0,
     return container(name, state=end(finished, code, reason=reason), restartCount=restarts, ready=code == 0)
 
 
-# Judging
+# Checks
 
 
 def watch(fail_fast_seconds: int = PATIENCE, events: Callable[[str], Sequence[Object]] = lambda _: ()) -> Watch:
@@ -142,7 +142,7 @@ def test_a_color_is_ready_when_every_wanted_pod_is_new_and_ready() -> None:
     ],
     ids=["template not processed", "a pod of the old template", "an old pod is left", "a pod not ready", "no pods yet"],
 )
-def test_a_color_is_waited_for_until_then(status: Object) -> None:
+def test_a_color_is_not_ready_before(status: Object) -> None:
     found = watch().color(deployment(**status), [], [], T0)
     assert found
     assert not found.is_final
@@ -157,26 +157,29 @@ def test_a_paused_deployment_is_named() -> None:
     assert "kubectl rollout resume deployment/shop-green" in found.advice
 
 
-def test_a_ready_pod_is_no_problem() -> None:
+def test_a_ready_pod_is_not_a_problem() -> None:
     found = watch().color(UNREADY, [], [pod(running(0, ready=True), conditions=[condition("Ready", "True")])], T0)
     assert found
     assert (found.pod, found.message) == ("", "1 of 2 pods are ready")
 
 
-# What ends by a change alone, and what Kubernetes tries again
+# The course of a problem
 
 NO_ROOM = condition("PodScheduled", "False", reason="Unschedulable", message="0/3 nodes are available: Insufficient cpu.")
 AT_ONCE, AFTER_A_WHILE, NEVER = 0, PATIENCE, None
 
-# What the cluster says of a pod that stays as it is -> after how many seconds that is final.
+# A pod whose status stays as it is, and after how many seconds its problem is final.
 COURSES: dict[str, tuple[Object, int | None]] = {
-    "a name that is no image": (pod(waiting("InvalidImageName", "couldn't parse image name")), AT_ONCE),
-    "an image that may not be pulled": (pod(waiting("ErrImageNeverPull", "is not present with pull policy of Never")), AT_ONCE),
+    "an invalid image name": (pod(waiting("InvalidImageName", "couldn't parse image name")), AT_ONCE),
+    "an image that must not be pulled": (
+        pod(waiting("ErrImageNeverPull", "is not present with pull policy of Never")),
+        AT_ONCE,
+    ),
     "an image that runs as root": (
         pod(waiting("CreateContainerConfigError", "container has runAsNonRoot and image will run as root (pod: 1)")),
         AT_ONCE,
     ),
-    "a user without a number": (
+    "a user name instead of a number": (
         pod(waiting("CreateContainerConfigError", "container has runAsNonRoot and image has non-numeric user (app)")),
         AT_ONCE,
     ),
@@ -188,7 +191,7 @@ COURSES: dict[str, tuple[Object, int | None]] = {
         pod(waiting("ImagePullBackOff", 'Back-off pulling image "shop:9": ErrImagePull: pull access denied')),
         AFTER_A_WHILE,
     ),
-    "an image for other machines": (
+    "an image for another platform": (
         pod(waiting("ErrImagePull", "no match for platform in manifest: not found")),
         AFTER_A_WHILE,
     ),
@@ -202,7 +205,7 @@ COURSES: dict[str, tuple[Object, int | None]] = {
         pod(waiting("RunContainerError", 'exec: "/none": stat /none: no such file or directory')),
         AFTER_A_WHILE,
     ),
-    "a registry that does not answer": (
+    "a registry that does not respond": (
         pod(
             waiting("ErrImagePull", 'failed to do request: dial tcp 127.0.0.1:1: connect: connection refused, "shop" not found')
         ),
@@ -216,35 +219,35 @@ COURSES: dict[str, tuple[Object, int | None]] = {
         pod(waiting("ImagePullBackOff", 'Back-off pulling image "shop:9": dial tcp: lookup registry: no such host')),
         NEVER,
     ),
-    "a registry that breaks off": (pod(waiting("ErrImagePull", "net/http: TLS handshake timeout")), NEVER),
+    "a registry that breaks the connection": (pod(waiting("ErrImagePull", "net/http: TLS handshake timeout")), NEVER),
     "a pull without a reason": (pod(waiting("ImagePullBackOff", 'Back-off pulling image "shop:9"')), NEVER),
-    "a registry without its service": (pod(waiting("RegistryUnavailable", "because the registry is unavailable")), NEVER),
-    "a node too busy to hand over a ConfigMap": (
+    "an unavailable registry": (pod(waiting("RegistryUnavailable", "because the registry is unavailable")), NEVER),
+    "a node too busy to mount a ConfigMap": (
         pod(waiting("CreateContainerConfigError", "failed to sync configmap cache: timed out waiting for the condition")),
         NEVER,
     ),
-    "a node too busy to make a container": (pod(waiting("CreateContainerError", "context deadline exceeded")), NEVER),
+    "a node too busy to create a container": (pod(waiting("CreateContainerError", "context deadline exceeded")), NEVER),
     "a name that is still taken": (pod(waiting("CreateContainerError", "name k8s_shop is reserved for 1a")), NEVER),
     "a container that ended once": (pod(ended(0)), NEVER),
     "a crash loop": (pod(crashing(0, ends=2, started=0)), AFTER_A_WHILE),
-    "an application that ends without an error, again and again": (pod(crashing(0, ends=2, started=0, code=0)), AFTER_A_WHILE),
+    "an application that exits with 0 repeatedly": (pod(crashing(0, ends=2, started=0, code=0)), AFTER_A_WHILE),
     "no node with room": (pod(conditions=[NO_ROOM]), NEVER),
     "a scheduling gate": (pod(conditions=[condition("PodScheduled", "False", reason="SchedulingGated")]), NEVER),
-    "no node chosen yet": (pod(conditions=[]), NEVER),
-    "a probe that fails": (pod(running(0)), NEVER),
-    "a container that is being made": (pod(waiting("ContainerCreating")), NEVER),
-    "a reason that nobody knows": (pod(waiting("SomethingNew", "denied, not found")), NEVER),
+    "no node yet": (pod(conditions=[]), NEVER),
+    "a failing probe": (pod(running(0)), NEVER),
+    "a container that is being created": (pod(waiting("ContainerCreating")), NEVER),
+    "an unknown reason": (pod(waiting("SomethingNew", "denied, not found")), NEVER),
 }
 
 
 @pytest.mark.parametrize(("seen", "seconds"), COURSES.values(), ids=COURSES)
-def test_a_problem_is_final_when_nothing_but_a_change_can_end_it(seen: Object, seconds: int | None) -> None:
+def test_a_problem_is_final_as_its_course_says(seen: Object, seconds: int | None) -> None:
     assert final_after(seen) == seconds
     assert look(seen, 0).pod == "shop-green-uid-1"
 
 
 @pytest.mark.parametrize(("seconds", "is_final"), [(0, [True, True]), (10, [False, True]), (3600, [False, False])])
-def test_fail_fast_seconds_say_how_patient_it_is(seconds: int, is_final: list[bool]) -> None:
+def test_a_persistent_problem_is_final_after_fail_fast_seconds(seconds: int, is_final: list[bool]) -> None:
     by = watch(seconds)
     seen = pod(waiting("CreateContainerConfigError", 'secret "db" not found'))
     assert [look(seen, 0, by).is_final, look(seen, 10, by).is_final] == is_final
@@ -260,7 +263,7 @@ def test_the_worst_problem_is_named_first() -> None:
 # When a problem began
 
 
-def test_a_problem_counts_from_its_own_beginning_and_not_from_that_of_the_wait() -> None:
+def test_the_duration_of_a_problem_counts_from_its_own_beginning() -> None:
     """The first pod waits for a node for longer than failFastSeconds; then it starts, and crashes."""
     by = watch()
     assert not look(pod(conditions=[NO_ROOM]), 170, by).is_final
@@ -271,7 +274,7 @@ def test_a_problem_counts_from_its_own_beginning_and_not_from_that_of_the_wait()
     assert look(pod(crashing(205, ends=4, back_off="40s"), conditions=began), 172 + PATIENCE, by).is_final
 
 
-def test_each_pod_has_a_patience_of_its_own() -> None:
+def test_the_duration_counts_for_every_pod_separately() -> None:
     by = watch()
     missing = waiting("CreateContainerConfigError", 'secret "db" not found')
     assert not look(pod(missing), 0, by).is_final
@@ -299,7 +302,7 @@ def test_each_pod_has_a_patience_of_its_own() -> None:
         "which ended once",
     ],
 )
-def test_a_crash_loop_that_was_there_before_is_final_if_its_own_times_prove_that_it_lasts(seen: Object, is_final: bool) -> None:
+def test_an_old_crash_loop_is_final_if_its_timestamps_prove_its_duration(seen: Object, is_final: bool) -> None:
     old = pod(seen, conditions=[condition("ContainersReady", "False", -FOR_EVER)])
     assert look(old, 0).is_final is is_final
 
@@ -313,7 +316,7 @@ def test_crashes_before_a_pod_was_ready_do_not_count(started: float) -> None:
     assert [look(seen, seconds, by).is_final for seconds in (2, PATIENCE, FOR_EVER)] == [False, False, False]
 
 
-def test_an_end_before_a_pod_was_ready_does_not_count_when_it_is_not_ready_any_more() -> None:
+def test_an_end_before_a_pod_was_ready_does_not_count_after_it_is_unready_again() -> None:
     """It ended long ago, was ready, does not answer since 0, and is ended for that a minute later."""
     by, fresh = watch(), [condition("ContainersReady", "False", 0)]
     assert not look(pod(running(-FOR_EVER, 1, end(-FOR_EVER)), conditions=fresh), 1, by).is_final
@@ -322,7 +325,7 @@ def test_an_end_before_a_pod_was_ready_does_not_count_when_it_is_not_ready_any_m
     assert not look(seen, PATIENCE + 11, by).is_final
 
 
-def test_an_init_container_that_has_ended_well_before_has_failed_once() -> None:
+def test_an_init_container_that_succeeded_before_has_failed_once() -> None:
     """The pod is started anew on its node."""
     by = watch()
     look(pod(running(1), init=[ended(0, 0, "setup")]), 2, by)
@@ -339,7 +342,7 @@ def test_two_crashes_after_an_hour_of_health_count_from_the_first_of_them() -> N
     assert look(seen, PATIENCE + 1, by).is_final
 
 
-def test_an_end_after_a_long_run_begins_a_new_count() -> None:
+def test_an_end_after_a_long_run_is_counted_as_the_first() -> None:
     """The pod was never ready, for the sake of another container; this one ran for an hour."""
     seen = pod(crashing(0, ends=3, started=-FOR_EVER), conditions=[condition("ContainersReady", "False", -2 * FOR_EVER)])
     assert not look(seen, 1).is_final
@@ -361,7 +364,7 @@ def test_a_container_that_runs_again_is_not_in_a_crash_loop() -> None:
     assert by.color(deployment(), [], [healthy], at(141)) is None
 
 
-def test_an_application_that_gives_up_again_and_again_after_a_while_is_in_a_crash_loop_when_it_has_ended_twice() -> None:
+def test_an_application_that_exits_repeatedly_after_a_while_is_in_a_crash_loop_after_two_ends() -> None:
     """It waits 50 s for its database, and ends."""
     by = watch()
     assert not look(pod(ended(50)), 50, by).is_final
@@ -372,7 +375,7 @@ def test_an_application_that_gives_up_again_and_again_after_a_while_is_in_a_cras
     assert look(pod(crashing(161, ends=3, started=111)), 162, by).is_final
 
 
-def test_being_ready_for_a_moment_does_not_end_a_crash_loop() -> None:
+def test_a_moment_of_readiness_does_not_end_a_crash_loop() -> None:
     by = watch()
     for begun in (0, 12, 34):
         ready = pod(running(begun, ready=True), conditions=[condition("Ready", "True", begun + 1)])
@@ -383,7 +386,7 @@ def test_being_ready_for_a_moment_does_not_end_a_crash_loop() -> None:
     assert look(pod(crashing(76, ends=4, started=74), conditions=gone), 77, by).is_final
 
 
-def test_a_container_that_was_well_for_fail_fast_seconds_begins_a_new_count() -> None:
+def test_the_count_starts_again_after_fail_fast_seconds_of_readiness() -> None:
     by = watch()
     look(pod(crashing(5, ends=2)), 6, by)
     well = pod(running(15, 2, end(5), ready=True), conditions=[condition("Ready", "True", 16)])
@@ -435,25 +438,25 @@ MISSING = 'secret "db" not found'
         "a container that has run meanwhile",
     ],
 )
-def test_the_events_of_a_pod_tell_since_when_something_is_missing(seen: Object, event: Object, is_final: bool) -> None:
+def test_the_events_of_a_pod_date_the_beginning_of_a_problem(seen: Object, event: Object, is_final: bool) -> None:
     assert look(pod(seen), 0, watch(events=lambda _: [event])).is_final is is_final
 
 
-def test_events_are_asked_for_once() -> None:
-    asked: list[str] = []
+def test_events_are_read_once() -> None:
+    names: list[str] = []
 
     def events(name: str) -> Sequence[Object]:
-        asked.append(name)
+        names.append(name)
         return []
 
     by = watch(events=events)
     for seconds in range(5):
         look(pod(waiting("CreateContainerConfigError", MISSING)), seconds, by)
         look(pod(conditions=[NO_ROOM], uid="uid-2"), seconds, by)
-    assert asked == ["shop-green-uid-1"]
+    assert names == ["shop-green-uid-1"]
 
 
-def test_a_definite_answer_of_the_registry_counts_from_when_it_came() -> None:
+def test_an_image_that_does_not_exist_counts_from_the_registrys_response() -> None:
     by = watch()
     away, absent = waiting("ErrImagePull", "connection refused"), waiting("ErrImagePull", NOT_FOUND)
     assert not look(pod(away), 0, by).is_final
@@ -462,7 +465,7 @@ def test_a_definite_answer_of_the_registry_counts_from_when_it_came() -> None:
     assert look(pod(absent), 100 + PATIENCE, by).is_final
 
 
-def test_what_was_missing_and_is_missing_again_later_counts_anew() -> None:
+def test_a_problem_that_returns_later_is_counted_from_its_return() -> None:
     by = watch()
     missing = waiting("CreateContainerConfigError", MISSING)
     assert not look(pod(missing), 0, by).is_final
@@ -470,7 +473,7 @@ def test_what_was_missing_and_is_missing_again_later_counts_anew() -> None:
     assert not look(pod(missing), PATIENCE, by).is_final
 
 
-def test_times_that_the_runtime_does_not_know_count_from_when_they_are_seen() -> None:
+def test_a_problem_with_unknown_timestamps_counts_from_the_first_look() -> None:
     unknown = {"terminated": {"exitCode": 128, "reason": "StartError", "startedAt": "1970-01-01T00:00:00Z"}}
     unknown["terminated"]["finishedAt"] = "1970-01-01T00:00:00Z"
     status = waiting("CrashLoopBackOff", "back-off 5m0s restarting", restartCount=4, lastState=unknown)
@@ -478,7 +481,7 @@ def test_times_that_the_runtime_does_not_know_count_from_when_they_are_seen() ->
     assert final_after(pod(status, conditions=[])) == PATIENCE
 
 
-# Whose problem it is
+# Init containers, sidecars and gates
 
 
 @pytest.mark.parametrize(
@@ -562,7 +565,7 @@ def test_init_containers_count_like_the_application_and_sidecars_never_end_the_w
     ],
     ids=["exit code", "out of memory", "signal", "after a restart"],
 )
-def test_an_end_is_told_with_its_exit_code_its_signal_and_its_reason(seen: Object, words: str) -> None:
+def test_an_end_is_reported_with_exit_code_signal_and_reason(seen: Object, words: str) -> None:
     assert words in look(seen, 20).message
 
 
@@ -587,7 +590,7 @@ CRASHED = crashing(-FOR_EVER, 9)
 
 
 @pytest.mark.parametrize(
-    "lingering",
+    "replaced",
     [
         pod(CRASHED, phase="Failed", reason="Evicted", message="The node was low on resource: memory."),
         pod(ended(0), phase="Failed", reason="Preempting"),
@@ -599,15 +602,15 @@ CRASHED = crashing(-FOR_EVER, 9)
     ],
     ids=["evicted", "preempted", "node shut down", "rejected by the node", "ended", "node lost", "disrupted"],
 )
-def test_a_pod_that_only_lingers_is_no_problem(lingering: Object) -> None:
+def test_a_pod_that_kubernetes_replaces_is_not_a_problem(replaced: Object) -> None:
     healthy = pod(running(0, ready=True), conditions=[condition("Ready", "True")], uid="uid-2")
-    assert watch().color(deployment(), [], [lingering, healthy], at(FOR_EVER)) is None
-    found = watch().color(UNREADY, [], [lingering], at(FOR_EVER))
+    assert watch().color(deployment(), [], [replaced, healthy], at(FOR_EVER)) is None
+    found = watch().color(UNREADY, [], [replaced], at(FOR_EVER))
     assert found
     assert (found.pod, found.is_final) == ("", False)
 
 
-# What the API server does not accept
+# Rejected pods
 
 QUOTA = 'pods "shop-green-1" is forbidden: exceeded quota: small, requested: pods=1, used: pods=2, limited: pods=2'
 WEBHOOK = 'failed calling webhook "check.example": Post "https://10.0.0.1": dial tcp: connect: connection refused'
@@ -615,7 +618,7 @@ POLICY = 'pods "shop-green-1" is forbidden: violates PodSecurity "restricted:lat
 
 
 @pytest.mark.parametrize("message", [QUOTA, WEBHOOK, POLICY], ids=["quota", "webhook", "policy"])
-def test_pods_that_are_not_accepted_are_tried_again_by_kubernetes_until_the_end_of_all_waiting(message: str) -> None:
+def test_rejected_pods_never_end_the_wait_because_kubernetes_retries(message: str) -> None:
     refused = {"status": {"conditions": [condition("ReplicaFailure", "True", -FOR_EVER, "FailedCreate", message)]}}
     by = watch()
     for seconds in (0, PATIENCE, FOR_EVER):
@@ -624,7 +627,7 @@ def test_pods_that_are_not_accepted_are_tried_again_by_kubernetes_until_the_end_
         assert (found.reason, found.message, found.is_final) == ("FailedCreate", message, False)
 
 
-def test_a_failure_of_the_pods_of_an_older_template_is_no_problem_of_the_newest() -> None:
+def test_a_failure_of_an_older_pod_template_is_not_a_problem_of_the_current_one() -> None:
     stale = condition("ReplicaFailure", "True", -FOR_EVER, "FailedCreate", QUOTA)
     newest: Object = {"status": {"conditions": []}}
     found = watch().color(deployment(readyReplicas=0, conditions=[stale]), [newest], [], T0)
@@ -636,7 +639,7 @@ def test_a_failure_of_the_pods_of_an_older_template_is_no_problem_of_the_newest(
     assert watch().color(deployment(conditions=[stale]), [newest], [], T0) is None
 
 
-def test_a_replica_set_that_is_not_accepted_is_named() -> None:
+def test_a_rejected_replica_set_is_named() -> None:
     refused = condition("Progressing", "False", 0, "ReplicaSetCreateError", QUOTA)
     found = watch().color(deployment(readyReplicas=0, conditions=[refused]), [], [], T0)
     assert found
@@ -649,7 +652,7 @@ def test_a_replica_set_that_is_not_accepted_is_named() -> None:
 def job(**conditions: str) -> Object:
     return {
         "metadata": {"name": "shop-green-migrate-1"},
-        "status": {"conditions": [condition(*each) for each in conditions.items()]},
+        "status": {"conditions": [condition(*entry) for entry in conditions.items()]},
     }
 
 
@@ -667,77 +670,77 @@ PROXY = running(0, name="proxy", ready=True)
 
 RUNS: dict[str, tuple[Object, list[Object], State, str]] = {
     "no pod yet": (job(), [], State.STARTING, ""),
-    "it runs": (job(), [run_pod(running(0), phase="Running")], State.RUNNING, ""),
-    "it waits for an init container": (
+    "running": (job(), [run_pod(running(0), phase="Running")], State.RUNNING, ""),
+    "waiting for an init container": (
         job(),
         [run_pod(waiting("PodInitializing"), init=[running(0, name="setup")])],
         State.STARTING,
         "",
     ),
-    "it has ended well": (job(), [run_pod(ended(5, 0))], State.SUCCEEDED, ""),
-    "it has ended well, and the Job says so": (job(Complete="True"), [], State.SUCCEEDED, ""),
-    "it has ended well, and a sidecar goes on": (job(), [run_pod(PROXY, ended(5, 0), phase="Running")], State.SUCCEEDED, ""),
-    "it has ended well, and a sidecar was ended by the deadline": (
+    "succeeded": (job(), [run_pod(ended(5, 0))], State.SUCCEEDED, ""),
+    "succeeded, by the Job": (job(Complete="True"), [], State.SUCCEEDED, ""),
+    "succeeded, a sidecar still runs": (job(), [run_pod(PROXY, ended(5, 0), phase="Running")], State.SUCCEEDED, ""),
+    "succeeded, a sidecar was stopped by the deadline": (
         job(Failed="True"),
         [run_pod(ended(9, 137, "proxy"), ended(5, 0), **LATE)],
         State.SUCCEEDED,
         "",
     ),
-    "it has failed, and a sidecar goes on": (
+    "failed, a sidecar still runs": (
         job(),
         [run_pod(PROXY, ended(5, 3), phase="Running")],
         State.FAILED,
         "exit code 3",
     ),
-    "it has failed, and so has the Job": (
+    "failed, and so has the Job": (
         job(Failed="True"),
         [run_pod(ended(5, 3), phase="Failed")],
         State.FAILED,
         "exit code 3",
     ),
-    "it was ended at its deadline, and told to stop it ended without an error": (
+    "stopped at its deadline, exited with 0 on SIGTERM": (
         job(Failed="True"),
         [run_pod(ended(5, 0), deadline=5, **LATE)],
         State.FAILED,
         "DeadlineExceeded: Pod was active on the node too long",
     ),
-    "it was ended at its deadline a moment ago": (
+    "stopped at its deadline a moment ago": (
         job(),
         [run_pod(ended(5, 0), running(0, name="proxy"), deadline=5, phase="Running")],
         State.STARTING,
         "",
     ),
-    "it was deleted, and told to stop it ended without an error": (
+    "deleted, exited with 0 on SIGTERM": (
         job(),
         [run_pod(ended(5, 0), metadata={"deletionTimestamp": stamp(34), "deletionGracePeriodSeconds": 30})],
         State.STARTING,
         "",
     ),
-    "it has ended well, and was deleted later": (
+    "succeeded, deleted later": (
         job(),
         [run_pod(ended(5, 0), metadata={"deletionTimestamp": stamp(36), "deletionGracePeriodSeconds": 30})],
         State.SUCCEEDED,
         "",
     ),
-    "it was evicted, and told to stop it ended without an error": (
+    "evicted, exited with 0 on SIGTERM": (
         job(Failed="True"),
         [run_pod(ended(5, 0), phase="Failed", reason="Evicted", conditions=[condition("DisruptionTarget", "True", 4)])],
         State.FAILED,
         "Evicted",
     ),
-    "it was evicted by an older node, and told to stop it ended without an error": (
+    "evicted by an older node, exited with 0 on SIGTERM": (
         job(Failed="True"),
         [run_pod(ended(5, 0), phase="Failed", reason="Evicted")],
         State.FAILED,
         "Evicted",
     ),
-    "it has failed, and somebody has let it start again": (
+    "failed, with a restart policy of somebody else": (
         job(),
         [run_pod(ended(5, 1)) | {"spec": {"restartPolicy": "OnFailure"}}],
         State.STARTING,
         "",
     ),
-    "it has failed by its deadline": (
+    "failed by its deadline": (
         job(Failed="True"),
         [run_pod(ended(5, 137), deadline=5, **LATE)],
         State.FAILED,
@@ -750,13 +753,13 @@ RUNS: dict[str, tuple[Object, list[Object], State, str]] = {
         "init container setup: exit code 4",
     ),
     "its pod is gone": (job(Failed="True"), [], State.FAILED, "the cluster gives no reason"),
-    "its pod is gone, and the Job says why": (
+    "its pod is gone, the Job gives the reason": (
         {"status": {"conditions": [condition("Failed", "True", 0, "BackoffLimitExceeded", "Job has reached the limit")]}},
         [],
         State.FAILED,
         "BackoffLimitExceeded: Job has reached the limit",
     ),
-    "it was evicted, and is tried again": (
+    "evicted and retried": (
         job(),
         [
             run_pod(
@@ -770,7 +773,7 @@ RUNS: dict[str, tuple[Object, list[Object], State, str]] = {
         State.RUNNING,
         "",
     ),
-    "it was evicted a moment ago": (
+    "evicted a moment ago": (
         job(),
         [run_pod(ended(5, 137), phase="Failed", reason="Evicted", conditions=[condition("DisruptionTarget", "True")])],
         State.STARTING,
@@ -781,17 +784,19 @@ RUNS: dict[str, tuple[Object, list[Object], State, str]] = {
 
 
 @pytest.mark.parametrize(("seen", "pods", "state", "why"), RUNS.values(), ids=RUNS)
-def test_the_migrations_own_container_says_how_it_ended(seen: Object, pods: list[Object], state: State, why: str) -> None:
+def test_the_result_of_a_migration_is_that_of_its_own_container(
+    seen: Object, pods: list[Object], state: State, why: str
+) -> None:
     found = watch().migration(seen, pods, at(10))
     assert (found.state, found.why) == (state, why)
     assert (found.problem is not None) is (state is State.STARTING)
 
 
-def test_the_container_that_failed_is_the_one_whose_log_is_asked_for() -> None:
+def test_a_failed_run_names_the_pod_and_container_that_failed() -> None:
     of_setup = run_pod(waiting("PodInitializing"), init=[ended(5, 4, "setup")], phase="Failed")
     of_shop = run_pod(PROXY, ended(5, 3), phase="Running")
-    found = [watch().migration(job(Failed="True"), [each], at(10)) for each in (of_setup, of_shop)]
-    assert [(each.pod, each.container) for each in found] == [("shop-green-uid-1", "setup"), ("shop-green-uid-1", "shop")]
+    found = [watch().migration(job(Failed="True"), [run], at(10)) for run in (of_setup, of_shop)]
+    assert [(run.pod, run.container) for run in found] == [("shop-green-uid-1", "setup"), ("shop-green-uid-1", "shop")]
 
 
 @pytest.mark.parametrize(("seen", "seconds"), COURSES.values(), ids=COURSES)
@@ -800,11 +805,11 @@ def test_a_migration_that_does_not_start_has_the_problems_of_any_pod(seen: Objec
     if statuses and {"running", "terminated"} & statuses[0]["state"].keys():
         return  # it has started
     by = watch()
-    looks = [(each, by.migration(job(), [seen], at(each)).problem) for each in (0, PATIENCE - 1, PATIENCE, FOR_EVER)]
-    assert next((each for each, problem in looks if problem and problem.is_final), None) == seconds
+    looks = [(moment, by.migration(job(), [seen], at(moment)).problem) for moment in (0, PATIENCE - 1, PATIENCE, FOR_EVER)]
+    assert next((moment for moment, problem in looks if problem and problem.is_final), None) == seconds
 
 
-# Whatever the objects hold
+# Malformed objects
 
 JUNK = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just("2026-11-27T12:00:00Z"),
@@ -831,13 +836,13 @@ def damaged(value: Any, damage: random.Random, junk: Sequence[Any]) -> Any:
 
 @settings(max_examples=200, derandomize=True, deadline=None)
 @given(st.integers(0, 2**32), st.lists(JUNK, min_size=1, max_size=5))
-def test_no_object_makes_the_judgement_fail(seed: int, junk: list[Any]) -> None:
+def test_no_malformed_object_raises(seed: int, junk: list[Any]) -> None:
     damage = random.Random(seed)
     found = [damaged(damage.choice(SAMPLES), damage, junk) for _ in range(5)]
-    objects = [each for each in found if isinstance(each, dict)]
+    objects = [item for item in found if isinstance(item, dict)]
     by = watch(events=lambda _: objects)
     for seconds in (0, PATIENCE):
-        for each in objects:
-            problem = by.color(each, objects, objects, at(seconds))
+        for item in objects:
+            problem = by.color(item, objects, objects, at(seconds))
             assert problem is None or isinstance(problem.message, str)
-            assert by.migration(each, objects, at(seconds)).state in State
+            assert by.migration(item, objects, at(seconds)).state in State

@@ -1,4 +1,4 @@
-"""A missing right is a sentence, whoever was refused; and what the account may delete, it may list."""
+"""A missing right is reported in a sentence, and a right to delete without the right to list is detected."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ from tests.engine.rights import RBAC, Right, rules
 from tests.unit.api_server import api_server
 from tests.unit.program import BOTH_COLORS
 
-# What the provider says: the API server's own words, in the middle of others.
+# An error of the provider contains the API server's message.
 REFUSED = (
     'resource "urn:pulumi:prod::bluegreen::kubernetes:core/v1:ConfigMap::shop-blue-env" was not successfully created by the '
     'Kubernetes API server: configmaps "shop-blue-env-1" is forbidden: User "system:serviceaccount:shop:bluegreen-release" '
@@ -35,7 +35,7 @@ REFUSED = (
 LACKS = "system:serviceaccount:shop:bluegreen-release has no right to patch configmaps in namespace shop"
 
 
-def test_a_right_that_the_provider_lacks_is_a_sentence_that_names_verb_resource_namespace_and_file() -> None:
+def test_a_missing_right_of_the_provider_is_reported_with_verb_resource_namespace_and_file() -> None:
     record = Record(errors=[REFUSED, REFUSED])
     message = str(UpdateError(Exit.ERROR, "", record))
     assert message.count(LACKS) == 1
@@ -43,7 +43,7 @@ def test_a_right_that_the_provider_lacks_is_a_sentence_that_names_verb_resource_
 
 
 @pytest.mark.parametrize("text", ["", "configmaps is forbidden", 'User "x" cannot do this'])
-def test_an_error_about_something_else_is_left_as_it_is(text: str) -> None:
+def test_another_error_reports_no_missing_right(text: str) -> None:
     assert missing(text) == []
     assert str(UpdateError(Exit.ERROR, "", Record(errors=[text] if text else []))) == text
 
@@ -74,16 +74,16 @@ ENDLESS = ["configmaps"]
         ([{"verbs": None}], []),
     ],
 )
-def test_a_kind_that_may_be_deleted_and_not_listed_is_found(rules: list[Any], kinds: list[str]) -> None:
+def test_a_kind_that_may_be_deleted_but_not_listed_is_reported(rules: list[Any], kinds: list[str]) -> None:
     assert deleted_without_end({"resourceRules": rules}, istio.APIS) == kinds
 
 
 @pytest.mark.parametrize("more", [{"incomplete": True}, {"evaluationError": "webhook"}])
-def test_rights_that_are_not_all_known_refuse_nothing(more: dict[str, Any]) -> None:
+def test_an_incomplete_review_of_rights_refuses_nothing(more: dict[str, Any]) -> None:
     assert deleted_without_end({"resourceRules": [DELETES], **more}, istio.APIS) == []
 
 
-def test_the_rights_are_asked_for_in_the_namespace() -> None:
+def test_the_rights_are_reviewed_for_the_namespace() -> None:
     status = {"resourceRules": [DELETES], "incomplete": False}
     with api_server(lambda _: (201, {"status": status})) as (url, requests):
         assert Client(ClusterConfig(cluster={"server": url}, user={}), "shop").rights() == status
@@ -122,16 +122,16 @@ def check(review: Any) -> None:
 
 @pytest.fixture
 def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    said: list[str] = []
-    monkeypatch.setattr(pulumi, "warn", said.append)
-    return said
+    messages: list[str] = []
+    monkeypatch.setattr(pulumi, "warn", messages.append)
+    return messages
 
 
 def in_a_preview(monkeypatch: pytest.MonkeyPatch, *, is_it: bool) -> None:
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: is_it)
 
 
-def test_an_update_that_would_wait_for_ever_for_a_deletion_is_refused_and_a_preview_is_not(
+def test_an_update_that_would_wait_for_ever_for_a_deletion_is_refused_but_not_in_preview(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     in_a_preview(monkeypatch, is_it=False)
@@ -156,7 +156,7 @@ def created(cluster: Any) -> None:
         asyncio.run(ask())
 
 
-def test_a_preview_warns_of_an_object_that_it_may_not_read_and_an_update_fails(
+def test_a_preview_warns_about_an_object_that_it_may_not_read_and_an_update_fails(
     monkeypatch: pytest.MonkeyPatch, warnings: list[str]
 ) -> None:
     in_a_preview(monkeypatch, is_it=True)
@@ -173,33 +173,33 @@ def test_a_preview_warns_of_an_object_that_it_may_not_read_and_an_update_fails(
 
 
 def given(name: str) -> set[Right]:
-    return {right for each in rules(name) for right in each.rights}
+    return {right for rule in rules(name) for right in rule.rights}
 
 
-def test_release_yaml_gives_everything_that_the_other_files_give() -> None:
+def test_release_yaml_grants_every_right_of_the_other_files() -> None:
     assert given("plan") - given("release") == set()
     assert given("rollback") - given("release") == set()
 
 
-def test_plan_yaml_gives_no_right_to_write_and_none_to_secrets() -> None:
+def test_plan_yaml_grants_no_write_and_no_access_to_secrets() -> None:
     assert {right.verb for right in given("plan")} <= {"get", "list"}
     assert {right.resource for right in given("plan")} & {"secrets", "pods/log", "*"} == set()
 
 
-def test_rollback_yaml_gives_no_right_to_write_anything_but_a_route() -> None:
+def test_rollback_yaml_grants_writing_only_a_route() -> None:
     written = {right.resource for right in given("rollback") if right.verb not in ("get", "list", "watch")}
     assert written == {"virtualservices", "services"}
 
 
 @pytest.mark.parametrize("name", ["plan", "release", "rollback"])
-def test_each_file_binds_one_account_of_the_namespace_to_one_role(name: str) -> None:
+def test_every_file_binds_one_account_of_the_namespace_to_one_role(name: str) -> None:
     account, binding, role = yaml.safe_load_all((RBAC / f"{name}.yaml").read_text())
-    assert [each["kind"] for each in (account, binding, role)] == ["ServiceAccount", "RoleBinding", "Role"]
-    assert {each["metadata"]["name"] for each in (account, binding, role)} == {f"bluegreen-{name}"}
+    assert [item["kind"] for item in (account, binding, role)] == ["ServiceAccount", "RoleBinding", "Role"]
+    assert {item["metadata"]["name"] for item in (account, binding, role)} == {f"bluegreen-{name}"}
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": f"bluegreen-{name}", "namespace": "my-namespace"}]
 
 
 @pytest.mark.parametrize("name", ["release"])
-def test_what_may_be_deleted_may_be_listed(name: str) -> None:
-    listed = [{"verbs": [each.verb], "resources": [each.resource], "apiGroups": [each.group]} for each in given(name)]
+def test_every_kind_that_may_be_deleted_may_be_listed(name: str) -> None:
+    listed = [{"verbs": [right.verb], "resources": [right.resource], "apiGroups": [right.group]} for right in given(name)]
     assert deleted_without_end({"resourceRules": listed}, istio.APIS) == []
