@@ -1,4 +1,4 @@
-"""A real one-node Kubernetes cluster with an Istio gateway, as plain processes, for machines that have neither.
+"""A one-node Kubernetes cluster with an Istio gateway, as plain processes, for machines without a cluster.
 
-Nothing here is used by the Pulumi program or by the `bluegreen` command: the sandbox is the ground they are tried on.
+For tests and the demo only. The Pulumi program and the `bluegreen` command must not import it.
 """

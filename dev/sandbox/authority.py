@@ -1,4 +1,4 @@
-"""A certificate authority in a directory: it signs itself, then whoever has to prove something to another process."""
+"""A certificate authority in a directory, for the certificates of the sandbox's processes and of the tests."""
 
 import datetime
 import ipaddress
@@ -16,11 +16,9 @@ VALID_DAYS = 3650
 
 
 class Authority:
-    """A new authority in `directory`, whose certificate is `ca.crt` there.
+    """A new authority. Writes its certificate to `directory`/ca.crt; `directory` must exist.
 
-    Args:
-        directory: where it writes everything it makes; it has to exist.
-        servers: the names and addresses that every certificate is good for, when its holder is a server.
+    `servers` are the DNS names and IP addresses in the subjectAltName of every certificate.
     """
 
     def __init__(self, directory: Path, servers: list[str]) -> None:
@@ -32,7 +30,7 @@ class Authority:
         self._write("ca", builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True))
 
     def issue(self, name: str, common_name: str, organization: str) -> None:
-        """Write `name`.crt and `name`.key, good for a client and for a server."""
+        """Writes `name`.crt and `name`.key, valid for clients and servers."""
         attributes = {NameOID.ORGANIZATION_NAME: organization, NameOID.COMMON_NAME: common_name}
         subject = x509.Name([x509.NameAttribute(kind, value) for kind, value in attributes.items()])
         key = ec.generate_private_key(ec.SECP256R1())
@@ -44,7 +42,7 @@ class Authority:
     def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.UTC)
         builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self._name).public_key(key.public_key())
-        # An hour back, for machines whose clock is set while the sandbox runs.
+        # Valid since an hour ago, in case the machine's clock is set back while the sandbox runs.
         builder = builder.not_valid_before(now - datetime.timedelta(hours=1))
         builder = builder.not_valid_after(now + datetime.timedelta(days=VALID_DAYS))
         return builder.serial_number(x509.random_serial_number())
@@ -55,7 +53,7 @@ class Authority:
 
 
 def write_signing_key(path: Path) -> None:
-    """Write a new key that signs tokens, not certificates."""
+    """Writes a new key for signing service account tokens."""
     write_private(path, _pem(rsa.generate_private_key(public_exponent=65537, key_size=2048)))
 
 

@@ -1,6 +1,6 @@
-"""Who is who in the control plane: a certificate and a kubeconfig for each who has to prove itself to the API server.
+"""The certificates of the control plane, and a kubeconfig per client of the API server.
 
-All of it is made when the sandbox starts and removed with it; nothing outside the sandbox ever trusts it.
+They are created when the sandbox starts and removed with it. Nothing outside the sandbox trusts them.
 """
 
 import base64
@@ -24,7 +24,7 @@ SERVERS = [
     SERVICE_ADDRESS_OF_API,
 ]
 
-# Who each client is to the API server: common name, organization.
+# The user (common name) and the group (organization) of every client of the API server.
 CLIENTS = {
     "admin": ("sandbox-admin", "system:masters"),
     "apiserver-kubelet": ("kube-apiserver", "system:masters"),
@@ -36,10 +36,10 @@ CLIENTS = {
 
 
 def create(layout: Layout) -> None:
-    """Write the certificates, and a kubeconfig for each client, unless they are there."""
+    """Writes the certificates and a kubeconfig per client, unless they exist."""
     if layout.kubeconfig.exists():
         return
-    # Imported here because it takes a tenth of a second, and a sandbox that is already up does without.
+    # Imported here because it takes 0.1 s, and a sandbox that is already up does not need it.
     from dev.sandbox.authority import Authority, write_signing_key
 
     layout.pki.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ def create(layout: Layout) -> None:
         authority.issue(name, common_name, organization)
         write_private(client_kubeconfig(layout, name), _kubeconfig(layout, name))
     write_signing_key(layout.pki / "service-account.key")
-    # Last, because its presence says that all the others are there.
+    # Written last: if it exists, all other files exist.
     write_private(layout.kubeconfig, _kubeconfig(layout, "admin"))
 
 
@@ -59,7 +59,7 @@ def client_kubeconfig(layout: Layout, client: str) -> Path:
 
 
 def client_context(layout: Layout) -> Callable[[], ssl.SSLContext]:
-    """What makes a TLS context that proves to be the admin and trusts the sandbox's authority alone."""
+    """A function that makes a TLS context with the admin's certificate that trusts only the sandbox's authority."""
 
     def make() -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=str(layout.pki / "ca.crt"))
@@ -70,7 +70,7 @@ def client_context(layout: Layout) -> Callable[[], ssl.SSLContext]:
 
 
 def _kubeconfig(layout: Layout, client: str) -> str:
-    """A kubeconfig of one context, `sandbox`, with everything embedded; JSON is YAML."""
+    """A kubeconfig with one context, `sandbox`, and embedded certificates. It is JSON, which is valid YAML."""
 
     def embedded(file: str) -> str:
         return base64.b64encode((layout.pki / file).read_bytes()).decode()
@@ -78,7 +78,7 @@ def _kubeconfig(layout: Layout, client: str) -> str:
     cluster = {
         "server": f"https://{LOOPBACK}:{API_PORT}",
         "certificate-authority-data": embedded("ca.crt"),
-        # It takes the API server longer to compress an answer than to send it to the same machine.
+        # On one machine, compressing a response takes longer than sending it uncompressed.
         "disable-compression": True,
     }
     user = {"client-certificate-data": embedded(f"{client}.crt"), "client-key-data": embedded(f"{client}.key")}

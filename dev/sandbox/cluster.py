@@ -1,7 +1,7 @@
-"""Bringing the sandbox up and taking it down, whatever state either finds.
+"""Starts and removes the sandbox, from any state.
 
-Up is done in an order in which nothing waits for what it does not need: the store and the container runtime first;
-images are loaded while the control plane starts, and the node joins while the mesh's resource types are applied.
+Order of the start: etcd and containerd first; images are loaded while the control plane starts, and the node joins while the
+mesh's CRDs are applied. So nothing waits for something that it does not need.
 """
 
 import concurrent.futures
@@ -14,14 +14,14 @@ from pathlib import Path
 from dev.sandbox import certificates, control_plane, external, images, installation, machine, mesh, namespaces, node, toolchain
 from dev.sandbox.errors import SandboxError
 from dev.sandbox.layout import NODE_NAME, Layout
-from dev.sandbox.processes import Processes, Service, answers
+from dev.sandbox.processes import Processes, Service, is_healthy
 
-# These watch the mesh's resource types: started before they exist, they would look for them again ever more slowly.
-ON_MESH_TYPES = ("istiod", "envoy")
+# Started after the CRDs of the mesh exist: istiod looks for missing CRDs with a growing back-off.
+AFTER_MESH_CRDS = ("istiod", "envoy")
 
 
 def services(layout: Layout, reaper: int) -> list[Service]:
-    """All processes of the sandbox, in the order in which they are needed."""
+    """All processes of the sandbox, in start order."""
     return [
         control_plane.etcd(layout),
         node.containerd(layout, reaper),
@@ -36,20 +36,20 @@ def services(layout: Layout, reaper: int) -> list[Service]:
 
 
 def is_up(layout: Layout) -> bool:
-    """Whether the sandbox is complete and every process of it answers."""
+    """Whether every process of the sandbox runs and is healthy."""
     reaper = namespaces.reapers().get(layout.home)
     if reaper is None or not layout.environment_file.exists():
         return False
     processes = Processes(layout, reaper)
-    wanted = services(layout, reaper)
-    with concurrent.futures.ThreadPoolExecutor(len(wanted)) as pool:
-        return all(pool.map(lambda service: processes.is_alive(service) and answers(service), wanted))
+    expected = services(layout, reaper)
+    with concurrent.futures.ThreadPoolExecutor(len(expected)) as pool:
+        return all(pool.map(lambda service: processes.is_alive(service) and is_healthy(service), expected))
 
 
 def start(layout: Layout, folders: dict[str, Path]) -> list[str]:
-    """Start what is not running of the sandbox, with the tools in `folders`; returns the names of what was started.
+    """Starts the processes of the sandbox that do not run, with the tools in `folders`; returns their names.
 
-    Raises SandboxError when a part does not come up, with the end of its log.
+    Raises SandboxError with the end of its log if a process does not become healthy.
     """
     reaper = _enter(layout)
     _prepare(layout, folders)
@@ -60,9 +60,9 @@ def start(layout: Layout, folders: dict[str, Path]) -> list[str]:
         processes.wait(by_name["containerd"])
         loading = pool.submit(_load_images, layout, processes)
         processes.wait(by_name["kube-apiserver"])
-        started += [name for name in by_name if name not in ON_MESH_TYPES and processes.start(by_name[name])]
+        started += [name for name in by_name if name not in AFTER_MESH_CRDS and processes.start(by_name[name])]
         _apply_mesh(layout, folders["istio"])
-        started += [name for name in ON_MESH_TYPES if processes.start(by_name[name])]
+        started += [name for name in AFTER_MESH_CRDS if processes.start(by_name[name])]
         for service in by_name.values():
             processes.wait(service)
         loading.result()
@@ -71,7 +71,7 @@ def start(layout: Layout, folders: dict[str, Path]) -> list[str]:
 
 
 def _enter(layout: Layout) -> int:
-    """The first process of this sandbox, started if need be on a machine cleaned of whatever a dead one left."""
+    """The pid of this sandbox's first process. If it does not run, removes the remains of an earlier sandbox and starts it."""
     running = namespaces.reapers()
     if layout.home in running:
         return running[layout.home]
@@ -83,12 +83,12 @@ def _enter(layout: Layout) -> int:
 
 
 def refuse_taken_machine(layout: Layout) -> None:
-    """Raise SandboxError when another checkout's sandbox is up on this machine, or another cluster's node."""
+    """Raises SandboxError if the sandbox of another checkout is up on this machine, or it is a node of another cluster."""
     for home in namespaces.reapers():
         if home != layout.home:
             raise SandboxError(
-                f"Another sandbox is up on this machine, in {home.parent}: use that one, or remove it first "
-                f"(make -C {home.parent} sandbox-down)."
+                f"Another sandbox is up on this machine, in {home.parent}. Use it, or remove it first: "
+                f"make -C {home.parent} sandbox-down"
             )
     machine.refuse_other_node()
 
@@ -108,10 +108,10 @@ def _load_images(layout: Layout, processes: Processes) -> None:
 
 
 def refresh(layout: Layout, folders: dict[str, Path]) -> list[str]:
-    """Bring a sandbox that is up to the tools in `folders`, as far as that goes without restarting it.
+    """Updates a running sandbox to the tools in `folders`, as far as possible without restarting a process.
 
-    A changed sample application is loaded again; what no process runs takes the old version's place.
-    Returns the tools whose processes still run in another version.
+    Reloads a changed sample application and replaces tools that no process runs. Returns the tools whose processes still run
+    another version.
     """
     outdated = set(installation.outdated(layout, folders))
     if needs_restart := outdated - {tool.name for tool in (toolchain.APP, *toolchain.BESIDE)}:
@@ -142,7 +142,7 @@ def _wait_for_node(layout: Layout) -> None:
 
 
 def kubectl(layout: Layout, *arguments: str, stdin: str | None = None) -> str:
-    """Run the sandbox's kubectl as its admin; returns what it printed. Raises SandboxError with its complaint."""
+    """Runs the sandbox's kubectl as admin; returns its stdout. Raises SandboxError with its stderr."""
     command = [str(layout.bin / "kubectl"), f"--kubeconfig={layout.kubeconfig}", *arguments]
     result = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
     if result.returncode != 0:
@@ -151,33 +151,33 @@ def kubectl(layout: Layout, *arguments: str, stdin: str | None = None) -> str:
 
 
 def remove(layout: Layout) -> bool:
-    """Remove this checkout's sandbox, or what is left of one; returns whether there was anything.
+    """Removes this checkout's sandbox, or the remains of one; returns whether there was anything to remove.
 
-    A sandbox that is up in another checkout is not touched. Raises SandboxError when it would lose the only state of
-    resources in a cluster of the user's.
+    Does not touch the sandbox of another checkout. Raises SandboxError if that would delete the only Pulumi state of resources
+    in the user's own cluster.
     """
     if stacks := external.stacks_left(layout):
         raise SandboxError(
-            f"The stacks {', '.join(stacks)} still have resources in your cluster, and {layout.state} is the only "
-            "state of them. Remove those first (. .sandbox/env; pulumi destroy --stack <name>), or move the state away."
+            f"The stacks {', '.join(stacks)} still have resources in your cluster, and {layout.state} has their only state. "
+            "Remove the resources first (. .sandbox/env; pulumi destroy --stack <name>), or move that folder elsewhere."
         )
     running = namespaces.reapers()
-    was_there = layout.home in running or layout.home.exists()
+    existed = layout.home in running or layout.home.exists()
     if layout.home in running:
         namespaces.close_namespaces(running.pop(layout.home))
     if machine.owner() not in running:
-        was_there = was_there or machine.owner() is not None
+        existed = existed or machine.owner() is not None
         machine.restore()
     _remove_files(layout.home)
-    return was_there
+    return existed
 
 
 def _remove_files(home: Path) -> None:
-    """Delete `home`, unless something is mounted below it: that would be somebody else's data."""
+    """Deletes `home`. Raises SandboxError if something is mounted in it, which would be somebody else's data."""
     table = Path("/proc/self/mountinfo")
     mounts = [line.split()[4] for line in table.read_text().splitlines()] if table.exists() else []
     below = [mount for mount in mounts if Path(mount).is_relative_to(home)]
     if below:
-        raise SandboxError(f"{', '.join(below)} is mounted inside {home}, but not by the sandbox. Unmount it and try again.")
+        raise SandboxError(f"{', '.join(below)} is mounted in {home}, but not by the sandbox. Unmount it and try again.")
     if home.exists():
         shutil.rmtree(home)

@@ -1,4 +1,4 @@
-"""etcd, the API server, the controllers and the scheduler."""
+"""Command lines of etcd, the API server, the controller manager and the scheduler."""
 
 from collections.abc import Callable
 
@@ -29,11 +29,11 @@ def etcd(layout: Layout) -> Service:
             f"--listen-peer-urls={peer}",
             f"--initial-advertise-peer-urls={peer}",
             f"--initial-cluster=default={peer}",
-            # A cluster that is thrown away need not survive a power cut, and the disk is the slowest part of a write.
+            # A disposable cluster need not survive a power failure, and fsync is the slowest part of a write.
             "--unsafe-no-fsync",
             "--log-level=warn",
         ],
-        is_answering=over_http(f"{client}/health"),
+        health_check=over_http(f"{client}/health"),
     )
 
 
@@ -47,13 +47,13 @@ def api_server(layout: Layout) -> Service:
             f"--bind-address={LOOPBACK}",
             f"--secure-port={API_PORT}",
             f"--advertise-address={NODE_ADDRESS}",
-            # It would publish an address that nothing listens on: the API is for this machine, not for pods.
+            # It would publish an address that nothing listens on: the API is reachable from this machine, not from pods.
             "--endpoint-reconciler-type=none",
             f"--service-cluster-ip-range={SERVICE_NETWORK}",
             f"--client-ca-file={pki / 'ca.crt'}",
             f"--tls-cert-file={pki / 'server.crt'}",
             f"--tls-private-key-file={pki / 'server.key'}",
-            # No aggregated API servers: the empty list would mean anyone, so a name that no certificate has.
+            # There are no aggregated API servers. An empty list would allow any name, so this is one that no certificate has.
             f"--requestheader-client-ca-file={pki / 'ca.crt'}",
             "--requestheader-allowed-names=nobody",
             f"--kubelet-client-certificate={pki / 'apiserver-kubelet.crt'}",
@@ -68,7 +68,7 @@ def api_server(layout: Layout) -> Service:
             "--anonymous-auth=false",
             "--profiling=false",
         ],
-        is_answering=over_http(f"https://{LOOPBACK}:{API_PORT}/readyz", certificates.client_context(layout)),
+        health_check=over_http(f"https://{LOOPBACK}:{API_PORT}/readyz", certificates.client_context(layout)),
     )
 
 
@@ -79,12 +79,12 @@ def controller_manager(layout: Layout) -> Service:
         command=[
             str(layout.bin / "kube-controller-manager"),
             *_common(layout, "controller-manager", CONTROLLER_MANAGER_PORT),
-            # Each controller acts as itself: the manager's own account may do next to nothing.
+            # Every controller uses its own service account; the manager's own account has almost no rights.
             "--use-service-account-credentials=true",
             f"--root-ca-file={pki / 'ca.crt'}",
             f"--service-account-private-key-file={pki / 'service-account.key'}",
         ],
-        is_answering=_healthz(layout, CONTROLLER_MANAGER_PORT),
+        health_check=_healthz(layout, CONTROLLER_MANAGER_PORT),
     )
 
 
@@ -92,7 +92,7 @@ def scheduler(layout: Layout) -> Service:
     return Service(
         name="kube-scheduler",
         command=[str(layout.bin / "kube-scheduler"), *_common(layout, "scheduler", SCHEDULER_PORT)],
-        is_answering=_healthz(layout, SCHEDULER_PORT),
+        health_check=_healthz(layout, SCHEDULER_PORT),
     )
 
 
@@ -106,9 +106,9 @@ def _common(layout: Layout, client: str, port: int) -> list[str]:
         f"--secure-port={port}",
         f"--tls-cert-file={layout.pki / 'server.crt'}",
         f"--tls-private-key-file={layout.pki / 'server.key'}",
-        # There is one of each: an election would only cost seconds.
+        # There is only one instance, so an election would only cost time.
         "--leader-elect=false",
-        # The defaults (20 and 50 a second) are for clusters of a thousand nodes; here a queue would be the bottleneck.
+        # The defaults (20 and 50 a second) protect clusters of a thousand nodes; here they would be the bottleneck.
         "--kube-api-qps=200",
         "--kube-api-burst=400",
     ]

@@ -1,7 +1,7 @@
-"""A PostgreSQL for examples/notes: Debian's program, with a data directory and a port of the sandbox's own.
+"""A PostgreSQL for examples/notes: Debian's programs, with the sandbox's own data directory and port.
 
-It is one of the sandbox's processes, but only there when somebody has asked for it, and goes when the sandbox goes. A
-PostgreSQL that the machine has is neither used nor touched: of its package, only the programs are.
+It is a process of the sandbox that is started on demand (`python -m dev.sandbox notes`) and removed with the sandbox. A
+database cluster that the machine has is neither used nor changed.
 """
 
 import contextlib
@@ -18,11 +18,11 @@ from dev.sandbox.files import write_private
 from dev.sandbox.layout import DATABASE_PORT, NODE_ADDRESS, POD_NETWORK, Layout
 from dev.sandbox.processes import Processes, Service
 
-# Of the database too, which is PostgreSQL's own default.
+# Also the name of the database, which is PostgreSQL's default.
 USER = "notes"
 
-# PostgreSQL refuses to run as root. In a user namespace root is somebody else, without a second owner of any file. In one for
-# shared memory, what it has of that goes with it when it is killed.
+# PostgreSQL refuses to run as root. A user namespace maps root to another user without changing the owner of files. An IPC
+# namespace makes the kernel remove its shared memory when it is killed.
 _NOT_AS_ROOT = ("unshare", "--user", "--map-user=65534", "--map-group=65534", "--ipc")
 
 _INSTALLED = Path("/usr/lib/postgresql")
@@ -30,7 +30,7 @@ _NO_CLUSTER = Path("/etc/postgresql-common/createcluster.d/bluegreen-sandbox.con
 
 
 def install() -> bool:
-    """Install PostgreSQL if the machine lacks it; returns whether it did. Raises SandboxError where it cannot."""
+    """Installs PostgreSQL if the machine does not have it; returns whether it did. Raises SandboxError if that fails."""
     if _programs():
         return False
     with _without_a_cluster():
@@ -39,7 +39,7 @@ def install() -> bool:
 
 
 def start(layout: Layout, processes: Processes) -> None:
-    """Start the database unless it runs, made anew if it has no data, and wait until it answers."""
+    """Starts the database unless it runs, creates it if it has no data, and waits until it is healthy."""
     folder = _programs()
     assert folder is not None, "install() comes first"
     if not _data(layout).exists():
@@ -50,19 +50,19 @@ def start(layout: Layout, processes: Processes) -> None:
 
 
 def password_file(layout: Layout) -> Path:
-    """Holds the password of `USER`, which is another one in every sandbox."""
+    """The file with the password of `USER`; every sandbox has a different one."""
     return layout.database / "password"
 
 
 def _programs() -> Path | None:
-    """The directory of the newest PostgreSQL that is installed."""
-    found = [path.parent for path in _INSTALLED.glob("*/bin/postgres")]
-    return max(found, key=lambda path: float(path.parent.name), default=None)
+    """The program directory of the newest installed PostgreSQL; None if there is none."""
+    folders = [path.parent for path in _INSTALLED.glob("*/bin/postgres")]
+    return max(folders, key=lambda path: float(path.parent.name), default=None)
 
 
 @contextlib.contextmanager
 def _without_a_cluster() -> Iterator[None]:
-    """The package makes a database of its own and starts it when it is installed: that would be one too many."""
+    """Inside the block, installing the package does not create and start a database cluster, which is its default."""
     _NO_CLUSTER.parent.mkdir(parents=True, exist_ok=True)
     _NO_CLUSTER.write_text("create_main_cluster = false\n")
     try:
@@ -76,7 +76,7 @@ def _data(layout: Layout) -> Path:
 
 
 def _create(layout: Layout, programs: Path) -> None:
-    """Make the data directory with `USER` and its database in it; it appears whole or not at all."""
+    """Creates the data directory with `USER` and its database, atomically: by renaming a complete one."""
     new = layout.database / "data.new"
     shutil.rmtree(new, ignore_errors=True)
     password = secrets.token_hex(16)
@@ -96,17 +96,17 @@ def _run(*command: str, stdin: str = "") -> None:
         [*_NOT_AS_ROOT, *command], input=stdin, env=environment, capture_output=True, text=True, check=False
     )
     if result.returncode != 0:
-        raise SandboxError(f"PostgreSQL could not be set up: '{command[0]}' said {result.stderr.strip()[-1000:]}")
+        raise SandboxError(f"PostgreSQL could not be set up: '{command[0]}' failed: {result.stderr.strip()[-1000:]}")
 
 
 def _service(layout: Layout, programs: Path) -> Service:
-    answers = [str(programs / "pg_isready"), "--quiet", f"--host={NODE_ADDRESS}", f"--port={DATABASE_PORT}", "--timeout=2"]
+    is_ready = [str(programs / "pg_isready"), "--quiet", f"--host={NODE_ADDRESS}", f"--port={DATABASE_PORT}", "--timeout=2"]
     settings = {
         "listen_addresses": NODE_ADDRESS,
         "port": DATABASE_PORT,
         "unix_socket_directories": "",
-        "dynamic_shared_memory_type": "mmap",  # in the data directory, instead of files in /dev/shm that would stay
-        # A database that is thrown away need not survive a power cut.
+        "dynamic_shared_memory_type": "mmap",  # in the data directory; files in /dev/shm would outlive the sandbox
+        # A disposable database need not survive a power failure.
         "fsync": "off",
         "max_wal_size": "256MB",
     }
@@ -120,5 +120,5 @@ def _service(layout: Layout, programs: Path) -> Service:
             *(word for name, value in settings.items() for word in ("-c", f"{name}={value}")),
         ],
         environment={"LC_ALL": "C"},
-        is_answering=lambda: subprocess.run(answers, check=False).returncode == 0,
+        health_check=lambda: subprocess.run(is_ready, check=False).returncode == 0,
     )

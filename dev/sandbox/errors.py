@@ -1,5 +1,5 @@
-"""The one error the sandbox raises on purpose."""
+"""The error that the sandbox raises for expected failures."""
 
 
 class SandboxError(Exception):
-    """The sandbox cannot go on; the message says what happened, why, and what to do next."""
+    """The sandbox cannot continue. The message says what happened, why, and what to do next."""

@@ -1,4 +1,4 @@
-"""A cluster of the user's in place of the sandbox's: nothing is started, only the file to source is made."""
+"""Uses the user's own cluster instead of the sandbox's (CONTEXT=name): starts nothing, only writes .sandbox/env."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from dev.sandbox.mesh import GATEWAY_NAME
 
 
 def stacks_left(layout: Layout) -> list[str]:
-    """The stacks whose resources are in a cluster of the user's and whose only state is in the sandbox's directory."""
+    """The stacks with resources in the user's own cluster whose only state is in the sandbox's directory."""
     if layout.pki.exists():
         return []
     stacks = layout.state.glob(".pulumi/stacks/**/*.json")
@@ -26,13 +26,13 @@ def _resources(state: dict[str, Any]) -> list[Any]:
 
 
 def connect(layout: Layout, context: str, *, own_pulumi: bool) -> None:
-    """Write a kubeconfig of the one context `context` and the file to source.
+    """Writes a kubeconfig with the single context `context`, and .sandbox/env.
 
-    Raises SandboxError when kubectl, the context, the cluster's answer or the gateway's address is missing.
+    Raises SandboxError if kubectl or the context is missing, the cluster does not respond, or its gateway has no address.
     """
     if not shutil.which("kubectl"):
-        raise SandboxError("CONTEXT names a cluster of yours, but kubectl is not on PATH: install it.")
-    # Through a copy of its own, no later command can reach another cluster, whatever context becomes the current one.
+        raise SandboxError("CONTEXT names your own cluster, but kubectl is not on PATH. Install it.")
+    # With a copy, later commands reach this cluster only, even if the current context changes.
     write_private(layout.kubeconfig, _kubectl("config", "view", "--minify", "--flatten", "--raw", f"--context={context}"))
     node_address = _node_address(layout)
     variables = environment.pulumi_variables(layout, own_pulumi=own_pulumi)
@@ -49,22 +49,22 @@ def _node_address(layout: Layout) -> str:
 
 
 def _gateway_url(layout: Layout, node_address: str) -> str:
-    """The address of Istio's ingress gateway: of its load balancer, else its node port."""
+    """The URL of Istio's ingress gateway: its load balancer, otherwise its node port."""
     query = ["get", "service", GATEWAY_NAME, f"--namespace={MESH_NAMESPACE}", "--output=json", "--ignore-not-found"]
     service = json.loads(_kubectl(*query, f"--kubeconfig={layout.kubeconfig}") or "{}")
     return gateway_url(service, node_address)
 
 
 def gateway_url(service: dict[str, Any], node_address: str) -> str:
-    """The URL of the gateway behind `service`. Raises SandboxError when it has no address outside the cluster."""
+    """The URL of the gateway behind `service`. Raises SandboxError if it has no address outside the cluster."""
     for entry in service.get("status", {}).get("loadBalancer", {}).get("ingress", []):
         return f"http://{entry.get('ip') or entry.get('hostname')}"
     for port in service.get("spec", {}).get("ports", []):
         if port["port"] == 80 and port.get("nodePort") and node_address:
             return f"http://{node_address}:{port['nodePort']}"
     raise SandboxError(
-        f"The cluster's Service {MESH_NAMESPACE}/{GATEWAY_NAME} has no load balancer and no node port for port 80: "
-        "say where its gateway answers (GATEWAY_URL=http://...)."
+        f"The cluster's Service {MESH_NAMESPACE}/{GATEWAY_NAME} has no load balancer and no node port for port 80. "
+        "Set the URL of its gateway: GATEWAY_URL=http://..."
     )
 
 

@@ -1,11 +1,11 @@
-"""Writing files so that a reader sees the old content or the new, never half of it."""
+"""Writes files atomically: a reader sees the old content or the new, never a part."""
 
 import os
 from pathlib import Path
 
 
 def write(path: Path, content: str, mode: int = 0o644) -> None:
-    """Write `content` to `path`; one that already holds it is not touched: kube-proxy ends when its own is."""
+    """Writes `content` to `path`. Does not touch a file with this content: kube-proxy exits when its config file changes."""
     if path.exists() and path.read_text() == content:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -18,5 +18,5 @@ def write(path: Path, content: str, mode: int = 0o644) -> None:
 
 
 def write_private(path: Path, content: str) -> None:
-    """Write a secret: nobody but root reads the file."""
+    """Writes a secret to a file that only its owner can read."""
     write(path, content, mode=0o600)

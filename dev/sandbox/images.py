@@ -1,7 +1,7 @@
-"""Container images without a container engine and without a registry: one static binary in an OCI layout.
+"""Builds container images without a container engine or a registry: one static binary in an OCI layout.
 
-The archive has the form that `ctr images import` reads. An image is also known by its digest, as after a pull, so a
-pod may name either.
+The archive can be loaded with `ctr images import`. Every image is loaded under its tag and its digest, as after a pull, so that
+a pod can use either.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ APP_REPOSITORY = "bluegreen.example/app"
 APP_TAGS = ("1.0", "2.0", "3.0")
 NOTES_REPOSITORY = "bluegreen.example/notes"
 NOTES_TAGS = ("1.0", "2.0", "3.0")
-# No name in any user database: the restricted Pod Security profile wants a user who is not root, by number.
+# A numeric user that is not root, as the restricted Pod Security profile requires; in no user database.
 UNPRIVILEGED_USER = "65532:65532"
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -45,7 +45,7 @@ class Image:
 
 
 def app_image(binary: Path, tag: str, environment: dict[str, str] | None = None) -> Image:
-    """The sample application as `tag`: it says so itself, by VERSION, unless `environment` says otherwise."""
+    """The sample application as `tag`, which it reports as its version unless `environment` overrides VERSION."""
     return Image(repository=APP_REPOSITORY, tag=tag, binary=binary, environment={"VERSION": tag} | (environment or {}))
 
 
@@ -75,7 +75,7 @@ def load(images: list[Image], processes: Processes, ctr: Path) -> dict[str, str]
 
 
 def write_archive(images: list[Image], archive: Path) -> dict[str, str]:
-    """Write an OCI layout of `images` as the tar file `archive`; returns the digest of each manifest by reference."""
+    """Writes an OCI layout of `images` to the tar file `archive`; returns the digests of the manifests by reference."""
     blobs: dict[str, bytes] = {}
     layers: dict[Path, str] = {}
     manifests = []
@@ -97,7 +97,7 @@ def write_archive(images: list[Image], archive: Path) -> dict[str, str]:
 
 
 def _manifest(image: Image, layer: str, blobs: dict[str, bytes]) -> dict[str, Any]:
-    """Add the manifest and the config of `image` to `blobs`; returns the manifest's descriptor."""
+    """Adds the manifest and the config of `image` to `blobs`; returns the manifest's descriptor."""
     config = {
         "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
         "os": "linux",
@@ -107,7 +107,7 @@ def _manifest(image: Image, layer: str, blobs: dict[str, bytes]) -> dict[str, An
             "Entrypoint": [f"/{image.binary.name}"],
             "WorkingDir": "/",
         },
-        # The layer is not compressed, so its digest is also that of its content.
+        # The layer is not compressed, so its digest is also its diff_id.
         "rootfs": {"type": "layers", "diff_ids": [layer]},
     }
     config_digest = _add(blobs, _json(config))
@@ -132,7 +132,7 @@ def _layer(binary: Path) -> bytes:
 
 
 def _write(tar: tarfile.TarFile, name: str, content: bytes, mode: int = 0o644) -> None:
-    """Add a file without owner or time of its own, so that the same content is the same digest everywhere."""
+    """Adds a file with a fixed owner and time, so that the same content gives the same digest on every machine."""
     entry = tarfile.TarInfo(name)
     entry.size = len(content)
     entry.mode = mode

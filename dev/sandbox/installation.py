@@ -1,4 +1,4 @@
-"""Putting built tools where a sandbox's processes, its shell and Pulumi find them."""
+"""Installs built tools into the sandbox, where its processes, shells and Pulumi find them."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ from dev.sandbox.layout import Layout
 
 
 def install(layout: Layout, folders: dict[str, Path]) -> None:
-    """Make the commands in `folders` (by the tool's name) appear in the sandbox, in place of other versions."""
+    """Installs the commands in `folders` (by name of the tool) into the sandbox, replacing other versions."""
     layout.bin.mkdir(parents=True, exist_ok=True)
     for name, folder in folders.items():
         for path in folder.iterdir():
@@ -22,7 +22,7 @@ def install(layout: Layout, folders: dict[str, Path]) -> None:
 
 
 def outdated(layout: Layout, folders: dict[str, Path]) -> list[str]:
-    """The tools that the sandbox has in another version than in `folders`."""
+    """The tools whose installed version differs from that in `folders`."""
     with contextlib.suppress(OSError, ValueError):
         installed = json.loads(_record(layout).read_text())
         return [name for name, folder in _names(folders).items() if installed.get(name) != folder]
@@ -32,7 +32,7 @@ def outdated(layout: Layout, folders: dict[str, Path]) -> list[str]:
 def _folder_of_tool(layout: Layout, tool: str) -> Path:
     if tool != toolchain.PROVIDER.name:
         return layout.bin
-    # As an installed plugin of the version the Python SDK asks for. One that is on PATH is used too, but with warnings.
+    # An installed plugin of the version that the Python SDK requests. Pulumi also uses one on PATH, but warns.
     folder = layout.pulumi_home / "plugins" / f"resource-kubernetes-v{toolchain.PROVIDER_VERSION}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -47,7 +47,7 @@ def _record(layout: Layout) -> Path:
 
 
 def _place(source: Path, target: Path) -> None:
-    """Make `source` appear as `target`, as a hard link if possible: Pulumi looks for its parts beside its real path."""
+    """Installs `source` as `target`, by a hard link if possible; Pulumi would resolve a symlink and miss its parts."""
     if target.exists() and _identity(target) == _identity(source):
         return
     target.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""Where everything of a sandbox lives: directories, addresses and ports. The one place that names them.
+"""The directories, addresses and ports of a sandbox. No other module defines any.
 
-Every listener binds to loopback or to the bridge of the node, whose network exists on this machine alone. The ports are
-unusual ones below the ephemeral range, so that neither a client's port nor a cluster of the user's can be in the way.
+Every process listens on loopback or on the node's bridge, whose network exists only on this machine. The ports are below the
+ephemeral range and not the usual ones, so that they conflict neither with clients nor with another cluster on the machine.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ LOOPBACK = "127.0.0.1"
 
 BRIDGE = "bluegreen0"
 POD_NETWORK = "10.213.0.0/24"
-# The bridge's own address. A kubelet refuses a loopback address as that of its node, so the node is here.
+# The bridge's address, which is also the node's: a kubelet does not accept a loopback address.
 NODE_ADDRESS = "10.213.0.1"
 NODE_MAC = "02:00:0a:d5:00:01"
 SERVICE_NETWORK = "10.213.1.0/24"
@@ -48,8 +48,8 @@ PORTS_BY_PROCESS: dict[str, tuple[int, ...]] = {
     "postgres": (DATABASE_PORT,),
 }
 
-# Paths that kubelet, containerd, shims and network plugins have compiled in. In the sandbox's mount namespace each is
-# an empty tmpfs, so nothing of the machine's is seen or written there.
+# Paths that are compiled into the kubelet, containerd, its shims and network plugins. The sandbox's mount namespace has an
+# empty tmpfs on each of them, so that it neither reads nor writes the machine's.
 HIDDEN_PATHS = tuple(map(Path, ("/run/containerd", "/var/lib/cni", "/var/lib/kubelet", "/var/log/containers")))
 CONTAINERD_SOCKET = Path("/run/containerd/containerd.sock")
 
@@ -62,7 +62,7 @@ class Layout:
 
     @property
     def home(self) -> Path:
-        """Everything the sandbox writes into the checkout; `down` removes it whole."""
+        """Contains everything that the sandbox writes into the checkout; `down` removes it."""
         return self.checkout / ".sandbox"
 
     @property
@@ -92,12 +92,12 @@ class Layout:
 
     @property
     def state(self) -> Path:
-        """The state backend of Pulumi stacks that live in the sandbox."""
+        """The state backend of the Pulumi stacks in the sandbox."""
         return self.home / "state"
 
     @property
     def database(self) -> Path:
-        """The data of the examples' PostgreSQL, and the password of its user."""
+        """The data of PostgreSQL for examples/notes, and the password of its user."""
         return self.home / "database"
 
     @property
@@ -106,5 +106,5 @@ class Layout:
 
 
 def current() -> Layout:
-    """The sandbox of the checkout this package belongs to."""
+    """The sandbox of this checkout."""
     return Layout(Path(__file__).resolve().parents[2])

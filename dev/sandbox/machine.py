@@ -1,7 +1,7 @@
-"""What the sandbox changes on the machine outside its own directory, how it is remembered, and how it is undone.
+"""Records and reverts the sandbox's changes to the machine outside of its own directory.
 
-It is remembered under /run, which a reboot empties together with everything remembered there. Nothing is undone that
-was not remembered first: rules and devices of another Kubernetes node on this machine are not the sandbox's to touch.
+The record is in /run: a reboot removes it together with the changes. Only recorded changes are reverted, so that rules and
+devices of another Kubernetes node on this machine are never touched.
 """
 
 import contextlib
@@ -37,14 +37,14 @@ CHAIN_PREFIX = "KUBE-"
 
 
 def owner() -> Path | None:
-    """The directory of the sandbox this machine was changed for, or None when it is as it was."""
+    """The directory of the sandbox for which this machine was changed; None if it is not changed."""
     with contextlib.suppress(OSError, ValueError):
         return Path(json.loads(RECORD.read_text())["home"])
     return None
 
 
 def remember(home: Path) -> None:
-    """Note that the machine is about to be changed for the sandbox in `home`, and how its kernel settings are now."""
+    """Records that the machine will be changed for the sandbox in `home`, with its current kernel settings."""
     settings = {}
     for name in SETTINGS:
         with contextlib.suppress(OSError):
@@ -54,16 +54,16 @@ def remember(home: Path) -> None:
 
 
 def refuse_other_node() -> None:
-    """Raise SandboxError when this machine is a node of another cluster."""
+    """Raises SandboxError if this machine is a node of another cluster."""
     if owner() is None and (_pod_cgroups() or _chains("iptables-save", "nat")):
         raise SandboxError(
-            "This machine already is a Kubernetes node: it has chains or control groups of another kubelet "
-            "or kube-proxy, which the sandbox's would overwrite. Use that cluster (CONTEXT=...) or another machine."
+            "This machine already is a Kubernetes node: it has iptables chains or control groups of another kubelet or "
+            "kube-proxy, which the sandbox would overwrite. Use that cluster (CONTEXT=...) or another machine."
         )
 
 
 def restore() -> None:
-    """Undo what is remembered, when the sandbox's processes are gone; does nothing when nothing is."""
+    """Reverts the recorded changes; does nothing without a record. Call it after the sandbox's processes have ended."""
     if not RECORD.exists():
         return
     record = json.loads(RECORD.read_text())
@@ -81,14 +81,14 @@ def restore() -> None:
 
 
 def _remove_devices() -> None:
-    """Remove the bridge and the pods' devices on it, which would go by themselves, but later."""
+    """Removes the bridge and the pods' devices on it; the kernel removes them too, but later."""
     ports = Path(f"/sys/class/net/{BRIDGE}/brif")
     for device in [*(port.name for port in ports.glob("*")), BRIDGE]:
         subprocess.run(["ip", "link", "delete", device], capture_output=True, check=False)
 
 
 def _chains(save: str, table: str) -> set[str]:
-    """The names of Kubernetes' chains in `table` of the packet filter that the command `save` lists."""
+    """The names of Kubernetes' chains in an iptables `table`, listed by the command `save`."""
     if not shutil.which(save):
         return set()
     listing = subprocess.run([save, "-t", table], capture_output=True, text=True, check=False).stdout
@@ -106,13 +106,15 @@ def _remove_chains(family: str) -> None:
         restore = [f"{family}-restore", "--noflush", "--wait", "10"]
         result = subprocess.run(restore, input=script, capture_output=True, text=True, check=False)
         if result.returncode != 0:
-            raise SandboxError(f"{family} kept the sandbox's chains in table {table}: {result.stderr.strip()}. Try again.")
+            raise SandboxError(
+                f"{family} could not remove the sandbox's chains in table {table}: {result.stderr.strip()}. Try again."
+            )
 
 
 def removal_script(table: str, listing: str) -> str:
-    """The input by which `iptables-restore --noflush` removes Kubernetes' chains and the rules that jump to them.
+    """The input for `iptables-restore --noflush` that removes Kubernetes' chains and the rules that jump to them.
 
-    `listing` is what iptables-save prints for `table`. Every other rule and chain stays.
+    `listing` is the output of iptables-save for `table`. All other rules and chains stay.
     """
     lines = listing.splitlines()
     chains = [line[1:].split()[0] for line in lines if line.startswith(f":{CHAIN_PREFIX}")]
@@ -128,7 +130,7 @@ def removal_script(table: str, listing: str) -> str:
 
 
 def _pod_cgroups() -> set[Path]:
-    """The control groups above all pods: one in the second version of groups, one for each controller in the first."""
+    """The parent control groups of all pods: one with cgroup v2, one per controller with cgroup v1."""
     names = ("kubepods", "*/kubepods", "kubepods.slice", "*/kubepods.slice")
     return {path.resolve() for name in names for path in CGROUPS.glob(name)}
 
@@ -139,7 +141,7 @@ def _remove_cgroups() -> None:
     while roots and time.monotonic() < deadline:
         for root in roots:
             for directory, _, _ in os.walk(root, topdown=False):
-                # A group is busy for a moment after its last process was killed.
+                # A group stays busy for a moment after its last process was killed.
                 with contextlib.suppress(OSError):
                     Path(directory).rmdir()
         roots = {root for root in roots if root.exists()}

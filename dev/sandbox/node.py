@@ -1,4 +1,4 @@
-"""The node: its bridge, containerd, the kubelet and kube-proxy."""
+"""The node: the pods' bridge, and the configuration and command lines of containerd, the kubelet and kube-proxy."""
 
 import json
 import shutil
@@ -64,18 +64,18 @@ disabled_plugins = [
     conf_dir = "{config}/cni"
 """
 
-# The images of this registry are only ever loaded, so a tag that was not must fail at once and not wait for a network.
+# Images of this registry are loaded and never pulled, so a missing tag must fail at once instead of waiting for the network.
 NO_REGISTRY = 'server = "http://127.0.0.1:1"\n'
 
 
 def create_bridge() -> None:
-    """Make the bridge that pods are attached to and whose address is the node's; keep one that is there."""
+    """Creates the bridge that pods are attached to and whose address is the node's, unless it exists."""
     if not Path(f"/sys/class/net/{BRIDGE}").exists():
         _refuse_used_networks()
         _ip("link", "add", BRIDGE, "type", "bridge")
     _ip("address", "replace", f"{NODE_ADDRESS}/{POD_NETWORK.rpartition('/')[2]}", "dev", BRIDGE)
-    # Without one of its own, a bridge takes the lowest of its ports' addresses. With the pod that had it gone, all others would
-    # send to nobody until they ask again, seconds later; an answer of one that ends meanwhile would be lost.
+    # Without a MAC address of its own, a bridge takes the lowest one of its ports. When that pod terminates, the other pods
+    # send to a dead address until ARP is refreshed, seconds later, and responses of pods that terminate meanwhile are lost.
     _ip("link", "set", BRIDGE, "address", NODE_MAC, "up")
 
 
@@ -92,20 +92,20 @@ def _refuse_used_networks() -> None:
         for route in routes:
             if route["dst"].startswith(prefix):
                 raise SandboxError(
-                    f"The network {network}, which the sandbox's node needs, is in use by {route['dev']} here. "
-                    "Remove that route, or change the networks in sandbox/layout.py."
+                    f"The network {network}, which the sandbox needs, is in use by {route['dev']} on this machine. "
+                    "Remove that route, or change the networks in dev/sandbox/layout.py."
                 )
 
 
 def write_config(layout: Layout) -> None:
-    """Write the configuration of containerd, the CNI plugins, the kubelet and kube-proxy."""
+    """Writes the configuration of containerd, the CNI plugins, the kubelet and kube-proxy."""
     config = layout.config
     write(config / "registries" / "bluegreen.example" / "hosts.toml", NO_REGISTRY)
     write(config / "containerd.toml", _containerd_config(layout))
     write(config / "cni" / "10-bridge.conflist", json.dumps(_network_config(layout), indent=1))
     write(config / "kubelet.json", json.dumps(_kubelet_config(layout), indent=1))
     write(config / "kube-proxy.json", json.dumps(_proxy_config(layout), indent=1))
-    # There is no name service in the cluster: a pod that asks is told so at once, by its own loopback.
+    # The cluster has no DNS. Loopback as the name server makes lookups in pods fail at once.
     write(config / "resolv.conf", f"nameserver {LOOPBACK}\noptions timeout:1 attempts:1\n")
 
 
@@ -122,7 +122,7 @@ def _containerd_config(layout: Layout) -> str:
 
 
 def _snapshotter(home: Path) -> str:
-    """overlayfs, except where the kernel refuses to stack it: on the overlay that is a container's own root."""
+    """overlayfs, but native where `home` is on an overlayfs itself, such as a container's root: the kernel cannot stack it."""
     kind = subprocess.run(["stat", "--file-system", "--format=%T", str(home)], capture_output=True, text=True, check=True)
     return "native" if kind.stdout.strip() in {"overlayfs", "UNKNOWN (0x794c7630)"} else "overlayfs"
 
@@ -140,9 +140,9 @@ def _network_config(layout: Layout) -> dict[str, object]:
             "routes": [{"dst": "0.0.0.0/0"}],
         },
     }
-    # All clients of a pod are this machine, behind one address, so under load the packet filter gives out a port again
-    # long before the pod's TIME_WAIT for it (60 s) is over. The pod would refuse half of those: a second's delay for
-    # the client. With many machines that is rare; on one bridge nothing is lost or late, so no TIME_WAIT is needed.
+    # All clients of a pod are this machine, behind one address, so under load masquerading reuses a port long before the pod's
+    # TIME_WAIT (60 s) is over. The pod would reject half of these connections, which delays the client by a second. With many
+    # client machines that is rare. On one bridge no packet is late, so TIME_WAIT is not needed.
     tuning = {"type": "tuning", "sysctl": {"net.ipv4.tcp_max_tw_buckets": "0"}}
     return {"cniVersion": "1.0.0", "name": "sandbox", "plugins": [bridge, tuning]}
 
@@ -173,7 +173,7 @@ def _kubelet_config(layout: Layout) -> dict[str, object]:
         "makeIPTablesUtilChains": False,
         "oomScoreAdj": 0,
         "serializeImagePulls": False,
-        # A full disk of the developer is no reason to throw pods or images out of a test cluster.
+        # A full disk on the developer's machine must not evict pods or images.
         "evictionHard": {"memory.available": "50Mi", "nodefs.available": "0%", "imagefs.available": "0%"},
         "imageGCHighThresholdPercent": 100,
     }
@@ -190,16 +190,16 @@ def _proxy_config(layout: Layout) -> dict[str, object]:
         "healthzBindAddress": f"{LOOPBACK}:{PROXY_HEALTH_PORT}",
         "metricsBindAddress": f"{LOOPBACK}:{PROXY_METRICS_PORT}",
         "nodePortAddresses": [f"{LOOPBACK}/8", POD_NETWORK],
-        # A pod that reaches a pod on the same bridge through a Service needs the answer to come back through the node.
+        # Between two pods on one bridge, responses through a Service must come back through the node.
         "iptables": {"masqueradeAll": True, "minSyncPeriod": "10ms"},
         "oomScoreAdj": 0,
-        # The machine's own connection tracking limits stay as they are.
+        # Do not change the machine's connection tracking limits.
         "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
     }
 
 
 def containerd(layout: Layout, reaper: int) -> Service:
-    def is_answering() -> bool:
+    def is_listening() -> bool:
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(f"/proc/{reaper}/root{CONTAINERD_SOCKET}")
         return True
@@ -207,7 +207,7 @@ def containerd(layout: Layout, reaper: int) -> Service:
     return Service(
         name="containerd",
         command=[str(layout.bin / "containerd"), f"--config={layout.config / 'containerd.toml'}"],
-        is_answering=is_answering,
+        health_check=is_listening,
     )
 
 
@@ -222,7 +222,7 @@ def kubelet(layout: Layout) -> Service:
             f"--node-ip={NODE_ADDRESS}",
             f"--hostname-override={NODE_NAME}",
         ],
-        is_answering=over_http(f"http://{LOOPBACK}:{KUBELET_HEALTH_PORT}/healthz"),
+        health_check=over_http(f"http://{LOOPBACK}:{KUBELET_HEALTH_PORT}/healthz"),
     )
 
 
@@ -230,5 +230,5 @@ def proxy(layout: Layout) -> Service:
     return Service(
         name="kube-proxy",
         command=[str(layout.bin / "kube-proxy"), f"--config={layout.config / 'kube-proxy.json'}"],
-        is_answering=over_http(f"http://{LOOPBACK}:{PROXY_HEALTH_PORT}/livez"),
+        health_check=over_http(f"http://{LOOPBACK}:{PROXY_HEALTH_PORT}/livez"),
     )

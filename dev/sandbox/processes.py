@@ -1,8 +1,8 @@
-"""The long-lived processes of the sandbox: how each is started, found again, and judged healthy.
+"""Starts the sandbox's long-running processes, and checks whether they run and are healthy.
 
-A process is *alive* when its program runs in the sandbox's own namespace, and *healthy* when it also answers. No pid is
-recorded: there is no moment at which a crash could lose one, and no other process can be taken for it. Only what is not
-alive is ever started, so starting everything again is harmless.
+A process is *alive* if its program runs in the sandbox's pid namespace, and *healthy* if its health check also succeeds. No pid
+is recorded, so a crash cannot lose one, and no other process can be mistaken for it. Only processes that are not alive are
+started, so a start can be repeated.
 """
 
 import contextlib
@@ -23,14 +23,15 @@ START_SECONDS = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """A process of the sandbox: its name, command line, extra environment, and the question whether it answers.
+    """A process of the sandbox: its name, command line, additional environment and health check.
 
-    `launcher` is a command line that becomes `command`, for a program that needs to be started in a way of its own.
+    `launcher` is put in front of `command` and must exec it. `health_check` returns whether the process is healthy, or raises
+    OSError if it is not reachable.
     """
 
     name: str
     command: list[str]
-    is_answering: Callable[[], bool]
+    health_check: Callable[[], bool]
     launcher: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -43,7 +44,7 @@ class Processes:
         self._reaper = reaper
 
     def start(self, service: Service) -> bool:
-        """Start `service` unless it is alive; returns whether it had to be started. Does not wait for it to answer."""
+        """Starts `service` unless it is alive; returns whether it did. Does not wait until it is healthy."""
         if self.is_alive(service):
             return False
         _refuse_taken_ports(service.name)
@@ -53,30 +54,30 @@ class Processes:
         return True
 
     def wait(self, service: Service, seconds: float = START_SECONDS) -> None:
-        """Wait until `service` answers. Raises SandboxError with the end of its log when it dies or takes too long."""
-        began = time.monotonic()
-        while not answers(service):
-            elapsed = time.monotonic() - began
+        """Waits until `service` is healthy. Raises SandboxError with the end of its log if it exits or takes too long."""
+        started = time.monotonic()
+        while not is_healthy(service):
+            elapsed = time.monotonic() - started
             if not self.is_alive(service):
-                raise SandboxError(self._failure(service, f"ended by itself after {elapsed:.1f} s"))
+                raise SandboxError(self._failure(service, f"exited after {elapsed:.1f} s"))
             if elapsed > seconds:
-                raise SandboxError(self._failure(service, f"does not answer after {elapsed:.0f} s"))
+                raise SandboxError(self._failure(service, f"is not healthy after {elapsed:.0f} s"))
             time.sleep(0.05)
 
     def is_alive(self, service: Service) -> bool:
         return service.command[0] in namespaces.programs(self._reaper)
 
     def run_inside(self, command: list[str]) -> list[str]:
-        """The command line that runs `command` with the mounts that the sandbox's processes see."""
+        """The command line that runs `command` in the sandbox's mount namespace."""
         return namespaces.inside(self._reaper, command)
 
     def _log(self, service: Service) -> Path:
         return self._layout.logs / f"{service.name}.log"
 
-    def _failure(self, service: Service, what: str) -> str:
+    def _failure(self, service: Service, problem: str) -> str:
         log = self._log(service)
         end = "\n".join(log.read_text(errors="replace").splitlines()[-12:])
-        return f"{service.name} {what}. The end of {log}:\n{end}\nRemove the sandbox (make sandbox-down) and try again."
+        return f"{service.name} {problem}. The end of {log}:\n{end}\nRemove the sandbox (make sandbox-down) and try again."
 
 
 def _refuse_taken_ports(name: str) -> None:
@@ -87,13 +88,13 @@ def _refuse_taken_ports(name: str) -> None:
                 probe.bind((LOOPBACK, port))
             except OSError as error:
                 raise SandboxError(
-                    f"Port {port} on {LOOPBACK}, which {name} needs, is taken by {_owner_of(port)}. "
-                    "Stop that process, or change the port in sandbox/layout.py."
+                    f"Port {port} on {LOOPBACK}, which {name} needs, is in use by {_owner_of(port)}. "
+                    "Stop that process, or change the port in dev/sandbox/layout.py."
                 ) from error
 
 
 def _owner_of(port: int) -> str:
-    """The process that listens on `port`, in words."""
+    """The pid and the name of the process that listens on `port`, for messages."""
     listening = f":{port:04X}"
     rows = [line.split() for table in ("tcp", "tcp6") for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]]
     sockets = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(listening) and row[3] == "0A"}
@@ -105,21 +106,21 @@ def _owner_of(port: int) -> str:
     return "another program"
 
 
-def answers(service: Service) -> bool:
-    """Whether `service` answers right now; an unreachable one does not."""
+def is_healthy(service: Service) -> bool:
+    """Whether the health check of `service` succeeds now; false if it is unreachable."""
     with contextlib.suppress(OSError):
-        return service.is_answering()
+        return service.health_check()
     return False
 
 
 def over_http(url: str, tls: Callable[[], ssl.SSLContext] | None = None) -> Callable[[], bool]:
-    """The question whether `url` answers 200 within two seconds. `tls` makes the TLS context, when it is needed."""
+    """A health check: `url` responds with 200 within two seconds. `tls` makes the TLS context on first use."""
 
-    def is_answering() -> bool:
+    def check() -> bool:
         handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
         if tls:
             handlers.append(urllib.request.HTTPSHandler(context=tls()))
         with urllib.request.build_opener(*handlers).open(url, timeout=2) as response:
             return bool(response.status == 200)
 
-    return is_answering
+    return check

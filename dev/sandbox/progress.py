@@ -1,4 +1,4 @@
-"""What a person sees while something long goes on: a live display on a terminal, one plain line per event elsewhere."""
+"""Shows the progress of a long build: a live display on a terminal, otherwise one line per event."""
 
 import contextlib
 import sys
@@ -11,7 +11,7 @@ from rich.progress import Progress as Bars
 
 
 class Progress:
-    """Reports steps of a plan whose usual lengths are known; everything goes to standard error."""
+    """Reports the steps of a plan with their usual durations, on stderr."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
@@ -22,7 +22,7 @@ class Progress:
         self._began = time.monotonic()
 
     def say(self, text: str) -> None:
-        """One line, above the live display if there is one."""
+        """Prints a line, above the live display if there is one."""
         if self._console.is_terminal:
             self._console.print(text, markup=False)
         else:
@@ -30,7 +30,7 @@ class Progress:
 
     @contextlib.contextmanager
     def plan(self, usual_seconds: dict[str, float] | dict[str, int]) -> Iterator[None]:
-        """Announce the steps to come, by name, and the seconds each usually takes. An empty plan shows nothing."""
+        """Announces the steps, by name, with the seconds that each usually takes. An empty plan shows nothing."""
         self._usual, self._done, self._began = dict(usual_seconds), [], time.monotonic()
         if not self._usual:
             yield
@@ -43,7 +43,7 @@ class Progress:
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Mark `name`, a step of the plan, as running inside the block and as done after it."""
+        """Shows the step `name` of the plan as running during the block, and as done after it."""
         usual = self._usual[name]
         place = f"{len(self._done) + 1}/{len(self._usual)}"
         began = time.monotonic()
@@ -76,6 +76,6 @@ class Progress:
 
 
 def _minutes(seconds: float) -> str:
-    """A duration as people say it: `42 s`, `5 min 30 s`."""
+    """A duration such as `42 s` or `5 min 30 s`."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"

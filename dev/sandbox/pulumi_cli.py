@@ -1,7 +1,7 @@
-"""Which Pulumi a sandbox uses: the machine's own, else the official release, else a build of our own.
+"""Chooses the Pulumi CLI of the sandbox: the machine's own, otherwise the official release, otherwise our own build.
 
-The machine's own brings its language host and installs its provider plugin itself. The official release is downloaded,
-by Pulumi's own installer, only where that works at once; a network without a way to it costs a few seconds at most.
+The machine's own CLI has its language host and installs its provider plugin itself. The official release is downloaded with
+Pulumi's own installer if its host is reachable; checking that takes at most a few seconds.
 """
 
 import os
@@ -14,14 +14,15 @@ from pathlib import Path
 from dev.sandbox.progress import Progress
 from dev.sandbox.toolchain import PROVIDER, PROVIDER_VERSION, PULUMI, PULUMI_VERSION
 
-# The program refuses by resource hooks: they came with 3.182, and an error in one is never passed over from this one on.
+# The program enforces its rules in resource hooks. They exist since 3.182; since this version the CLI never ignores their
+# errors.
 OLDEST = (3, 238, 0)
 HOST = "get.pulumi.com"
 PROBE_SECONDS = 4
 DOWNLOAD_SECONDS = 300
 
 _PROBE = f"import socket; socket.create_connection(({HOST!r}, 443), {PROBE_SECONDS - 1})"
-# Named, because the SDK would take its own version, and that may be an older one.
+# With an explicit version: the default is that of the SDK, which may be older.
 _INSTALL = """
 import sys
 from pulumi.automation import PulumiCommand
@@ -31,7 +32,7 @@ PulumiCommand.install(root=sys.argv[1], version=VersionInfo.parse(sys.argv[2]))
 
 
 def on_path() -> Path | None:
-    """The `pulumi` command of the machine if it is new enough; one that a sandbox put on PATH is not the machine's."""
+    """The machine's `pulumi` if it is new enough, otherwise None. Ignores one that a sandbox has put on PATH."""
     folders = [folder for folder in os.environ.get("PATH", "").split(os.pathsep) if not folder.endswith("/.sandbox/bin")]
     command = shutil.which("pulumi", path=os.pathsep.join(folders))
     if command is None:
@@ -42,7 +43,7 @@ def on_path() -> Path | None:
 
 
 def official(cache: Path, progress: Progress) -> dict[str, Path] | None:
-    """The folders of the official CLI and plugin in `cache`, downloaded if need be; None where that is impossible."""
+    """The folders of the official CLI and plugin in `cache`, downloaded if they are missing; None if that fails."""
     root = cache / f"pulumi-official-{PULUMI_VERSION}-{PROVIDER_VERSION}"
     if not root.exists() and not _download(root, progress):
         return None
@@ -54,7 +55,7 @@ def _plugin(root: Path) -> Path:
 
 
 def _download(root: Path, progress: Progress) -> bool:
-    # Asked in a process of its own, because looking up a name cannot be given a time limit.
+    # In a child process, because a DNS lookup has no timeout.
     if _run([sys.executable, "-c", _PROBE], seconds=PROBE_SECONDS) is None:
         return False
     progress.say(f"Downloading Pulumi {PULUMI_VERSION} from {HOST}.")
@@ -64,7 +65,7 @@ def _download(root: Path, progress: Progress) -> bool:
     plugin = [str(work / "bin" / "pulumi"), "plugin", "install", "resource", "kubernetes", PROVIDER_VERSION]
     home = {"PULUMI_HOME": str(work / "home"), "PULUMI_SKIP_UPDATE_CHECK": "true"}
     if any(_run(command, seconds=DOWNLOAD_SECONDS, environment=home) is None for command in (install, plugin)):
-        progress.say("The download did not work; building Pulumi instead.")
+        progress.say("The download failed; building Pulumi instead.")
         shutil.rmtree(work, ignore_errors=True)
         return False
     work.rename(root)
@@ -72,7 +73,7 @@ def _download(root: Path, progress: Progress) -> bool:
 
 
 def _run(command: list[str], *, seconds: float, environment: dict[str, str] | None = None) -> str | None:
-    """What `command` prints, or None when it fails or takes longer than `seconds`."""
+    """The stdout of `command`; None if it fails or takes longer than `seconds`."""
     try:
         result = subprocess.run(
             command,

@@ -1,8 +1,8 @@
-"""The first process of the sandbox's own process and mount namespace: it waits, and reaps what is orphaned there.
+"""The first process (pid 1) of the sandbox's pid and mount namespaces. It waits, and reaps orphaned processes.
 
-Its death is the end of all of the sandbox's processes, pods and mounts, by the kernel's rules: that is how `down`
-leaves nothing behind, even after a crash. It runs as a bare script (no imports of ours), with the sandbox's directory
-as argument, by which it is found again.
+When it dies, the kernel kills all processes in its namespaces and removes their mounts. So `down` leaves nothing behind, even
+after a crash. It runs as a script without imports of this package; its argument is the sandbox's directory, by which it is
+found.
 """
 
 import os

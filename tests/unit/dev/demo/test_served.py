@@ -50,26 +50,26 @@ def wait(monkeypatch: pytest.MonkeyPatch, answers: Iterator[Response], seconds: 
     return users
 
 
-def test_a_host_that_answers_slowly_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_host_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     wait(monkeypatch, chain(repeat(BLUE, 100), repeat(GREEN)), seconds=3)
 
 
-def test_requests_without_an_answer_between_others_are_no_reason_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_single_failed_requests_do_not_end_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = chain.from_iterable(repeat((NO_ANSWER, BLUE), 50))
     assert wait(monkeypatch, chain(rows, repeat(GREEN)), seconds=5).asked == 120
 
 
-def test_twenty_in_a_row_are_served(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_color_serves_after_twenty_responses_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     assert wait(monkeypatch, chain(repeat(GREEN, 19), [BLUE], repeat(GREEN)), seconds=0.01).asked == 40
 
 
-def test_another_color_that_serves_on_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_color_that_keeps_serving_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
         DemoError, match=f"not served by green: {MOST_OTHERS} requests were not, the last of them: .*200 by blue"
     ):
         wait(monkeypatch, repeat(BLUE), seconds=0.01)
 
 
-def test_an_endpoint_where_nobody_answers_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endpoint_without_responses_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DemoError, match=r"12 requests were not, the last of them: TimeoutError"):
         wait(monkeypatch, repeat(NO_ANSWER), seconds=5)

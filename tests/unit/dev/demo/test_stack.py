@@ -47,7 +47,7 @@ def test_a_second_demo_is_refused_while_one_runs(root: Path) -> None:
         assert root
 
 
-def test_what_an_earlier_demo_left_is_removed_first(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stack_of_an_earlier_demo_is_removed_first(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = stand_in(root, monkeypatch)
     stack.create("istio")
     assert [" ".join(line.split()[:3]) for line in calls.read_text().splitlines()] == [
@@ -59,21 +59,21 @@ def test_what_an_earlier_demo_left_is_removed_first(root: Path, monkeypatch: pyt
     ]
 
 
-def test_the_lock_of_a_demo_that_was_killed_is_removed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_lock_of_a_killed_demo_is_removed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bluegreen.cli.lock.abandoned", lambda text, _: f"{text}, whose process is gone")
     calls = stand_in(root, monkeypatch, lock_of(1))
     stack.create("istio")
     assert "pulumi cancel demo --yes" in calls.read_text()
 
 
-def test_the_lock_of_an_update_that_runs_is_respected(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_lock_of_a_running_update_is_respected(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = stand_in(root, monkeypatch, lock_of(os.getpid()))
     with pytest.raises(DemoError, match="the stack is locked"):
         stack.create("istio")
     assert "cancel" not in calls.read_text()
 
 
-def test_without_the_sandboxs_variables_the_way_to_them_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_sandboxs_variables_the_error_says_how_to_set_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GATEWAY_URL", raising=False)
     with pytest.raises(DemoError, match=r"GATEWAY_URL is not set: run the demo by `make demo`"):
         stack.variable("GATEWAY_URL")

@@ -28,7 +28,7 @@ def sourced(file: Path, times: int = 1, shell: str = "sh") -> dict[str, str]:
 
 @pytest.mark.parametrize("name", ["plain", "a b's $HOME"], ids=["plain path", "path to be quoted"])
 @pytest.mark.parametrize("shell", ["sh", "bash"])
-def test_sourced_file_gives_every_value(tmp_path: Path, name: str, shell: str) -> None:
+def test_sourcing_the_file_sets_every_variable(tmp_path: Path, name: str, shell: str) -> None:
     layout = Layout(tmp_path / name)
     variables = environment.sandbox_variables(layout, own_pulumi=True)
     environment.write(layout, variables)

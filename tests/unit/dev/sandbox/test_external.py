@@ -22,12 +22,12 @@ NODE_PORT = {"spec": {"ports": [{"port": 443, "nodePort": 30443}, {"port": 80, "
     ],
     ids=["load balancer by address", "load balancer by name", "node port"],
 )
-def test_gateway_is_found_at_its_load_balancer_or_node_port(service: dict[str, object], expected: str) -> None:
+def test_gateway_url_is_its_load_balancer_or_node_port(service: dict[str, object], expected: str) -> None:
     assert gateway_url(service, "192.0.2.7") == expected
 
 
 @pytest.mark.parametrize("service", [{}, {"spec": {"ports": [{"port": 80}]}}], ids=["no Service", "cluster-internal"])
-def test_gateway_without_an_outside_address_names_the_setting_that_gives_one(service: dict[str, object]) -> None:
+def test_gateway_without_an_external_address_is_an_error_that_names_the_setting(service: dict[str, object]) -> None:
     with pytest.raises(SandboxError, match="GATEWAY_URL="):
         gateway_url(service, "192.0.2.7")
 
@@ -46,13 +46,13 @@ def test_state_of_resources_in_the_users_cluster_is_not_removed(tmp_path: Path) 
     assert layout.state.exists()
 
 
-def test_state_of_an_empty_stack_is_not_worth_keeping(tmp_path: Path) -> None:
+def test_state_of_an_empty_stack_is_removed(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     write_state(layout, [])
     assert external.stacks_left(layout) == []
 
 
-def test_state_of_a_sandbox_goes_with_its_cluster(tmp_path: Path) -> None:
+def test_state_of_a_sandbox_is_removed_with_its_cluster(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     write_state(layout, [{"urn": "urn:pulumi:dev"}])
     layout.pki.mkdir()

@@ -38,7 +38,7 @@ def test_every_blob_is_named_by_its_digest(binary: Path, tmp_path: Path) -> None
         assert name == f"blobs/sha256/{hashlib.sha256(data).hexdigest()}"
 
 
-def test_image_is_known_by_its_tag_and_by_its_digest(binary: Path, tmp_path: Path) -> None:
+def test_image_is_loaded_under_its_tag_and_its_digest(binary: Path, tmp_path: Path) -> None:
     digests = write_archive([app_image(binary, "1.0")], tmp_path / "images.tar")
     index = json.loads(content(tmp_path / "images.tar")["index.json"])
     names = {entry["annotations"]["io.containerd.image.name"]: entry["digest"] for entry in index["manifests"]}
@@ -46,7 +46,7 @@ def test_image_is_known_by_its_tag_and_by_its_digest(binary: Path, tmp_path: Pat
     assert names == {"bluegreen.example/app:1.0": digest, f"bluegreen.example/app@{digest}": digest}
 
 
-def test_image_runs_its_binary_as_nobody_with_its_environment(binary: Path, tmp_path: Path) -> None:
+def test_image_runs_its_binary_as_an_unprivileged_user_with_its_environment(binary: Path, tmp_path: Path) -> None:
     write_archive([app_image(binary, "1.0", {"FAULT": "slow"})], tmp_path / "images.tar")
     files = content(tmp_path / "images.tar")
     manifest = json.loads(blob(files, json.loads(files["index.json"])["manifests"][0]))
@@ -65,7 +65,7 @@ def test_image_runs_its_binary_as_nobody_with_its_environment(binary: Path, tmp_
     assert content(tmp_path / "layer.tar") == {"app": binary.read_bytes()}
 
 
-def test_same_content_is_the_same_digest_whenever_it_is_assembled(binary: Path, tmp_path: Path) -> None:
+def test_same_content_has_the_same_digest_at_any_time(binary: Path, tmp_path: Path) -> None:
     image = Image(repository="r.example/a", tag="1", binary=binary)
     assert write_archive([image], tmp_path / "one.tar") == write_archive([image], tmp_path / "two.tar")
     assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()

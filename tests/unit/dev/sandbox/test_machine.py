@@ -19,7 +19,7 @@ COMMIT
 """
 
 
-def test_chains_of_kubernetes_and_jumps_to_them_are_removed_and_all_else_stays() -> None:
+def test_only_chains_of_kubernetes_and_jumps_to_them_are_removed() -> None:
     assert removal_script("nat", LISTING).splitlines() == [
         "*nat",
         ":KUBE-SERVICES - [0:0]",

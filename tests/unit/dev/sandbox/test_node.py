@@ -24,7 +24,7 @@ cat /sys/class/net/{BRIDGE}/address
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may make network devices, and so a sandbox")
-def test_pods_that_come_and_go_leave_the_bridge_its_address() -> None:
+def test_the_bridge_keeps_its_mac_address_when_pods_start_and_stop() -> None:
     command = ["unshare", "--net", "--mount", "sh", "-c", SCRIPT]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
     assert ran.returncode == 0, ran.stderr

@@ -1,4 +1,4 @@
-"""A process of the sandbox is recognized for what it is, and what keeps it from starting is said."""
+"""The processes of the sandbox are recognized, and an error says what keeps one from starting."""
 
 import os
 import socket
@@ -11,7 +11,7 @@ import pytest
 
 from dev.sandbox.errors import SandboxError
 from dev.sandbox.layout import PORTS_BY_PROCESS, Layout
-from dev.sandbox.processes import Processes, Service, answers, over_http
+from dev.sandbox.processes import Processes, Service, is_healthy, over_http
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 
@@ -24,7 +24,7 @@ def layout(tmp_path: Path) -> Layout:
 
 
 def service(program: str) -> Service:
-    return Service(name="etcd", command=[program], is_answering=lambda: False)
+    return Service(name="etcd", command=[program], health_check=lambda: False)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_process_is_alive_while_its_program_runs(layout: Layout) -> None:
     assert Processes(layout, reaper=os.getpid()).is_alive(service(str(layout.checkout / "sleeper")))
 
 
-def test_process_that_waits_to_be_reaped_is_not_alive(layout: Layout, sleeper: subprocess.Popen[bytes]) -> None:
+def test_zombie_is_not_alive(layout: Layout, sleeper: subprocess.Popen[bytes]) -> None:
     sleeper.kill()
     os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
     assert not Processes(layout, reaper=os.getpid()).is_alive(service(str(layout.checkout / "sleeper")))
@@ -54,11 +54,11 @@ def test_program_that_never_ran_is_not_alive(layout: Layout) -> None:
 
 def test_failure_to_start_quotes_the_end_of_the_log(layout: Layout) -> None:
     (layout.logs / "etcd.log").write_text("first\nno such flag\n")
-    with pytest.raises(SandboxError, match=r"etcd ended by itself[\s\S]*no such flag[\s\S]*sandbox-down"):
+    with pytest.raises(SandboxError, match=r"etcd exited after[\s\S]*no such flag[\s\S]*sandbox-down"):
         Processes(layout, reaper=os.getpid()).wait(service("/nonexistent/etcd"))
 
 
-def test_taken_port_names_who_has_it(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_port_in_use_is_an_error_that_names_the_process(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         monkeypatch.setitem(PORTS_BY_PROCESS, "etcd", (port,))
@@ -66,8 +66,8 @@ def test_taken_port_names_who_has_it(layout: Layout, monkeypatch: pytest.MonkeyP
             Processes(layout, reaper=os.getpid()).start(service("/nonexistent/etcd"))
 
 
-def test_nobody_listening_is_not_an_answer() -> None:
+def test_unreachable_process_is_not_healthy() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    unheard = Service(name="etcd", command=[], is_answering=over_http(f"http://127.0.0.1:{port}/health"))
-    assert not answers(unheard)
+    service = Service(name="etcd", command=[], health_check=over_http(f"http://127.0.0.1:{port}/health"))
+    assert not is_healthy(service)

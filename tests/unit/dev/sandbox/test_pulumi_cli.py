@@ -18,7 +18,7 @@ def fake_pulumi(folder: Path, version: str) -> Path:
 
 
 @pytest.mark.parametrize(("version", "taken"), [("v3.238.0", True), ("v3.300.1", True), ("v3.237.9", False)])
-def test_pulumi_on_path_is_taken_when_it_is_new_enough(
+def test_pulumi_on_path_is_used_if_it_is_new_enough(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str, taken: bool
 ) -> None:
     command = fake_pulumi(tmp_path / "bin", version)
@@ -32,7 +32,7 @@ def test_pulumi_that_a_sandbox_put_on_path_is_not_the_machines(monkeypatch: pyte
     assert pulumi_cli.on_path() is None
 
 
-def test_official_release_is_given_up_when_its_host_does_not_answer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_official_release_is_not_used_if_its_host_does_not_respond(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(pulumi_cli, "_PROBE", "raise OSError")
     assert pulumi_cli.official(tmp_path, Progress()) is None
     assert list(tmp_path.iterdir()) == []
@@ -49,7 +49,7 @@ command.chmod(0o755)
 """
 
 
-def test_official_release_is_installed_with_its_plugin_and_then_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_official_release_is_installed_once_with_its_plugin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(pulumi_cli, "_PROBE", "")
     monkeypatch.setattr(pulumi_cli, "_INSTALL", INSTALL.replace("{version}", PROVIDER_VERSION).replace("{cli}", PULUMI_VERSION))
     first = pulumi_cli.official(tmp_path, Progress())
@@ -60,7 +60,7 @@ def test_official_release_is_installed_with_its_plugin_and_then_kept(monkeypatch
     assert pulumi_cli.official(tmp_path, Progress()) == first
 
 
-def test_official_release_that_fails_half_way_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_failed_download_of_the_official_release_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(pulumi_cli, "_PROBE", "")
     monkeypatch.setattr(pulumi_cli, "_INSTALL", INSTALL.replace("{version}", "another").replace("{cli}", PULUMI_VERSION))
     assert pulumi_cli.official(tmp_path, Progress()) is None

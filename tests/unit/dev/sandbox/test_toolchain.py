@@ -61,7 +61,7 @@ def test_every_pin_folder_belongs_to_a_tool() -> None:
     assert used == {f"dev/tools/{path.parent.name}" for path in (toolchain.CHECKOUT / "dev/tools").glob("*/go.mod")}
 
 
-def test_what_is_in_the_cache_is_not_built(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_cached_tool_is_not_built(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     no_go = Go("/nonexistent/go", GO)
     folder = toolchain.folder_of(toolchain.PAUSE, no_go, tmp_path)
     folder.mkdir()
@@ -88,7 +88,9 @@ def test_only_builds_unused_for_a_month_are_deleted(tmp_path: Path) -> None:
     ],
     ids=["own", "xdg", "default"],
 )
-def test_cache_is_where_the_user_wants_it(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: Path) -> None:
+def test_cache_directory_follows_the_variables(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: Path
+) -> None:
     for name in ("BLUEGREEN_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", "/home/someone")

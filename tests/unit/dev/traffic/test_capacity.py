@@ -38,7 +38,7 @@ def host(
         pytest.param(1, 1.0, 0.9, 500, 555, id="a host with one core spares half of it"),
     ],
 )
-def test_a_core_is_to_spare_at_the_rate_that_is_found(cores: int, idle: float, cost_ms: float, least: int, most: int) -> None:
+def test_the_measured_rate_leaves_a_core_idle(cores: int, idle: float, cost_ms: float, least: int, most: int) -> None:
     read, _ = host(cores=cores, idle=idle, cost_ms=cost_ms)
     assert least <= search(read, most=MOST, cores=cores, idle_cores=idle) <= most
 
@@ -48,14 +48,14 @@ def test_the_rate_is_lowered_until_no_request_fails() -> None:
     assert 600 <= search(read, most=MOST, cores=2, idle_cores=2) < 900
 
 
-def test_a_trial_that_was_cheaper_than_the_rate_itself_is_not_trusted() -> None:
+def test_a_rate_is_lowered_if_it_costs_more_than_its_trial() -> None:
     def read(rate: int) -> Reading:
         return Reading(rate=rate, idle_cores=1.9 if rate <= 400 else 0.9 if rate > 1000 else 1.1)
 
     assert 700 <= search(read, most=MOST, cores=2, idle_cores=2) <= 1000
 
 
-def test_requests_that_fail_at_the_lowest_rate_are_an_error_and_no_slow_host() -> None:
+def test_failures_at_the_lowest_rate_are_an_error() -> None:
     read, asked = host(cost_ms=0.1, fails_from=1)
     with pytest.raises(LoadError, match=f"Even {LOWEST_RATE} requests a second .* timed out"):
         search(read, most=MOST, cores=2, idle_cores=2)
@@ -75,11 +75,11 @@ def row_each(milliseconds: int, count: int, **change: object) -> Iterable[Made]:
         pytest.param(row_each(10, 100, took_ms=150), "100 of 100 answers took more than 100 ms", id="late"),
     ],
 )
-def test_why_a_rate_is_too_much_is_said(rows: Iterable[Made], words: str) -> None:
+def test_an_excessive_rate_is_reported_with_the_reason(rows: Iterable[Made], words: str) -> None:
     assert re.fullmatch(words, problem(answers(rows), 100, 0, 1_000_000_000))
 
 
-def test_idle_cores_are_read_from_the_ticks_between_two_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_idle_cores_are_computed_from_two_readings_of_cpu_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     before, after = ProcessorTime(total=1000, idle=700), ProcessorTime(total=1400, idle=900)
     assert before.idle_cores_until(after) == 1.0

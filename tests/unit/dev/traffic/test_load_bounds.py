@@ -34,12 +34,12 @@ def test_this_machine_and_named_hosts_may_be_loaded(url: str) -> None:
         pytest.param(HERE, {"seconds": 601}, "seconds=601", id="too long"),
     ],
 )
-def test_other_loads_are_refused_with_the_reason(url: str, settings: dict[str, Any], words: str) -> None:
+def test_other_hosts_and_rates_are_refused_with_the_reason(url: str, settings: dict[str, Any], words: str) -> None:
     with pytest.raises(LoadError, match=words):
         Load(url, **{"rate": 1, "seconds": 1, **settings})
 
 
-def test_without_vegeta_the_way_to_it_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_vegeta_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(LoadError, match=r"vegeta.*not on PATH.*source .sandbox/env"):
         Load(HERE, rate=1, seconds=1).start()
@@ -56,7 +56,7 @@ def attacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return attacks
 
 
-def test_a_new_connection_finds_a_port_however_long_the_load_lasts(attacks: Path) -> None:
+def test_a_long_load_does_not_run_out_of_ports(attacks: Path) -> None:
     Load(HERE, rate=2000, seconds=600, keep_alive=False).start()
 
     rates = re.findall(r"-rate=(\d+)/1s .*-laddr=(\S+)", attacks.read_text())
@@ -66,7 +66,7 @@ def test_a_new_connection_finds_a_port_however_long_the_load_lasts(attacks: Path
     assert max(int(rate) * 60 for rate, _ in rates) <= 14_000
 
 
-def test_no_load_opens_connections_from_the_addresses_of_another(attacks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_loads_use_different_source_addresses(attacks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loads = 3
     for second in range(loads):
         monkeypatch.setattr("time.time", lambda now=1_800_000_249 + second: now)

@@ -22,7 +22,7 @@ def test_totals_show_the_first_errors_in_order_of_time() -> None:
 
 
 @given(ROWS, st.integers(0, 5_000))
-def test_windows_that_touch_share_no_answer_and_miss_none(rows: list[Made], border_ms: int) -> None:
+def test_adjacent_windows_contain_every_response_once(rows: list[Made], border_ms: int) -> None:
     run = answers(rows)
     before = run.between(0, border_ms * NS_PER_MS)
     after = run.between(border_ms * NS_PER_MS, 5_001 * NS_PER_MS)
@@ -30,7 +30,7 @@ def test_windows_that_touch_share_no_answer_and_miss_none(rows: list[Made], bord
     assert sorted([*before.ended, *after.ended]) == sorted(run.ended)
 
 
-def test_a_copy_stays_as_it_is_while_answers_go_on() -> None:
+def test_a_copy_does_not_change_while_responses_arrive() -> None:
     run = answers([Made(1)])
     copy = run.copy()
     run.append(2, 3, 200, "green", "")
@@ -54,7 +54,7 @@ def test_cut_over_is_from_first_new_to_last_old(rows: list[Made], milliseconds: 
     assert switch.milliseconds == milliseconds
 
 
-def test_late_are_the_old_colors_answers_to_what_was_sent_after_the_first_new_one() -> None:
+def test_late_responses_are_those_of_the_old_color_sent_after_the_first_of_the_new() -> None:
     in_flight, late, failing_late = Made(30, took_ms=10), Made(30, took_ms=9), Made(40, "blue", "status 500")
     switch = cut_over(answers([Made(10), Made(20, "green"), in_flight, late, failing_late, Made(50, "green")]), "blue", "green")
     assert switch is not None
@@ -62,12 +62,12 @@ def test_late_are_the_old_colors_answers_to_what_was_sent_after_the_first_new_on
 
 
 @pytest.mark.parametrize("color", ["blue", "green"])
-def test_cut_over_is_none_when_a_color_never_answered(color: str) -> None:
+def test_cut_over_is_none_if_a_color_never_responded(color: str) -> None:
     assert cut_over(answers([Made(10, color)]), "blue", "green") is None
 
 
 @given(ROWS, st.sampled_from([100, 333.3, 10_000]))
-def test_histogram_counts_every_answer_in_its_bin(rows: list[Made], bin_ms: float) -> None:
+def test_histogram_counts_every_response_in_its_bin(rows: list[Made], bin_ms: float) -> None:
     run = answers(rows)
     bins = histogram(run, bin_ms)
     counted = totals(run)

@@ -49,7 +49,7 @@ def read(lines: list[list[object]], color_header: str | None = "x-color") -> lis
     return result
 
 
-def test_a_row_is_read_with_its_end_and_its_color() -> None:
+def test_a_row_is_read_with_its_time_and_its_color() -> None:
     assert read([row(), row()]) == [(1_000, 1_250, 200, "green", "")] * 2
 
 
@@ -67,5 +67,5 @@ def test_a_row_is_read_with_its_end_and_its_color() -> None:
         pytest.param(row(0, 'Get "http://x/": a,\nb', ""), None, "", 'Get "http://x/": a,\nb', id="a quoted error"),
     ],
 )
-def test_what_counts_as_failed(line: list[object], color_header: str | None, color: str, error: str) -> None:
+def test_failed_rows(line: list[object], color_header: str | None, color: str, error: str) -> None:
     assert [result[3:] for result in read([line], color_header)] == [(color, error)]

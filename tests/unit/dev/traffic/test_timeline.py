@@ -54,7 +54,7 @@ def test_the_terminal_picture_shows_the_switch_where_it_was() -> None:
     assert legend.strip() == "1 activate, 1.0 s"
 
 
-def test_the_terminal_picture_is_plain_where_the_terminal_is() -> None:
+def test_the_terminal_picture_is_ascii_on_an_ascii_terminal() -> None:
     assert "\n".join(printed(answers(SWITCH), [], 60, encoding="ascii")).isascii()
 
 
@@ -69,7 +69,7 @@ def test_the_terminal_picture_is_plain_where_the_terminal_is() -> None:
         pytest.param([Made(at, "") for at in range(1_000)], id="no colors"),
     ],
 )
-def test_the_drawing_is_a_picture_of_its_size(rows: list[Made], tmp_path: Path) -> None:
+def test_the_drawing_has_the_requested_size(rows: list[Made], tmp_path: Path) -> None:
     marks = [Mark("deploy", 0), Mark("activate green", 1_000 * NS_PER_MS), Mark("the end", 1_990 * NS_PER_MS)]
     draw(answers(rows), tmp_path / "run.png", title="A run", marks=marks)
     picture = (tmp_path / "run.png").read_bytes()
@@ -77,6 +77,6 @@ def test_the_drawing_is_a_picture_of_its_size(rows: list[Made], tmp_path: Path) 
     assert struct.unpack(">II", picture[16:24]) == (1600, 600)
 
 
-def test_nothing_is_drawn_of_no_answers(tmp_path: Path) -> None:
+def test_nothing_is_drawn_without_responses(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no answers to draw"):
         draw(answers([]), tmp_path / "run.png", title="A run")
