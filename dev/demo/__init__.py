@@ -1,1 +1,1 @@
-"""The main job, shown: one release walked through by the real `pulumi` while users keep coming."""
+"""A demo: one release, step by step with the real `pulumi`, while users send requests."""

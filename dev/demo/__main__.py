@@ -1,4 +1,4 @@
-"""`python -m demo`: walks one release through, under load, and shows what users saw of it."""
+"""`python -m dev.demo`: runs one release under load, and shows how users' requests were served."""
 
 import argparse
 import json
@@ -29,26 +29,26 @@ from dev.traffic.report import totals
 from dev.traffic.timeline import Mark, Timeline, draw
 from dev.traffic.vegeta import LoadError
 
-# Long enough between two steps to see in the picture who served.
+# The pause between two steps, long enough to see in the picture which color served.
 HOLD_SECONDS = 2.5
 LONGEST_SECONDS = 600
-# Requests a second, where the host bears as many: enough to see a switch to the millisecond.
+# Maximum requests a second: enough to measure a switch to the millisecond.
 MOST_RATE = 2000
 
 console = Console(highlight=False)
 
 
 def main() -> int:
-    """Runs the demo; the exit status is 0 when no request failed and no user was served by a color under test."""
+    """Runs the demo; the exit status is 0 if no request failed and green served no user before it was activated."""
     parser = argparse.ArgumentParser(prog="python -m dev.demo", description=sys.modules["dev.demo"].__doc__)
     parser.add_argument("--routing", choices=BUILT_IN, default=DEFAULT)
     parser.add_argument(
         "--rate",
         type=int,
-        help=f"requests a second (default: what this host bears with a core to spare, at most {MOST_RATE:,})",
+        help=f"requests a second (default: measured, so that one core of this host stays idle; at most {MOST_RATE:,})",
     )
     arguments = parser.parse_args()
-    # A shell's background job ignores Ctrl-C, and so would the engine: it then waits five seconds for its plugins to end.
+    # A background job of a shell ignores SIGINT, and the engine would inherit that: it would wait 5 s for its plugins to end.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with stack.alone():
@@ -57,7 +57,7 @@ def main() -> int:
         console.print(f"[red]The demo stopped.[/] {escape(str(error))}", soft_wrap=True)
         return 1
     except KeyboardInterrupt:
-        console.print("[red]The demo was interrupted.[/] `make demo` removes what it left, and begins anew.")
+        console.print("[red]The demo was interrupted.[/] `make demo` removes its remains and starts again.")
         return 130
 
 
@@ -66,21 +66,21 @@ class _Demo:
         self._routing = routing
         self._rate = rate
         layer = find(routing)
-        # Where testers have a port of their own there is no proxy: the application says the color, and a switch moves new
-        # connections only.
+        # A layer with a separate port for testers has no proxy: the application sets the color header, and a switch moves only new
+        # connections.
         self._is_proxied = not layer.HAS_TEST_ADDRESS
         self._users, self._testers = stack.endpoints(layer)
         self._marks: list[Mark] = []
         self._seconds: list[float] = []
 
     def run(self) -> int:
-        console.rule(f"A release by {self._routing}")
+        console.rule(f"A release with bluegreen:routing {self._routing}")
         stack.create(self._routing)
         self._walk(FIRST)
         wait_until_served(self._users, "blue")
         rate = self._rate or self._measured_rate()
         self._load = self._load_of(rate)
-        began = time.time_ns()
+        started = time.time_ns()
         with self._load:
             time.sleep(HOLD_SECONDS)
             for scene in SCENES:
@@ -91,10 +91,10 @@ class _Demo:
             if not self._load.live().running:
                 raise DemoError(f"The load ended before the release did, after {LONGEST_SECONDS} s: this host is too slow.")
         answers = self._load.stop()
-        return self._report(answers, began, f"{rate:,} requests a second, {'as asked' if self._rate else 'measured'}")
+        return self._report(answers, started, f"{rate:,} requests a second, {'as given' if self._rate else 'measured'}")
 
     def _measured_rate(self) -> int:
-        console.print("\n[bold]how many requests a second this host bears with a core to spare[/]")
+        console.print("\n[bold]measuring the request rate that leaves one core of this host idle[/]")
         return bearable_rate(self._load_of, MOST_RATE, lambda reading: console.print(f"    {reading}", style="dim"))
 
     def _load_of(self, rate: int) -> Load:
@@ -108,14 +108,14 @@ class _Demo:
         )
 
     def _walk(self, scene: Scene) -> float:
-        """One scene as a person would type it; returns how long its `pulumi up` took, in seconds."""
+        """Runs the commands of a scene; returns how long its `pulumi up` took, in seconds."""
         console.print(f"\n[bold]{scene.name}[/]")
         for command in stack.commands(scene.change):
             console.print(f"  $ {' '.join(command)}", style="cyan", soft_wrap=True)
-            began = time.monotonic()
+            started = time.monotonic()
             with self._live_line(scene):
                 stack.run(command, lambda line: console.print(f"    {line}", style="dim", soft_wrap=True))
-        return time.monotonic() - began
+        return time.monotonic() - started
 
     def _verify(self, scene: Scene) -> None:
         if scene.moves:
@@ -126,7 +126,7 @@ class _Demo:
 
     @contextmanager
     def _live_line(self, scene: Scene) -> Iterator[None]:
-        """Who is being served right now, beneath the output, where there is a terminal and users are there already."""
+        """Shows below the output which colors serve users now, on a terminal and once there is load."""
         if scene is FIRST or not console.is_terminal:
             yield
             return
@@ -138,7 +138,7 @@ class _Demo:
         served = "  ".join(f"{color} {count:,}/s" for color, count in sorted(live.per_second.items()))
         return Text(f"  users: {served}  failed: {live.failed}  of {live.requests:,}")
 
-    def _report(self, answers: Answers, began_ns: int, load: str) -> int:
+    def _report(self, answers: Answers, started_ns: int, load: str) -> int:
         ends = [mark.at_ns for mark in self._marks[1:]] + [max(answers.ended) + 1]
         outcomes = [
             outcome(scene, seconds, answers.between(mark.at_ns, end))
@@ -146,7 +146,7 @@ class _Demo:
         ]
         counted = totals(answers)
         activated = next(mark.at_ns for mark in self._marks if mark.name == "activate green")
-        leaked = totals(answers.between(began_ns, activated)).succeeded.get("green", 0)
+        leaked = totals(answers.between(started_ns, activated)).succeeded.get("green", 0)
         console.print()
         console.print(_table(outcomes, load, counted.requests, counted.failed))
         console.print(Timeline(answers, self._marks))
@@ -160,7 +160,7 @@ class _Demo:
 
     def _write(self, answers: Answers, outcomes: list[Outcome], requests: int, failed: int) -> Path:
         folder = ROOT / ".sandbox"
-        steps = [asdict(each) for each in outcomes]
+        steps = [asdict(step) for step in outcomes]
         figures = {"routing": self._routing, "steps": steps, "requests": requests, "failed": failed}
         (folder / "demo.json").write_text(json.dumps(figures, indent=2) + "\n")
         picture = folder / f"demo-{self._routing}.png"
@@ -173,9 +173,9 @@ def _table(outcomes: list[Outcome], load: str, requests: int, failed: int) -> Ta
     table = Table(title=f"What users saw: {load}", title_justify="left")
     for column in ("step", "seconds", "requests", "failed", "cut-over, ms"):
         table.add_column(column, justify="left" if column == "step" else "right")
-    for each in outcomes:
-        cut_over = "" if each.cut_over_ms is None else f"{each.cut_over_ms:.1f}"
-        table.add_row(each.name, f"{each.seconds:.1f}", f"{each.requests:,}", str(each.failed), cut_over)
+    for step in outcomes:
+        cut_over = "" if step.cut_over_ms is None else f"{step.cut_over_ms:.1f}"
+        table.add_row(step.name, f"{step.seconds:.1f}", f"{step.requests:,}", str(step.failed), cut_over)
     table.add_section()
     table.add_row("all", "", f"{requests:,}", str(failed), "")
     return table
@@ -184,7 +184,7 @@ def _table(outcomes: list[Outcome], load: str, requests: int, failed: int) -> Ta
 def _farewell(picture: Path) -> str:
     return (
         f"\nThe timeline as a picture: {picture.relative_to(ROOT)}; the figures: .sandbox/demo.json\n"
-        "The environment is still up. Go on by hand:\n"
+        "The environment is still up. To continue by hand:\n"
         f"  . .sandbox/env && pulumi stack select {stack.STACK} && pulumi stack output next\n"
         "Remove everything: make sandbox-down"
     )

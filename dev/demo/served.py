@@ -1,10 +1,10 @@
-"""Waiting until a color serves, on a host however slow.
+"""Waits until a color serves, on a host of any speed.
 
-How long a route takes to reach the proxy depends on the host, and so does how long a request takes. So the wait is bounded by
-what is seen and not by the clock. It ends when
+How long the proxy takes to apply a route, and a request to get its response, depends on the host. So responses end the wait,
+not a timeout. It ends when
   1. the color has served `IN_A_ROW` requests in a row, or
-  2. `MOST_OTHERS` requests were not served by it, about 12 s of them on an idle host, or
-  3. nobody has answered at all for `LONGEST_SILENCE_SECONDS`.
+  2. `MOST_OTHERS` requests were not served by it (about 12 s on an idle host), or
+  3. there was no response at all for `LONGEST_SILENCE_SECONDS`.
 """
 
 import time
@@ -20,20 +20,20 @@ _PAUSE_SECONDS = 0.02
 
 
 def wait_until_served(endpoint: Endpoint, color: str) -> None:
-    """Wait until `color` serves at `endpoint`. Raises `DemoError` if it does not, with what was seen instead."""
-    row, others, answered_at = 0, 0, time.monotonic()
+    """Waits until `color` serves at `endpoint`. Raises `DemoError` with the last other response if it does not."""
+    row, others, last_response = 0, 0, time.monotonic()
     while row < IN_A_ROW:
-        answer = get(endpoint)
-        if not answer.error:
-            answered_at = time.monotonic()
-        if serves(endpoint, answer, color):
+        response = get(endpoint)
+        if not response.error:
+            last_response = time.monotonic()
+        if serves(endpoint, response, color):
             row += 1
             continue
         row, others = 0, others + 1
-        silent_seconds = time.monotonic() - answered_at
+        silent_seconds = time.monotonic() - last_response
         if others >= MOST_OTHERS or silent_seconds > LONGEST_SILENCE_SECONDS:
             raise DemoError(
-                f"{endpoint.url} is not served by {color}: {others} requests were not, the last of them: {answer}.\n"
-                f"See who serves what: kubectl get all --namespace {NAMESPACE}"
+                f"{color} does not serve {endpoint.url}: it did not serve {others} requests. The last one: {response}.\n"
+                f"Check the route and the pods: kubectl get all --namespace {NAMESPACE}"
             )
         time.sleep(_PAUSE_SECONDS)

@@ -1,4 +1,4 @@
-"""The demo's stack, driven as a person drives one: by `pulumi config` and `pulumi up`."""
+"""The demo's stack: creates it, and changes it with the commands that a person would type."""
 
 import fcntl
 import json
@@ -27,12 +27,12 @@ _CONFIG_FILE = ROOT / f"Pulumi.{STACK}.yaml"
 
 
 class DemoError(Exception):
-    """The demo cannot go on; the message says what happened, why and what to do."""
+    """The demo cannot continue. The message says what happened, why, and what to do."""
 
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Keep other demos of this checkout away. Raises `DemoError` if one is running."""
+    """A lock against other demos of this checkout. Raises `DemoError` if one is running."""
     with (ROOT / ".sandbox" / "demo.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -44,10 +44,10 @@ def alone() -> Iterator[None]:
 
 
 def variable(name: str) -> str:
-    """Return a variable of `.sandbox/env`. Raises `DemoError` if it is not set."""
+    """A variable of `.sandbox/env`. Raises `DemoError` if it is not set."""
     if value := os.environ.get(name):
         return value
-    raise DemoError(f"{name} is not set: run the demo by `make demo`, or source .sandbox/env first.")
+    raise DemoError(f"{name} is not set. Run the demo with `make demo`, or source .sandbox/env first.")
 
 
 def endpoints(layer: Layer) -> tuple[Endpoint, Endpoint]:
@@ -65,10 +65,10 @@ def endpoints(layer: Layer) -> tuple[Endpoint, Endpoint]:
 
 
 def create(routing: str) -> None:
-    """Make a new stack on an empty namespace, configured for blue 1.0 alone.
+    """Creates a new stack and an empty namespace, configured for blue 1.0 only.
 
-    What an earlier demo left is removed first, also if that demo was killed in the middle of an update. So the namespace is
-    deleted, and the stack with its state: `pulumi destroy` would need a state that is true.
+    Removes the remains of an earlier demo first, even if it was killed during an update. So it deletes the namespace and the
+    stack's state: `pulumi destroy` would need a state that matches the cluster.
     """
     _output("kubectl", "delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=5m")
     if STACK in [stack["name"] for stack in json.loads(_output("pulumi", "stack", "ls", "--json"))]:
@@ -103,18 +103,18 @@ def _first_config(routing: str) -> dict[str, object]:
 
 
 def commands(change: Mapping[str, str | None]) -> list[list[str]]:
-    """What a person types for a change of config (None removes a key), ending in `pulumi up`."""
+    """The commands for a change of config (None removes a key); the last one is `pulumi up`."""
     typed = [["pulumi", "config", "rm", key] for key, value in change.items() if value is None]
     typed += [["pulumi", "config", "set", key, value] for key, value in change.items() if value is not None]
     return [*typed, ["pulumi", "up", "--yes", "--skip-preview"]]
 
 
 def run(command: list[str], on_line: Callable[[str], None]) -> None:
-    """Runs one of `commands`; `on_line` gets each resource that is done, as the engine prints it.
+    """Runs one of `commands`; calls `on_line` with the engine's line about every finished resource.
 
-    Raises `DemoError` with the whole output when the command fails.
+    Raises `DemoError` with the whole output if the command fails.
     """
-    said: list[str] = []
+    output: list[str] = []
     with subprocess.Popen(
         [*command, "--stack", STACK, "--non-interactive", "--color", "never"],
         cwd=ROOT,
@@ -123,11 +123,11 @@ def run(command: list[str], on_line: Callable[[str], None]) -> None:
         text=True,
     ) as process:
         for line in process.stdout or ():
-            said.append(line)
+            output.append(line)
             if _DONE.search(line):
                 on_line(line.strip().rstrip(" ;"))
     if process.returncode:
-        raise DemoError(f"{' '.join(command)} failed:\n{''.join(said)}")
+        raise DemoError(f"{' '.join(command)} failed:\n{''.join(output)}")
 
 
 def _output(*command: str) -> str:

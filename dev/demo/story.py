@@ -1,4 +1,4 @@
-"""The steps of one release, blue 1.0 to green 2.0, there and back, and what users saw of each."""
+"""The steps of one release, from blue 1.0 to green 2.0 and back and again, and the measurements of every step."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from dev.traffic.report import cut_over, totals
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """One scene: its name, the change of config it is, and which colors it moves users from and to, if any."""
+    """One step of the demo: its name, its change of config, and the colors it moves users from and to, if any."""
 
     name: str
     change: Mapping[str, str | None]
@@ -30,7 +30,7 @@ SCENES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What one scene cost: seconds of its commands, and the requests answered from its start to the next scene's."""
+    """The measurements of one scene: the seconds of its `pulumi up`, and the requests until the next scene."""
 
     name: str
     seconds: float
@@ -40,7 +40,7 @@ class Outcome:
 
 
 def outcome(scene: Scene, seconds: float, answers: Answers) -> Outcome:
-    """`answers` are those from the scene's start to the next scene's start."""
+    """The measurements of a scene; `answers` are the responses from its start to the start of the next scene."""
     counted = totals(answers)
     moved = cut_over(answers, *scene.moves) if scene.moves else None
     return Outcome(

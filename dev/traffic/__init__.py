@@ -1,1 +1,1 @@
-"""Real requests at a fixed rate, and what came of each: the load, the figures and the pictures."""
+"""Sends real requests at a fixed rate, and turns their responses into figures and pictures."""

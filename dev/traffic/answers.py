@@ -1,4 +1,4 @@
-"""What came of each request, in columns: a minute of load is a hundred thousand rows, and the machine is busy."""
+"""The responses of a load, as columns: a minute has 100,000 of them, and objects would cost too much CPU time."""
 
 from __future__ import annotations  # array[int] is no expression before Python 3.12
 
@@ -8,32 +8,32 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """One row for each request that was sent, in no particular order.
+    """One row per request, in no particular order.
 
-    A request failed when its error is not empty: no whole answer, any status but 2xx (3xx and 4xx too), or no color
-    where one was expected.
+    A request failed if its error is not empty: no complete response, a status other than 2xx, or no color although one was
+    expected.
 
-    Times are nanoseconds since 1970. The load generator reads the wall clock once, when it starts, and counts on from
-    there by the monotonic clock: distances within one Answers are exact even if the wall clock is set meanwhile, and
-    the times compare with `time.time_ns()` of the same machine as long as it is not.
+    Times are nanoseconds since 1970. The load generator reads the wall clock once at its start, and the monotonic clock from
+    then on. So differences within one Answers are exact even if the wall clock is set meanwhile. If it is not, the times are
+    comparable with `time.time_ns()` on the same machine.
     """
 
     started: array[int] = field(default_factory=lambda: array("q"))
-    """When a worker took the request up, before it connected. ns."""
+    """When a worker started the request, before it connected, in ns."""
     ended: array[int] = field(default_factory=lambda: array("q"))
-    """When the last byte of the answer was read, or the request was given up. ns."""
+    """When the last byte of the response was read or the request failed, in ns."""
     status: array[int] = field(default_factory=lambda: array("H"))
-    """The HTTP status, 0 without a whole answer."""
+    """The HTTP status, 0 without a complete response."""
     color: list[str] = field(default_factory=list)
-    """The color the answer's header named, empty for none."""
+    """The color in the response's header, empty without one."""
     error: list[str] = field(default_factory=list)
-    """Why the request counts as failed, empty when it does not."""
+    """Why the request failed, empty if it succeeded."""
 
     def __len__(self) -> int:
         return len(self.error)
 
     def append(self, started: int, ended: int, status: int, color: str, error: str) -> None:
-        """Add a row. The error goes last: a reader in another thread trusts the rows up to `len` of it."""
+        """Adds a row. The error is added last, because readers in other threads use its length as the number of rows."""
         self.started.append(started)
         self.ended.append(ended)
         self.status.append(status)
@@ -41,7 +41,7 @@ class Answers:
         self.error.append(error)
 
     def copy(self) -> Answers:
-        """Return the rows that are complete now, safe to read while another thread appends."""
+        """A copy of the rows so far. Safe while another thread appends."""
         rows = len(self)
         return Answers(
             started=self.started[:rows],
@@ -52,7 +52,7 @@ class Answers:
         )
 
     def between(self, since_ns: int, until_ns: int) -> Answers:
-        """Return the rows answered from since_ns on and before until_ns: windows that touch share no row, miss none."""
+        """The rows with since_ns <= ended < until_ns, so that adjacent windows contain every row once."""
         rows = [row for row, ended in enumerate(self.ended) if since_ns <= ended < until_ns]
         return Answers(
             started=array("q", [self.started[row] for row in rows]),

@@ -1,10 +1,11 @@
-"""The rate that this host bears: how many requests a second leave a core to spare, found by sending some.
+"""Measures the request rate that this host can sustain with one core idle.
 
-Load generator, cluster and engine share one host. A rate that takes every core starves all that is measured: kube-proxy applies
-a route late, an update takes minutes, the demo's own requests get no answer. A host bears a rate if, for a second and a half,
+Load generator, cluster and engine share the host. A rate that takes every core distorts everything that is measured: kube-proxy
+applies a route late, an update takes minutes, the demo's own requests get no response. A rate is sustainable if, for 1.5
+seconds,
   1. no request fails,
-  2. as many requests are answered as are sent, 95 % of them within 100 ms, and
-  3. one core is idle (half a core on a host that has only one).
+  2. at least 95 % of the requests get a response, 95 % of these within 100 ms, and
+  3. one core is idle (half a core on a host with a single core).
 """
 
 import os
@@ -20,58 +21,53 @@ from dev.traffic.report import totals
 from dev.traffic.vegeta import LoadError
 
 LOWEST_RATE = 100
-"""Requests a second that every host gets, however slow."""
+"""Requests a second; the result on the slowest host."""
 
 _TRIAL_RATE = 400
 _SETTLE_SECONDS, _READ_SECONDS = 0.5, 1.5
 _LONGEST_NS = 100_000_000
-_ENOUGH = 0.95  # of the answers in time, and of the cores that must be idle
+_ENOUGH = 0.95  # share of the expected responses, and of the cores that must be idle
 _LESS = 0.75
 _TICKS = Path("/proc/stat")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """What came of one rate: how many cores were idle, and why the answers show that it is too much, if they do."""
+    """The measurement at one rate. `problem` is why the responses show that the rate is too high, or empty."""
 
     rate: int
     idle_cores: float
     problem: str = ""
 
     def __str__(self) -> str:
-        return f"{self.rate:,} requests a second: {self.problem or 'answered in time'}, {self.idle_cores:.1f} cores idle"
+        return f"{self.rate:,} requests a second: {self.problem or 'responses in time'}, {self.idle_cores:.1f} cores idle"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessorTime:
-    """Ticks of all cores together since the host started, and how many of them were idle."""
+    """CPU ticks of all cores together since the host started, and the idle ones among them."""
 
     total: int
     idle: int
 
     @classmethod
     def now(cls) -> Self:
-        """Read the ticks from the kernel; a host without /proc/stat counts as idle, so that the answers alone decide."""
+        """Reads the ticks from the kernel. A host without /proc/stat counts as idle, so that only the responses decide."""
         if not _TICKS.exists():
             return cls(total=time.time_ns(), idle=time.time_ns())
         ticks = [int(value) for value in _TICKS.read_text().split(maxsplit=9)[1:9]]
         return cls(total=sum(ticks), idle=ticks[3] + ticks[4])
 
     def idle_cores_until(self, later: "ProcessorTime") -> float:
-        """Return how many cores were idle between the two, on average."""
+        """The average number of idle cores between two readings."""
         return (os.cpu_count() or 1) * (later.idle - self.idle) / max(1, later.total - self.total)
 
 
 def bearable_rate(load: Callable[[int], Load], most: int, say: Callable[[Reading], None] = lambda _: None) -> int:
-    """Return the highest rate that this host bears, from `LOWEST_RATE` to `most`, rounded down to two digits.
+    """The highest sustainable rate in requests a second, from `LOWEST_RATE` to `most`, rounded down to two digits.
 
-    Args:
-        load: Makes the load of a rate.
-        most: Requests a second.
-        say: Gets each reading when it has been taken.
-
-    Raises:
-        LoadError: Requests fail even at `LOWEST_RATE`, or vegeta cannot be run.
+    `load` makes the load for a rate; `say` is called with every reading. Raises LoadError if requests fail even at
+    `LOWEST_RATE`, or vegeta cannot be run.
     """
     before = ProcessorTime.now()
     time.sleep(_SETTLE_SECONDS)
@@ -86,9 +82,9 @@ def bearable_rate(load: Callable[[int], Load], most: int, say: Callable[[Reading
 
 
 def search(read: Callable[[int], Reading], *, most: int, cores: int, idle_cores: float) -> int:
-    """Find the rate by readings: a trial shows what a request takes; the rate that should fit is lowered until it does.
+    """Estimates the rate from the CPU cost of a trial, and lowers it until a reading confirms it.
 
-    `idle_cores` were idle before. For the other arguments and the result see `bearable_rate`.
+    `idle_cores` is the number of idle cores without load. For the other arguments and the result see `bearable_rate`.
     """
     spare = min(1.0, cores / 2)
     trial = read(min(_TRIAL_RATE, most))
@@ -99,7 +95,7 @@ def search(read: Callable[[int], Reading], *, most: int, cores: int, idle_cores:
             break
         rate = max(LOWEST_RATE, _rounded(_LESS * rate))
     if reading.problem:
-        raise LoadError(f"Even {rate} requests a second are not answered as they should be: {reading.problem}")
+        raise LoadError(f"This host cannot sustain even {rate} requests a second: {reading.problem}")
     return rate
 
 
@@ -118,13 +114,16 @@ def _read(load: Load, rate: int) -> Reading:
 
 
 def problem(answers: Answers, rate: int, since_ns: int, until_ns: int) -> str:
-    """Return why the answers show that `rate` is too much, or nothing. All answers may not fail; those of the span count."""
+    """Why the responses show that `rate` is too high; empty if they do not.
+
+    No request of the whole load may fail. Number and latency are those of the responses from since_ns to until_ns.
+    """
     counted = totals(answers)
     if counted.failed:
         return f"{counted.failed:,} of {counted.requests:,} failed ({counted.errors[0]})"
     span = answers.between(since_ns, until_ns)
     sent = rate * (until_ns - since_ns) / 1e9
     if len(span) < _ENOUGH * sent:
-        return f"{len(span):,} answers instead of {sent:,.0f}"
+        return f"{len(span):,} responses instead of {sent:,.0f}"
     late = sum(ended - started > _LONGEST_NS for started, ended in zip(span.started, span.ended, strict=True))
-    return f"{late:,} of {len(span):,} answers took more than 100 ms" if late > (1 - _ENOUGH) * len(span) else ""
+    return f"{late:,} of {len(span):,} responses took more than 100 ms" if late > (1 - _ENOUGH) * len(span) else ""

@@ -1,7 +1,7 @@
-"""A steady stream of real requests, which keeps its rate however slowly the answers come.
+"""Sends requests at a constant rate, however slow the responses are (an open-loop load).
 
-It never outlives its time: vegeta ends by itself after `seconds`, and of the broken pipe when this process is gone.
-It never aims at anything but this machine, or a host that the caller names as allowed.
+A load never runs longer than its `seconds`: vegeta ends by itself, or by SIGPIPE if this process dies. It never targets another
+host than this machine, unless the caller allows that host.
 """
 
 import ipaddress
@@ -25,15 +25,15 @@ from dev.traffic.vegeta import LoadError
 MAX_SECONDS = 600
 MAX_RATE = 10_000
 
-# Vegeta binds a port for each new connection, and a port is taken for another minute when the client was the first to
-# close: in more than half of them where the kernel prefers it, and it may be in all. From 14,000 such ports on, half the usual
-# range, the kernel spends all the time of both cores in search of a free one. An address bears 230 a second; each gets less.
+# Vegeta binds a port for every new connection. A port that the client closed first stays in TIME_WAIT for a minute. From 14,000
+# such ports on, half of the usual range, the kernel spends all CPU time on the search for a free one. That is 230 connections a
+# second per source address; we use less.
 NEW_CONNECTIONS_PER_SOURCE = 200
 
 
 @dataclass(frozen=True, kw_only=True)
 class Live:
-    """The load at a glance, for a display: the requests so far, and the successes of the last second per color."""
+    """The load so far, for a live display; `per_second` counts the successful requests of the last second by color."""
 
     requests: int
     failed: int
@@ -44,9 +44,9 @@ class Live:
 class Load:
     """Requests at a constant rate, from `start` (or `with`) until `stop` (or the end of `seconds`).
 
-    Go's HTTP client, and so vegeta, sends a GET once more on a new connection when the kept-alive one it chose was
-    closed before any of the answer came, as browsers do. Such a request has not failed; its latency holds both
-    attempts. Without keep-alive nothing is sent twice.
+    Like browsers, Go's HTTP client (vegeta) retries a GET on a new connection if a kept-alive connection was closed before the
+    first byte of the response. Such a request has not failed, and its latency covers both attempts. Without keep-alive nothing
+    is retried.
     """
 
     def __init__(
@@ -61,33 +61,33 @@ class Load:
         color_header: str | None = "x-color",
         allowed: Collection[str] = (),
     ) -> None:
-        """Describe the load; nothing is sent yet.
+        """Prepares the load; sends nothing yet.
 
         Args:
-            url: What every request GETs. Redirects are not followed.
+            url: The URL of every GET request. Redirects are not followed.
             rate: Requests a second, 1 to 10,000.
-            seconds: The longest the load may last, up to 600.
-            keep_alive: False for a new connection with each request.
-            host: The Host header, when the name in the URL is not the one to ask for.
+            seconds: Maximum duration, up to 600.
+            keep_alive: False for a new connection per request.
+            host: The Host header, if it differs from the URL's host.
             cookie: The Cookie header, such as "test=true".
-            color_header: The answer's header that names the color: the route's "x-color", or the sample application's
-                own "x-served-by". An answer without it counts as failed. None when no color is expected.
-            allowed: Host names or addresses that may be loaded beside this machine's loopback.
+            color_header: The response header with the color: the route's "x-color", or the sample application's
+                "x-served-by". A response without it counts as failed. None if no color is expected.
+            allowed: Host names or addresses that are allowed as targets in addition to loopback.
 
         Raises:
-            LoadError: The target is not allowed, or a bound is exceeded.
+            LoadError: The target is not allowed, or rate or seconds is out of range.
         """
         _check_target(url, allowed)
         if not 1 <= rate <= MAX_RATE:
-            raise LoadError(f"rate={rate} is not between 1 and {MAX_RATE:,} requests a second; choose one that is")
+            raise LoadError(f"rate={rate} must be between 1 and {MAX_RATE:,} requests a second")
         if not 0 < seconds <= MAX_SECONDS:
-            raise LoadError(f"seconds={seconds} is not a duration of at most {MAX_SECONDS} seconds; choose one that is")
+            raise LoadError(f"seconds={seconds} must be more than 0 and at most {MAX_SECONDS}")
         self.url = url
         self._color_header = color_header
         sources = [None] if keep_alive else _sources(url, rate)
         self._arguments = [
             vegeta.attack_arguments(
-                # Together exactly the rate, in shares as equal as can be.
+                # Shares that are as equal as possible and add up to exactly the rate.
                 rate=rate * (index + 1) // len(sources) - rate * index // len(sources),
                 seconds=seconds,
                 keep_alive=keep_alive,
@@ -99,17 +99,16 @@ class Load:
         ]
 
     def start(self) -> None:
-        """Start sending, and return when the first request has come to an end, well or badly.
+        """Starts sending; returns after the first request has ended, successfully or not.
 
-        Raises:
-            LoadError: vegeta is not on PATH, or did not start.
+        Raises LoadError if vegeta is not on PATH or does not start.
         """
         path = vegeta.find()
         self._answers = Answers()
         self._failed = 0
-        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the processes
-        self._attacks = [vegeta.start_attack(path, arguments, self.url, self._complaints) for arguments in self._arguments]
-        self._encode = vegeta.start_encode(path, self._attacks, self._complaints)
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the processes
+        self._attacks = [vegeta.start_attack(path, arguments, self.url, self._stderr) for arguments in self._arguments]
+        self._encode = vegeta.start_encode(path, self._attacks, self._stderr)
         self._reader = threading.Thread(target=self._read, args=(self._encode.stdout,), daemon=True)
         self._reader.start()
         while not self._answers and self._reader.is_alive():
@@ -118,15 +117,12 @@ class Load:
             self.stop()
 
     def stop(self) -> Answers:
-        """Send nothing more, wait for the requests in flight (5 s at most), and return what came of all of them.
+        """Stops sending, waits for requests in flight (5 s at most), and returns all responses. Can be called again.
 
-        Stopping again returns the same.
-
-        Raises:
-            LoadError: vegeta failed; the message holds what it said.
+        Raises LoadError with vegeta's stderr if vegeta failed.
         """
         for attack in self._attacks:
-            attack.send_signal(signal.SIGINT)  # does nothing to one that has ended
+            attack.send_signal(signal.SIGINT)  # without effect if it has ended
         for attack in self._attacks:
             try:
                 attack.wait(vegeta.REQUEST_TIMEOUT_SECONDS + 5)
@@ -135,18 +131,18 @@ class Load:
                 attack.wait()
         self._encode.wait()
         self._reader.join()
-        if not self._complaints.closed:
-            self._raise_complaints()
+        if not self._stderr.closed:
+            self._raise_if_failed()
         return self._answers
 
     def live(self) -> Live:
-        """Return the counts so far; cheap enough to call several times a second."""
+        """The counts so far. Cheap enough to call several times a second."""
         requests = len(self._answers)
-        # The last moment is not read yet: look at the second before it.
+        # The latest rows have not been read yet, so the second ends before them.
         until = time.time_ns() - round(2.5 * vegeta.READ_INTERVAL_SECONDS * 1e9)
         since = until - 1_000_000_000
         per_second: Counter[str] = Counter()
-        for row in range(requests - 1, -1, -1):  # rows come nearly in the order of their ends
+        for row in range(requests - 1, -1, -1):  # rows are nearly sorted by `ended`
             ended = self._answers.ended[row]
             if ended < since:
                 break
@@ -155,7 +151,7 @@ class Load:
         return Live(requests=requests, failed=self._failed, per_second=dict(per_second), running=self._reader.is_alive())
 
     def answers(self) -> Answers:
-        """Return a copy of what came so far, while the load goes on."""
+        """A copy of the responses so far, while the load continues."""
         return self._answers.copy()
 
     def __enter__(self) -> Self:
@@ -170,13 +166,13 @@ class Load:
             self._answers.append(*row)
             self._failed += bool(row[-1])
 
-    def _raise_complaints(self) -> None:
-        with self._complaints:
-            self._complaints.seek(0)
-            said = self._complaints.read().decode(errors="replace").strip()
+    def _raise_if_failed(self) -> None:
+        with self._stderr:
+            self._stderr.seek(0)
+            stderr = self._stderr.read().decode(errors="replace").strip()
         if any(process.returncode for process in [*self._attacks, self._encode]):
             command = f"vegeta attack {shlex.join(self._arguments[0])}"
-            raise LoadError(f"{command} failed for {self.url}, saying: {said or 'nothing'}")
+            raise LoadError(f"{command} failed for {self.url}: {stderr or 'it wrote nothing to stderr'}")
 
 
 def _check_target(url: str, allowed: Collection[str]) -> None:
@@ -186,7 +182,7 @@ def _check_target(url: str, allowed: Collection[str]) -> None:
         raise LoadError(f"{url!r} is not an http or https URL; give one such as http://127.0.0.1:8080/ping")
     if host not in allowed and host != "localhost" and not _is_loopback(host):
         raise LoadError(
-            f"{host} is not this machine, so no load is sent to it; if it is yours to load, pass allowed={{{host!r}}}"
+            f"{host} is not this machine, so no load is sent to it. If you may load that host, pass allowed={{{host!r}}}"
         )
 
 
@@ -198,17 +194,17 @@ def _is_loopback(host: str) -> bool:
 
 
 def _sources(url: str, rate: int) -> list[str | None]:
-    """Return the addresses to open new connections from: as many of loopback's as the rate needs, elsewhere any one.
+    """The source addresses of new connections: as many loopback addresses as the rate needs; [None] for another host.
 
-    Each load has addresses of its own, so that no load pays for an outage before it. While a Service has no ready pod, kube-
-    proxy refuses connections to its node port. On the node itself the kernel records each of them first (conntrack: SYN_SENT,
-    two minutes, no pod). The next connection from the same address and port follows that record although pods are ready by
-    then, and is refused once more. A client on another machine leaves no record: there the kernel records a connection only
-    after the packet filter has let it in.
+    Every load has its own addresses, so that an earlier outage does not affect it. While a Service has no ready pod, kube-proxy
+    rejects connections to its node port, but on the node itself conntrack keeps an entry for each of them (SYN_SENT, two
+    minutes, without a pod). A later connection from the same address and port uses this entry and is rejected too, although
+    pods are ready by then. Clients on other machines are not affected: their connections are filtered before conntrack confirms
+    the entry.
     """
     host = urlsplit(url).hostname or ""
     if not (_is_loopback(host) and ipaddress.ip_address(host).version == 4):
         return [None]
     second = int(time.time())
-    block = f"127.{1 + second // 250 % 250}.{second % 250}"  # comes back after 17 hours
+    block = f"127.{1 + second // 250 % 250}.{second % 250}"  # is reused after 17 hours
     return [f"{block}.{index + 1}" for index in range(-(-rate // NEW_CONNECTIONS_PER_SOURCE))]

@@ -1,6 +1,6 @@
-"""Figures from answers: pure functions, so that what is claimed of a run can be tested with made-up ones.
+"""Computes figures from responses. Pure functions, tested with made-up responses.
 
-Cut a run into steps with `Answers.between` first; every function here looks at all the answers it is given.
+Every function uses all responses it is given; select those of a step with `Answers.between` first.
 """
 
 import math
@@ -16,36 +16,36 @@ SHOWN_ERRORS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Totals:
-    """How many requests there were, and how they ended: `requests` is `failed` plus the sum of `succeeded`."""
+    """The number of requests by result: `requests` is `failed` plus the sum of `succeeded`."""
 
     requests: int
     failed: int
     succeeded: dict[str, int]
-    """Successful answers per color, under "" those without one."""
+    """Successful responses by color, "" for those without one."""
     errors: tuple[str, ...]
-    """What the first few failures said, in order of time."""
+    """The errors of the first failures, in order of time, at most SHOWN_ERRORS."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CutOver:
-    """The move of users from one color to another, as they saw it."""
+    """A switch of users from one color to another, as the responses show it."""
 
     old: str
     new: str
     first_new_ns: int
     last_old_ns: int
     late: int
-    """Requests sent after the first answer of the new color that the old one answered all the same."""
+    """The number of responses of the old color to requests that were sent after the first response of the new color."""
 
     @property
     def milliseconds(self) -> float:
-        """How long both colors answered; 0 when the old one's last answer came before the new one's first."""
+        """How long both colors responded; 0 if the last response of the old color came before the first of the new."""
         return max(0, self.last_old_ns - self.first_new_ns) / NS_PER_MS
 
 
 @dataclass(frozen=True, kw_only=True)
 class Histogram:
-    """Answers counted in bins of equal length; bin i begins at start_ns + i * bin_ns."""
+    """Responses counted in bins of equal length; bin i begins at start_ns + i * bin_ns."""
 
     start_ns: int
     bin_ns: int
@@ -55,7 +55,7 @@ class Histogram:
 
 @dataclass(frozen=True, kw_only=True)
 class Latency:
-    """Latencies of the successful answers of one color, in milliseconds."""
+    """Latencies of the successful responses of one color, in milliseconds."""
 
     p50: float
     p95: float
@@ -64,7 +64,7 @@ class Latency:
 
 
 def totals(answers: Answers) -> Totals:
-    """Count the answers."""
+    """Counts the responses."""
     failures = sorted((answers.ended[row], error) for row, error in enumerate(answers.error) if error)
     succeeded = Counter(color for color, error in zip(answers.color, answers.error, strict=True) if not error)
     return Totals(
@@ -76,10 +76,10 @@ def totals(answers: Answers) -> Totals:
 
 
 def cut_over(answers: Answers, old: str, new: str) -> CutOver | None:
-    """Measure a switch: from the first answer of the new color to the last answer of the old, over all connections.
+    """Measures a switch, from the first response of the new color to the last of the old one, over all connections.
 
-    Any answer that names its color counts, failed or not: a color that answers badly still serves. The answers must be
-    those around one switch alone. None when either color did not answer at all.
+    Failed responses with a color count too, because that color still served. `answers` must contain one switch only. None if
+    one of the colors did not respond at all.
     """
     last_old_ns = max((at for at, color in zip(answers.ended, answers.color, strict=True) if color == old), default=None)
     first_new_ns = min((at for at, color in zip(answers.ended, answers.color, strict=True) if color == new), default=None)
@@ -91,16 +91,14 @@ def cut_over(answers: Answers, old: str, new: str) -> CutOver | None:
 
 
 def histogram(answers: Answers, bin_ms: float = 100) -> Histogram:
-    """Count the answers per color, and the failures, in bins of bin_ms by the time they were answered.
+    """Counts successful responses by color, and failures, in bins of bin_ms milliseconds by the time they ended.
 
-    The bins reach from the first answer to the last; there are none without answers.
-
-    Raises:
-        ValueError: bin_ms is less than a nanosecond.
+    The bins cover the time from the first response to the last; without responses there are none. Raises ValueError if bin_ms
+    is less than a nanosecond.
     """
     bin_ns = round(bin_ms * NS_PER_MS)
     if bin_ns < 1:
-        raise ValueError(f"bin_ms={bin_ms} is no length of time; give the milliseconds of a bin, such as 100")
+        raise ValueError(f"bin_ms={bin_ms} must be at least a nanosecond; it is the length of a bin in ms, such as 100")
     start_ns = min(answers.ended, default=0)
     bins = (max(answers.ended) - start_ns) // bin_ns + 1 if answers else 0
     succeeded = {color: [0] * bins for color in sorted(totals(answers).succeeded)}
@@ -111,7 +109,7 @@ def histogram(answers: Answers, bin_ms: float = 100) -> Histogram:
 
 
 def latencies(answers: Answers) -> dict[str, Latency]:
-    """Return the latency percentiles of each color's successful answers, by the nearest rank."""
+    """The latency percentiles (nearest rank) of the successful responses, by color."""
     by_color: dict[str, list[int]] = {}
     for row, error in enumerate(answers.error):
         if not error:

@@ -1,6 +1,6 @@
-"""A run as a picture: successful answers a second per color over time, failures, and the moments of its steps.
+"""Draws a run: successful responses a second by color over time, failures, and the times of its steps.
 
-`draw` makes the PNG for a page; `Timeline` is the same for the terminal, printed by rich.
+`draw` writes a PNG; `Timeline` is the same for a terminal, printed by rich.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NS_PER_SECOND = 1_000_000_000
 BLOCKS = " ▁▂▃▄▅▆▇█"
 ASCII_BLOCKS = " .:-=+*#@"
 
-# Blue and green differ in lightness as well as in hue, so that they stay apart for every eye, and in gray.
+# Blue and green differ in lightness as well as in hue, so that color-blind readers and gray prints can distinguish them.
 PAINT = {"blue": "#1f5fbf", "green": "#6fcf97"}
 LABEL_PAINT = {"blue": "#ffffff", "green": "#0b3d20"}
 OTHER_PAINT, FAILED_PAINT = "#afb8c1", "#cf222e"
@@ -41,23 +41,23 @@ LABEL_ROWS, LABEL_ROW_POINTS = 3, 12.0
 
 @dataclass(frozen=True)
 class Mark:
-    """A moment worth a line in the picture, such as the start of a step. at_ns: as of `time.time_ns()`."""
+    """A named time in the picture, such as the start of a step. `at_ns` is on the clock of `time.time_ns()`."""
 
     name: str
     at_ns: int
 
 
 def sparkline(values: Sequence[float], highest: float, blocks: str = BLOCKS) -> str:
-    """Return a character for each value, from a blank for 0 to the last block for highest; nothing above 0 is blank."""
+    """One character per value, from a blank for 0 to the last block for `highest`. Only 0 is blank."""
     steps = len(blocks) - 1
     return "".join(blocks[min(steps, max(1, round(value / highest * steps)))] if value else blocks[0] for value in values)
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """The run as text: a row of blocks for each color and one for failures, with the marks numbered beneath.
+    """The run as text: a row of blocks per color and one for failures, with numbered marks below.
 
-    It fills the width it is given, and leaves the colors to the console: with NO_COLOR or a dumb terminal it is plain.
+    It fills the available width. The console decides about colors: there are none with NO_COLOR or on a dumb terminal.
     """
 
     answers: Answers
@@ -65,7 +65,7 @@ class Timeline:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if not self.answers:
-            yield Text("no answers")
+            yield Text("no responses")
             return
         counted = totals(self.answers)
         names = {color: color or "no color" for color in counted.succeeded}
@@ -78,7 +78,7 @@ class Timeline:
             line = sparkline(counts, highest, blocks)
             style = color if color in PAINT else ""
             yield _row(names[color].ljust(label_width), line.ljust(columns), style, counted.succeeded[color])
-        # A full block for even one failure: nobody may overlook it.
+        # A full block even for a single failure, so that it cannot be overlooked.
         line = sparkline([min(count, 1) for count in bins.failed], 1, blocks)
         yield _row("failed".ljust(label_width), line.ljust(columns), "red", counted.failed)
         yield from _ruler(bins, self.marks, label_width)
@@ -98,7 +98,7 @@ def _ruler(bins: Histogram, marks: Sequence[Mark], label_width: int) -> Iterator
     legend = []
     for number, mark in enumerate(_within(bins, marks), start=1):
         since_start = mark.at_ns - bins.start_ns
-        # Marks closer than their numbers are wide move right: a number is never lost.
+        # A mark moves to the right if it would overlap the number before it.
         line = line.ljust(since_start // bins.bin_ns) + str(number)
         legend.append(Text.assemble((f"{number}", "bold"), f" {mark.name}, {since_start / NS_PER_SECOND:.1f} s"))
     if legend:
@@ -112,25 +112,25 @@ def _within(bins: Histogram, marks: Sequence[Mark]) -> list[Mark]:
 
 
 def draw(answers: Answers, path: Path, *, title: str, marks: Sequence[Mark] = (), bin_ms: float = 100) -> None:
-    """Write a PNG of 1600 x 600 pixels to path.
+    """Writes a PNG of 1600 x 600 pixels to path.
 
     Args:
-        answers: The run, at least one answer.
-        title: What it shows, set above it at the left; the count of requests and failures stands at the right.
-        marks: Vertical lines with their names; those outside the run are left out.
-        bin_ms: How finely time is divided.
+        answers: The responses of the run, at least one.
+        title: Shown at the top left; the numbers of requests and failures are at the top right.
+        marks: Vertical lines with their names; marks outside the run are left out.
+        bin_ms: The length of a bin in milliseconds.
 
     Raises:
-        ValueError: There are no answers to draw.
+        ValueError: There are no responses.
         OSError: path cannot be written.
     """
-    # Imported here, because it takes longer than everything else a demo imports. Figure, unlike pyplot, needs neither a
-    # display nor global state.
+    # Imported here because it takes longer than all other imports of a demo. Unlike pyplot, Figure needs no display and no
+    # global state.
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     if not answers:
-        raise ValueError(f"there are no answers to draw in {path}; did the load start?")
+        raise ValueError(f"there are no responses to draw in {path}; did the load start?")
     bins = histogram(answers, bin_ms)
     with rc_context({"font.size": FONT_POINTS, "font.family": "sans-serif", "text.color": INK}):
         figure = Figure(figsize=FIGURE_INCHES, dpi=DOTS_PER_INCH, facecolor="white")
@@ -146,7 +146,7 @@ def draw(answers: Answers, path: Path, *, title: str, marks: Sequence[Mark] = ()
 def _draw_areas(axes: Axes, bins: Histogram) -> None:
     from matplotlib.patheffects import withStroke
 
-    # The last bin is not a whole one: drawn as a rate it would look as if the traffic had broken in.
+    # The last bin is incomplete; drawn as a rate it would look like a drop in traffic.
     whole = max(1, len(bins.failed) - 1)
     seconds = bins.bin_ns / NS_PER_SECOND
     rates = [[count / seconds for count in counts[:whole]] for counts in [*bins.succeeded.values(), bins.failed]]
@@ -155,18 +155,18 @@ def _draw_areas(axes: Axes, bins: Histogram) -> None:
     axes.stackplot(edges, [[*rate, rate[-1]] for rate in rates], colors=paint, step="post", linewidth=0)
     sums = [sum(rate) for rate in zip(*rates, strict=True)]
     usual = median(sums) or max(sums) or 1
-    # Bursts after a pause of a busy machine are cut off at the top, or they would flatten everything else.
+    # Bursts after a pause of a busy machine are cut off at the top; otherwise they would flatten the rest.
     axes.set(xlim=(0, edges[-1]), ylim=(0, min(max(sums) or 1, 1.5 * usual) * 1.08))
     for color, first, length in _reigns(bins):
-        if length * 12 > len(bins.failed):  # room for the word
+        if length * 12 > len(bins.failed):  # room for the color's name
             ink, ground = LABEL_PAINT.get(color, INK), PAINT.get(color, OTHER_PAINT)
             name = axes.text((first + length / 2) * seconds, usual / 2, color, color=ink, weight="bold", size=10)
             name.set(ha="center", va="center", zorder=3)
-            name.set_path_effects([withStroke(linewidth=5, foreground=ground)])  # cuts a mark's line behind it
+            name.set_path_effects([withStroke(linewidth=5, foreground=ground)])  # hides a mark's line behind the name
 
 
 def _reigns(bins: Histogram) -> Iterator[tuple[str, int, int]]:
-    """Yield each stretch of bins in which one color gave most of the answers: the color, the first bin, the length."""
+    """Yields the stretches of bins in which one color has most responses: color, first bin, number of bins."""
     leaders = [max(zip(counts, bins.succeeded, strict=True)) for counts in zip(*bins.succeeded.values(), strict=True)]
     first = 0
     for color, stretch in groupby(color if count else "" for count, color in leaders):
@@ -176,19 +176,19 @@ def _reigns(bins: Histogram) -> Iterator[tuple[str, int, int]]:
 
 
 def _draw_failures(axes: Axes, bins: Histogram) -> None:
-    """Point at every bin with a failure: one among a thousand answers is too thin to be seen in the area."""
+    """Marks every bin with a failure, because one failure among a thousand responses is too thin to see in the area."""
     at = [(index + 0.5) * bins.bin_ns / NS_PER_SECOND for index, count in enumerate(bins.failed) if count]
     axes.plot(at, [axes.get_ylim()[1]] * len(at), "v", color=FAILED_PAINT, markersize=4, clip_on=False)
 
 
 def _axes_width(bins: Histogram, marks: Sequence[Mark]) -> float:
-    """Return the share of the figure's width that leaves the names of late marks room at its right edge."""
+    """The width of the axes as a share of the figure's, with room for the names of late marks at the right edge."""
     span_ns = len(bins.failed) * bins.bin_ns
-    wishes = [
+    widths = [
         (0.92 - _length_points(mark) / (72 * FIGURE_INCHES[0])) / max(0.1, (mark.at_ns - bins.start_ns) / span_ns)
         for mark in marks
     ]
-    return min([0.91, *wishes])
+    return min([0.91, *widths])
 
 
 def _length_points(mark: Mark) -> float:
@@ -196,9 +196,9 @@ def _length_points(mark: Mark) -> float:
 
 
 def _draw_marks(axes: Axes, bins: Histogram, marks: Sequence[Mark]) -> None:
-    """Set each name as a flag to the right of its line, in the lowest row that is free.
+    """Writes the name of every mark to the right of its line, in the lowest free row.
 
-    Going from right to left puts the earlier of two that overlap above the later, so no line runs through a name.
+    From right to left, so that of two overlapping names the earlier one is above the later, and no line crosses a name.
     """
     box = axes.get_position()
     seconds_a_point = axes.get_xlim()[1] / (FIGURE_INCHES[0] * 72 * box.width)
@@ -224,7 +224,7 @@ def _draw_frame(axes: Axes, title: str, counted: Totals) -> None:
     axes.locator_params(axis="y", nbins=4)
     axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.set_xlabel("seconds", color=FAINT_INK)
-    axes.set_ylabel("answers a second", color=FAINT_INK)
+    axes.set_ylabel("responses a second", color=FAINT_INK)
     figure = axes.get_figure()
     assert figure is not None
     figure.text(0.012, 0.93, title, weight="bold", size=10)

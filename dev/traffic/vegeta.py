@@ -1,6 +1,6 @@
-"""How vegeta, the load generator, is called, and how its rows are read.
+"""Runs vegeta, the load generator, and reads its output.
 
-vegeta attack (one or several) | vegeta encode --to csv | rows
+The pipeline: vegeta attack (one or several) | vegeta encode --to csv | rows
 """
 
 import csv
@@ -14,22 +14,22 @@ from functools import lru_cache
 from typing import IO
 
 REQUEST_TIMEOUT_SECONDS = 5
-MAX_WORKERS = 5_000  # bounds the memory when nothing answers: 5,000 requests in flight hold about 150 MB
+MAX_WORKERS = 5_000  # limits the memory if there are no responses: 5,000 requests in flight take about 150 MB
 READ_INTERVAL_SECONDS = 0.1
 PIPE_BYTES = 1 << 20  # far more than the rows of one interval
 
 
 class LoadError(Exception):
-    """The load could not be made; the message says why and what to do."""
+    """The load cannot be sent. The message says why and what to do."""
 
 
 def find() -> str:
-    """Return the path of vegeta; raise LoadError when it is not on PATH."""
+    """The path of vegeta. Raises LoadError if it is not on PATH."""
     path = shutil.which("vegeta")
     if path is None:
         raise LoadError(
-            "vegeta, the load generator, is not on PATH; `source .sandbox/env` puts it there once `make sandbox` has "
-            "built it (or: cd tools/vegeta && go build -o <a directory on PATH>/ github.com/tsenart/vegeta/v12)"
+            "vegeta, the load generator, is not on PATH. Run `make sandbox`, which builds it, and then `. .sandbox/env` "
+            "(or: cd dev/tools/vegeta && go build -o <a directory on PATH>/ github.com/tsenart/vegeta/v12)"
         )
     return path
 
@@ -37,16 +37,16 @@ def find() -> str:
 def attack_arguments(
     *, rate: int, seconds: float, keep_alive: bool, source: str | None, host: str | None, cookie: str | None
 ) -> list[str]:
-    """Return the arguments of one `vegeta attack`, bound to the source address if there is one."""
+    """The arguments of one `vegeta attack`. `source` is the source address of its connections, None for any."""
     options = {
         "rate": f"{rate}/1s",
         "duration": f"{seconds}s",
         "keepalive": str(keep_alive).lower(),
         "timeout": f"{REQUEST_TIMEOUT_SECONDS}s",
         "max-workers": MAX_WORKERS,
-        "max-body": 0,  # bodies are read to their end, but not kept
+        "max-body": 0,  # bodies are read completely, but not stored
         "redirects": -1,
-        "dns-ttl": -1,  # its cache shares a source of randomness between threads without a lock
+        "dns-ttl": -1,  # vegeta's DNS cache uses one random source in several threads without a lock
     }
     if source:
         options["laddr"] = source
@@ -57,17 +57,17 @@ def attack_arguments(
     ]
 
 
-def start_attack(vegeta: str, arguments: Sequence[str], url: str, complaints: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Start sending GET requests to url; the answers come out in vegeta's own encoding."""
+def start_attack(vegeta: str, arguments: Sequence[str], url: str, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Starts sending GET requests to url. Its stdout has the results in vegeta's own encoding."""
     attack = subprocess.Popen(
         [vegeta, "attack", *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=complaints,
+        stderr=stderr,
         pipesize=PIPE_BYTES,
         env={**os.environ, "NO_PROXY": "*", "no_proxy": "*"},
-        # Ctrl-C in a terminal is for us to handle, so that the answers are not lost. A session of its own would keep it away
-        # too, but the kernel divides the cores among sessions: each attack would get as much as the whole engine.
+        # A process group of its own keeps Ctrl-C of the terminal away, so that results are not lost. So would a session, but
+        # the kernel's autogroups share CPU time by session: every attack would get as much as the whole engine.
         process_group=0,
     )
     assert attack.stdin
@@ -76,26 +76,26 @@ def start_attack(vegeta: str, arguments: Sequence[str], url: str, complaints: IO
     return attack
 
 
-def start_encode(vegeta: str, attacks: Sequence[subprocess.Popen[bytes]], complaints: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Start turning the answers of all attacks, taken in turn, into one stream of CSV."""
+def start_encode(vegeta: str, attacks: Sequence[subprocess.Popen[bytes]], stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Starts converting the results of all attacks to one stream of CSV."""
     outputs = [attack.stdout for attack in attacks if attack.stdout]
     encode = subprocess.Popen(
         [vegeta, "encode", "--to", "csv", *(f"/dev/fd/{output.fileno()}" for output in outputs)],
         pass_fds=[output.fileno() for output in outputs],
         stdout=subprocess.PIPE,
-        stderr=complaints,
+        stderr=stderr,
         pipesize=PIPE_BYTES,
         process_group=0,
     )
     for output in outputs:
-        output.close()  # encode alone holds the pipes now, so an attack ends when encode is gone
+        output.close()  # only encode reads the pipes now, so an attack gets SIGPIPE when encode dies
     return encode
 
 
 def rows(stream: IO[bytes], color_header: str | None) -> Iterator[tuple[int, int, int, str, str]]:
-    """Yield started, ended (ns), status, color and error of each request, as `Answers.append` takes them.
+    """Yields the arguments of `Answers.append` for every request: started, ended (ns), status, color, error.
 
-    vegeta's latency reaches to the last byte of the body, so the end of a request is its start plus its latency.
+    vegeta's latency includes the last byte of the body, so the end of a request is its start plus its latency.
     """
     for started, status, latency, _, _, error, _, _, _, _, _, headers in csv.reader(_lines(stream)):
         color = _color(headers, color_header) if color_header else ""
@@ -104,7 +104,7 @@ def rows(stream: IO[bytes], color_header: str | None) -> Iterator[tuple[int, int
 
 
 def _lines(stream: IO[bytes]) -> Iterator[str]:
-    """Yield the lines of a pipe, gathered: to wake up for each of them costs more than to read it."""
+    """Yields the lines of a pipe, read in batches: waking up for every line costs more than reading it."""
     rest = b""
     with stream:
         while chunk := os.read(stream.fileno(), PIPE_BYTES):
@@ -114,7 +114,7 @@ def _lines(stream: IO[bytes]) -> Iterator[str]:
             time.sleep(READ_INTERVAL_SECONDS)
 
 
-@lru_cache(maxsize=4096)  # the answers of one second have the same headers, but for a proxy's time in milliseconds
+@lru_cache(maxsize=4096)  # the responses of a second have equal headers, except for a proxy's time in milliseconds
 def _color(headers: str, name: str) -> str:
     for line in b64decode(headers).decode("latin-1").splitlines():
         key, _, value = line.partition(":")

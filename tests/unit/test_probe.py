@@ -46,7 +46,7 @@ def test_without_a_color_header_every_good_response_counts() -> None:
 
 
 def test_an_unreachable_server_is_a_response_with_an_error() -> None:
-    response = get(Endpoint(url="http://127.0.0.1:9"))
+    response = get(Endpoint(url="http://127.0.0.1:9", color_header="x-color"))
     assert not response.is_served
     assert "refused" in response.error
 

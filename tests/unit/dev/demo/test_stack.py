@@ -75,5 +75,5 @@ def test_the_lock_of_a_running_update_is_respected(root: Path, monkeypatch: pyte
 
 def test_without_the_sandboxs_variables_the_error_says_how_to_set_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GATEWAY_URL", raising=False)
-    with pytest.raises(DemoError, match=r"GATEWAY_URL is not set: run the demo by `make demo`"):
+    with pytest.raises(DemoError, match=r"GATEWAY_URL is not set\. Run the demo with `make demo`"):
         stack.variable("GATEWAY_URL")

@@ -15,15 +15,15 @@ MOST = 2000
 def host(
     *, cores: int = 2, idle: float | None = None, cost_ms: float, fails_from: int = 10_000
 ) -> tuple[Callable[[int], Reading], list[int]]:
-    """A host on which a request takes `cost_ms` of a core, and requests fail from a rate on; the list gets each rate read."""
-    asked: list[int] = []
+    """A host where a request takes `cost_ms` of CPU time and fails at high rates, and the list of rates that are read."""
+    rates: list[int] = []
 
     def read(rate: int) -> Reading:
-        asked.append(rate)
+        rates.append(rate)
         left = max(0.0, (cores if idle is None else idle) - rate * cost_ms / 1000)
         return Reading(rate=rate, idle_cores=left, problem="timed out" if rate >= fails_from or not left else "")
 
-    return read, asked
+    return read, rates
 
 
 @pytest.mark.parametrize(
@@ -56,23 +56,23 @@ def test_a_rate_is_lowered_if_it_costs_more_than_its_trial() -> None:
 
 
 def test_failures_at_the_lowest_rate_are_an_error() -> None:
-    read, asked = host(cost_ms=0.1, fails_from=1)
-    with pytest.raises(LoadError, match=f"Even {LOWEST_RATE} requests a second .* timed out"):
+    read, rates = host(cost_ms=0.1, fails_from=1)
+    with pytest.raises(LoadError, match=f"even {LOWEST_RATE} requests a second .* timed out"):
         search(read, most=MOST, cores=2, idle_cores=2)
-    assert len(asked) < 15
+    assert len(rates) < 15
 
 
-def row_each(milliseconds: int, count: int, **change: object) -> Iterable[Made]:
+def regular_rows(milliseconds: int, count: int, **change: object) -> Iterable[Made]:
     return (Made(ended_ms=number * milliseconds, **change) for number in range(count))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        pytest.param(row_each(10, 100), "", id="all in time"),
-        pytest.param([*row_each(10, 99), Made(995, error="refused")], r"1 of 100 failed \(refused\)", id="one failed"),
-        pytest.param(row_each(20, 50), "50 answers instead of 100", id="half of them not answered"),
-        pytest.param(row_each(10, 100, took_ms=150), "100 of 100 answers took more than 100 ms", id="late"),
+        pytest.param(regular_rows(10, 100), "", id="all in time"),
+        pytest.param([*regular_rows(10, 99), Made(995, error="refused")], r"1 of 100 failed \(refused\)", id="one failed"),
+        pytest.param(regular_rows(20, 50), "50 responses instead of 100", id="half of the responses missing"),
+        pytest.param(regular_rows(10, 100, took_ms=150), "100 of 100 responses took more than 100 ms", id="late"),
     ],
 )
 def test_an_excessive_rate_is_reported_with_the_reason(rows: Iterable[Made], words: str) -> None:

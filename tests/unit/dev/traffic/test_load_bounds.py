@@ -41,13 +41,13 @@ def test_other_hosts_and_rates_are_refused_with_the_reason(url: str, settings: d
 
 def test_without_vegeta_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(LoadError, match=r"vegeta.*not on PATH.*source .sandbox/env"):
+    with pytest.raises(LoadError, match=r"vegeta.*not on PATH.*\. .sandbox/env"):
         Load(HERE, rate=1, seconds=1).start()
 
 
 @pytest.fixture
 def attacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """The arguments of every attack, a line each, of a stand-in for vegeta."""
+    """The arguments of every attack, one line per attack, written by a fake vegeta."""
     generator, attacks = tmp_path / "vegeta", tmp_path / "attacks"
     encode = '[ "$1" = encode ] && shift 3 && exec cat "$@"'  # ends when the attacks have ended
     generator.write_text(f'#!/bin/sh\n{encode}\ncat >/dev/null\necho "$@" >>{attacks}\n')

@@ -78,5 +78,5 @@ def test_the_drawing_has_the_requested_size(rows: list[Made], tmp_path: Path) ->
 
 
 def test_nothing_is_drawn_without_responses(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no answers to draw"):
+    with pytest.raises(ValueError, match="no responses to draw"):
         draw(answers([]), tmp_path / "run.png", title="A run")
