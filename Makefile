@@ -1,4 +1,4 @@
-# Every target works on a fresh machine; `make` alone lists them.
+# Every target works on a fresh machine. `make` lists the targets.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -6,8 +6,8 @@ SHELL := /bin/bash
 ROUTING ?= istio
 VENV := .venv
 PYTHON := $(VENV)/bin/python
-# The system's, where it is new enough: a distribution builds it with optimizations that pyenv leaves out, and every command
-# of Pulumi waits for `pip list` and for the program.
+# The system's Python if it is new enough: distributions build it with optimizations that pyenv leaves out, and every Pulumi
+# command waits for `pip list` and for the program.
 BASE_PYTHON ?= $(shell /usr/bin/python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
     && echo /usr/bin/python3 || echo python3)
 IN_SANDBOX := . .sandbox/env &&
@@ -17,25 +17,25 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: sandbox ## Walk one release through under load (ROUTING=istio|selector, RATE=requests a second instead of measured)
+demo: sandbox ## Run one release under load (ROUTING=istio|selector, RATE=requests a second, default: measured)
 	@$(IN_SANDBOX) python -m dev.demo --routing $(ROUTING) $(if $(RATE),--rate $(RATE))
 
 .PHONY: test
-test: check unit cluster-test ## Run everything: check, unit and the tests on the sandbox
+test: check unit cluster-test ## Run check, unit and cluster-test
 
 .PHONY: check
-check: $(VENV)/ready ## Check format, lint, types and layers
+check: $(VENV)/ready ## Check format, lint, types and import contracts
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy .
 	$(VENV)/bin/lint-imports
 
 .PHONY: unit
-unit: $(VENV)/ready ## Run the tests that need neither cluster nor CLI (seconds)
+unit: $(VENV)/ready ## Run the tests that need neither a cluster nor the Pulumi CLI
 	$(PYTHON) -m pytest tests/unit --numprocesses auto
 
 .PHONY: cluster-test
-cluster-test: sandbox ## Run the tests on the real engine and cluster (minutes)
+cluster-test: sandbox ## Run the tests that need the Pulumi CLI and a cluster (many minutes)
 	@$(IN_SANDBOX) python -m pytest tests/engine tests/traffic -vv -m "not alone" --numprocesses 4 --dist loadgroup
 	@$(IN_SANDBOX) python -m pytest tests/engine tests/traffic -m alone
 
@@ -44,24 +44,24 @@ bench: sandbox ## Measure a release beside Argo Rollouts, Flagger, kubectl and b
 	@$(IN_SANDBOX) python -m dev.bench run
 
 .PHONY: bench-quick
-bench-quick: sandbox ## Measure a switch beside a bare Pulumi program; fails when it costs too much (two minutes)
+bench-quick: sandbox ## Measure a switch beside a bare Pulumi program; fails if it takes too long (two minutes)
 	@$(IN_SANDBOX) python -m dev.bench quick
 
 .PHONY: sandbox
-sandbox: $(VENV)/ready ## Start the sandbox: a one-node cluster with Istio, and its tools (CONTEXT=name: your cluster)
+sandbox: $(VENV)/ready ## Start the sandbox: a one-node cluster with Istio (CONTEXT=name: use your own cluster instead)
 	@$(PYTHON) -m dev.sandbox up
 
 .PHONY: sandbox-down
-sandbox-down: $(VENV)/ready ## Remove the sandbox with everything it made on this machine
+sandbox-down: $(VENV)/ready ## Remove the sandbox and everything it has created on this machine
 	@$(PYTHON) -m dev.sandbox down
 
 .PHONY: format
-format: $(VENV)/ready ## Format the code and mend what lint can mend
+format: $(VENV)/ready ## Format the code and fix what lint can fix
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
 .PHONY: lock
-lock: $(VENV)/ready ## Pin the Python packages anew from requirements*.in
+lock: $(VENV)/ready ## Write requirements*.txt, the pinned Python packages, from requirements*.in
 	$(PYTHON) -m pip install --quiet uv
 	for name in requirements requirements-dev; do \
 	    $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
@@ -69,10 +69,10 @@ lock: $(VENV)/ready ## Pin the Python packages anew from requirements*.in
 	done
 
 $(VENV)/ready: requirements-dev.txt
-	# Cleared, because an environment that was made by another Python would be left half of each.
+	# --clear, because an environment of another Python version would remain in parts.
 	$(BASE_PYTHON) -m venv --clear $(VENV)
 	$(PYTHON) -m pip install --quiet --no-compile --require-hashes -r requirements-dev.txt
-	# Compiled here and not at the first import: where Python may not write that down, every start would compile anew.
+	# Compiled here, because a Python that may not write its bytecode would compile at every start.
 	$(PYTHON) -m compileall -q -j 0 $(VENV)/lib bluegreen components >/dev/null || true
 	ln -sf ../../bin/bluegreen $(VENV)/bin/bluegreen
 	touch $@
