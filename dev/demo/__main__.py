@@ -66,8 +66,8 @@ class _Demo:
         self._routing = routing
         self._rate = rate
         layer = find(routing)
-        # A layer with a separate port for testers has no proxy: the application sets the color header, and a switch moves only new
-        # connections.
+        # A layer with a separate port for testers has no proxy: the application sets the color header, and a switch moves only
+        # new connections.
         self._is_proxied = not layer.HAS_TEST_ADDRESS
         self._users, self._testers = stack.endpoints(layer)
         self._marks: list[Mark] = []
