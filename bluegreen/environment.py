@@ -1,4 +1,4 @@
-"""Reads what is live of one environment: its colors, its route, and the objects around them."""
+"""Reads the live objects of one environment: its colors, its route, and the objects that the route depends on."""
 
 import contextlib
 from dataclasses import replace
@@ -11,9 +11,9 @@ from bluegreen.routing import find
 
 
 class LiveEnvironment(Cluster):
-    """The objects of one app in one namespace, whose route is that of a routing layer. Raises `LiveError` as `Cluster` does.
+    """The objects of one app in one namespace. The methods raise `LiveError` as those of `Cluster` do.
 
-    `routing` is the value of `bluegreen:routing`. Raises `UnknownLayerError` if it leads to no layer.
+    `routing` is the value of `bluegreen:routing`. Raises `UnknownLayerError` if it names no routing layer.
     """
 
     def __init__(self, *, context: str, namespace: str, app: str, routing: str) -> None:
@@ -22,9 +22,9 @@ class LiveEnvironment(Cluster):
         self._app = app
 
     def live(self) -> Live:
-        """Who serves whom, and the Deployments of all colors but those that are being deleted."""
-        found = self.list_objects("apps/v1", "Deployment", app=self._app, color=None)
-        colors = live_colors(self._app, found)
+        """The traffic that the route describes, and the Deployments of all colors, without terminating ones."""
+        deployments = self.list_objects("apps/v1", "Deployment", app=self._app, color=None)
+        colors = live_colors(self._app, deployments)
         route = self.route()
         reading = self._layer.read(self._app, route)
         deployed = frozenset(colors)
@@ -36,32 +36,35 @@ class LiveEnvironment(Cluster):
             route_uid=str(value_at(route[0], "metadata", "uid") or ""),
             colors=colors,
             objects=dict(zip(self._layer.route(self._app), route, strict=True))
-            | {Ref("apps/v1", "Deployment", str(value_at(each, "metadata", "name"))): each for each in found},
+            | {Ref("apps/v1", "Deployment", str(value_at(item, "metadata", "name"))): item for item in deployments},
         )
 
     def route(self) -> list[Object | None]:
-        """The objects of the route, the users' first, None for each that does not exist."""
+        """The objects of the route, that of the users first; None in the place of one that does not exist."""
         return [self.get(*ref) for ref in self._layer.route(self._app)]
 
     def with_autoscalers(self, live: Live) -> Live:
-        """`live` with the colors marked that have an autoscaler of their stack; none without the right to get autoscalers."""
-        marked = {name: replace(color, is_autoscaled=self._has_autoscaler(name, color)) for name, color in live.colors.items()}
-        return replace(live, colors=marked)
+        """`live` with `is_autoscaled` set for the colors with an autoscaler of the same stack.
+
+        Without the right to get autoscalers it is false for all colors.
+        """
+        colors = {name: replace(color, is_autoscaled=self._has_autoscaler(name, color)) for name, color in live.colors.items()}
+        return replace(live, colors=colors)
 
     def _has_autoscaler(self, name: str, color: LiveColor) -> bool:
         try:
-            found = self.get("autoscaling/v2", "HorizontalPodAutoscaler", f"{self._app}-{name}")
+            autoscaler = self.get("autoscaling/v2", "HorizontalPodAutoscaler", f"{self._app}-{name}")
         except LiveError:
             return False
-        return found is not None and annotation(found, metadata.OWNER) == color.owner
+        return autoscaler is not None and annotation(autoscaler, metadata.OWNER) == color.owner
 
     def parts(self) -> dict[Ref, Object | None]:
-        """The other objects without which the route leads nowhere, None for each that does not exist.
+        """The other objects that the route needs to work; None in the place of one that does not exist.
 
-        Those that may not be read are left out: an update needs no right to read what it does not change.
+        Objects that may not be read are left out: an update needs no right to read what it does not change.
         """
-        found: dict[Ref, Object | None] = {}
+        objects: dict[Ref, Object | None] = {}
         for ref in self._layer.parts(self._app):
             with contextlib.suppress(LiveError):
-                found[ref] = self.get(*ref)
-        return found
+                objects[ref] = self.get(*ref)
+        return objects

@@ -1,8 +1,9 @@
-"""Real requests: who answers at an endpoint, and whether it is the expected color.
+"""Sends real requests to an endpoint, to find out which color serves.
 
-`wait_for` succeeds after `in_a_row` consecutive requests, each on its own connection, that the color answered with a status
-from 200 to 499. Every worker of a proxy applies a new route by itself, so one answer proves nothing.
-Every request is bounded in time (`LONGEST_SECONDS`) and in size (`MOST_BYTES`), whatever the other side sends.
+`wait_for` succeeds after `in_a_row` consecutive responses of the color with a status from 200 to 499, each on a new connection.
+One response proves nothing, because every worker thread of a proxy applies a new route at its own time. Every request is
+limited in time (`LONGEST_SECONDS`) and in size (`MOST_BYTES`), whatever the server sends. Nothing here raises because of what a
+server does.
 """
 
 import functools
@@ -36,7 +37,10 @@ _PIECE = 64 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """The answer to one request, and the `seconds` it took. `error` is not empty if there was no complete answer."""
+    """The response to one request, and the `seconds` it took. `error` is not empty if there was no complete response.
+
+    `status` is 0 with an error. `color` is empty if the response does not name one. The names of `headers` are in lower case.
+    """
 
     status: int = 0
     color: str = ""
@@ -47,12 +51,12 @@ class Response:
 
     @property
     def is_served(self) -> bool:
-        """Whether an application answered: a refused login is an answer, a gateway without a pod behind it is none."""
+        """Whether an application responded: true for a status such as 401, false for a gateway's 503 without a pod."""
         return not self.error and 200 <= self.status < 500
 
     @property
     def is_late(self) -> bool:
-        """Whether the time was over before the answer was complete."""
+        """Whether the time limit ended the request."""
         return self.error.startswith("TimeoutError")
 
     def __str__(self) -> str:
@@ -60,76 +64,76 @@ class Response:
 
 
 def get(endpoint: Endpoint, path: str = "/", seconds: float = LONGEST_SECONDS) -> Response:
-    """Sends one GET on its own connection and follows no redirect. Never raises.
+    """Sends one GET on a new connection, and follows no redirect. Never raises.
 
-    An answer that is not complete after `seconds`, or larger than `MOST_BYTES`, is an error. Only the lookup of the host
-    name has its own limit, that of the system's resolver.
+    A response that is not complete after `seconds`, or is larger than `MOST_BYTES`, is an error. Only the DNS lookup has a
+    limit of its own, that of the system's resolver.
     """
-    began = time.monotonic()
+    started = time.monotonic()
     try:
-        status, headers, body = _get(endpoint, path, began + seconds)
-    except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: what cannot be sent, or is no HTTP
-        return Response(error=f"{type(error).__name__}: {error}", seconds=time.monotonic() - began)
+        status, headers, body = _get(endpoint, path, started + seconds)
+    except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: an invalid request, or not HTTP
+        return Response(error=f"{type(error).__name__}: {error}", seconds=time.monotonic() - started)
     color = headers.get(endpoint.color_header.lower(), "") if endpoint.color_header else ""
-    return Response(status=status, color=color, body=body, headers=headers, seconds=time.monotonic() - began)
+    return Response(status=status, color=color, body=body, headers=headers, seconds=time.monotonic() - started)
 
 
-def _get(endpoint: Endpoint, path: str, until: float) -> tuple[int, dict[str, str], str]:
+def _get(endpoint: Endpoint, path: str, deadline: float) -> tuple[int, dict[str, str], str]:
     parts = urlsplit(endpoint.url)
-    sent = {"Host": endpoint.host, "Cookie": endpoint.cookie, "Connection": "close"}
-    with _connected(parts.scheme, parts.hostname or "", parts.port, endpoint.host, until) as connection:
-        where = parts.path.rstrip("/") + path
-        connection.request("GET", where, headers={name: value for name, value in sent.items() if value})
+    headers = {"Host": endpoint.host, "Cookie": endpoint.cookie, "Connection": "close"}
+    with _connected(parts.scheme, parts.hostname or "", parts.port, endpoint.host, deadline) as connection:
+        target = parts.path.rstrip("/") + path
+        connection.request("GET", target, headers={name: value for name, value in headers.items() if value})
         response = connection.getresponse()
         body = _body(response)
         return response.status, {name.lower(): value for name, value in response.getheaders()}, body
 
 
-def serves(endpoint: Endpoint, answer: Response, color: str) -> bool:
-    """Whether `color` gave this answer, as far as the endpoint shows it."""
-    return answer.is_served and (not endpoint.color_header or answer.color == color)
+def serves(endpoint: Endpoint, response: Response, color: str) -> bool:
+    """Whether `color` sent this response. If the endpoint has no color header, every served response counts."""
+    return response.is_served and (not endpoint.color_header or response.color == color)
 
 
 @contextmanager
-def _connected(scheme: str, name: str, port: int | None, host: str, until: float) -> Iterator[http.client.HTTPConnection]:
-    """A connection on which every read and write ends at `until` (a time of `time.monotonic`)."""
+def _connected(scheme: str, name: str, port: int | None, host: str, deadline: float) -> Iterator[http.client.HTTPConnection]:
+    """A connection on which every read and write ends at `deadline` (a time of `time.monotonic`)."""
     connection = http.client.HTTPConnection(name, port)
     if scheme == "https":
         connection = http.client.HTTPSConnection(name, port, context=_tls())
-    plain = _opened(name, connection.port, until)
+    plain = _connect(name, connection.port, deadline)
     try:
-        plain.settimeout(_left(until))
-        # A gateway chooses certificate and route by this name, also where the URL has an address.
-        server = host.partition(":")[0] or name
-        own = _tls().wrap_socket(plain, server_hostname=server) if scheme == "https" else plain
+        plain.settimeout(_remaining(deadline))
+        # A gateway chooses certificate and route by the server name, which is the host even if the URL has an IP address.
+        server_name = host.partition(":")[0] or name
+        stream = _tls().wrap_socket(plain, server_hostname=server_name) if scheme == "https" else plain
         try:
-            connection.sock = _Bounded(own, until)
+            connection.sock = _BoundedSocket(stream, deadline)
             yield connection
         finally:
-            own.close()
+            stream.close()
     finally:
         plain.close()
 
 
-def _opened(name: str, port: int, until: float) -> socket.socket:
-    """A socket to the first address of `name` that accepts; `socket.create_connection` gives every address the whole time."""
+def _connect(name: str, port: int, deadline: float) -> socket.socket:
+    """A socket to the first address of `name` that accepts. `socket.create_connection` would apply the timeout per address."""
     problem = OSError(f"{name} has no address")
     for family, kind, protocol, _, address in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM):
-        own = socket.socket(family, kind, protocol)
+        candidate = socket.socket(family, kind, protocol)
         try:
-            own.settimeout(_left(until))
-            own.connect(address)
+            candidate.settimeout(_remaining(deadline))
+            candidate.connect(address)
         except OSError as error:
-            own.close()
+            candidate.close()
             problem = error
         else:
-            return own
+            return candidate
     raise problem
 
 
 @functools.cache
 def _tls() -> "SSLContext":
-    # Reading the system's certificates takes longer than a request.
+    # Cached, because reading the system's certificates takes longer than a request.
     import ssl
 
     context = ssl.create_default_context()
@@ -137,48 +141,49 @@ def _tls() -> "SSLContext":
     return context
 
 
-def _left(until: float) -> float:
-    left = until - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("no complete answer in time")
-    return left
+def _remaining(deadline: float) -> float:
+    """The seconds until `deadline`. Raises TimeoutError after it."""
+    seconds = deadline - time.monotonic()
+    if seconds <= 0:
+        raise TimeoutError("no complete response in time")
+    return seconds
 
 
-class _Bounded:
-    """What `http.client` needs of a socket, bounded in time and in size. The timeout of a socket alone bounds one read."""
+class _BoundedSocket:
+    """The methods of a socket that `http.client` uses, with a deadline and a size limit. A socket's timeout is per read."""
 
-    def __init__(self, own: socket.socket, until: float) -> None:
-        self._own, self._until = own, until
+    def __init__(self, stream: socket.socket, deadline: float) -> None:
+        self._stream, self._deadline = stream, deadline
 
     def sendall(self, data: Any) -> None:
-        self._own.settimeout(_left(self._until))
-        self._own.sendall(data)
+        self._stream.settimeout(_remaining(self._deadline))
+        self._stream.sendall(data)
 
     def makefile(self, _: str) -> io.BufferedReader:
-        return io.BufferedReader(_Reader(self._own, self._until))
+        return io.BufferedReader(_BoundedReader(self._stream, self._deadline))
 
     def close(self) -> None:
-        """Nothing: `http.client` closes its socket before it reads the body; `_connected` closes it afterwards."""
+        """Does nothing: `http.client` closes its socket before it reads the body; `_connected` closes it afterwards."""
 
 
-class _Reader(io.RawIOBase):
-    def __init__(self, own: socket.socket, until: float) -> None:
-        self._own, self._until, self._left = own, until, MOST_BYTES
+class _BoundedReader(io.RawIOBase):
+    def __init__(self, stream: socket.socket, deadline: float) -> None:
+        self._stream, self._deadline, self._bytes_left = stream, deadline, MOST_BYTES
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        self._own.settimeout(_left(self._until))
-        count = self._own.recv_into(buffer)
-        self._left -= count
-        if self._left < 0:
-            raise OSError(f"the answer is larger than {MOST_BYTES // 1024**2} MiB")
+        self._stream.settimeout(_remaining(self._deadline))
+        count = self._stream.recv_into(buffer)
+        self._bytes_left -= count
+        if self._bytes_left < 0:
+            raise OSError(f"the response is larger than {MOST_BYTES // 1024**2} MiB")
         return count
 
 
 def _body(response: http.client.HTTPResponse) -> str:
-    """The whole body, piece by piece: the length that a response announces is not allocated before it has come."""
+    """The whole body, read in pieces, so that memory is not allocated for a Content-Length that may be false."""
     pieces = []
     while piece := response.read(_PIECE):
         pieces.append(piece)
@@ -189,7 +194,7 @@ def _body(response: http.client.HTTPResponse) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Wait:
-    """The result of waiting for a color: how long it took, how many requests, and the last answer that was not its own."""
+    """The result of waiting for a color. `last_other` is the last response that the color did not serve, None without one."""
 
     is_served: bool
     seconds: float
@@ -198,35 +203,35 @@ class Wait:
 
 
 def wait_for(endpoint: Endpoint, color: str, *, seconds: float = 20, in_a_row: int = IN_A_ROW) -> Wait:
-    """Sends requests until `color` has answered `in_a_row` of them in a row, for `seconds` and at most one more."""
-    began, row, requests, other = time.monotonic(), 0, 0, None
-    while row < in_a_row and (left := seconds - (time.monotonic() - began)) > 0:
-        # The last request gets a second: one that is cut short would hide what was seen before.
-        answer = get(endpoint, seconds=min(max(left, 1.0), LONGEST_SECONDS))
+    """Sends requests until `color` has served `in_a_row` of them in a row, for `seconds` and at most one second more."""
+    started, row, requests, other = time.monotonic(), 0, 0, None
+    while row < in_a_row and (left := seconds - (time.monotonic() - started)) > 0:
+        # The last request gets at least a second: its timeout would replace the response that explains the failure.
+        response = get(endpoint, seconds=min(max(left, 1.0), LONGEST_SECONDS))
         requests += 1
-        if serves(endpoint, answer, color):
+        if serves(endpoint, response, color):
             row += 1
         else:
-            row, other = 0, answer
+            row, other = 0, response
             time.sleep(PAUSE_SECONDS)
-    return Wait(is_served=row >= in_a_row, seconds=time.monotonic() - began, requests=requests, last_other=other)
+    return Wait(is_served=row >= in_a_row, seconds=time.monotonic() - started, requests=requests, last_other=other)
 
 
 def sample(endpoint: Endpoint, requests: int, seconds: float) -> Sequence[Response]:
-    """The answers to `requests` that are sent at the same time; after `seconds` each missing one is an error."""
-    answers: queue.SimpleQueue[Response] = queue.SimpleQueue()
-    until = time.monotonic() + seconds
+    """The responses to `requests` concurrent requests. One that is missing after `seconds` is an error."""
+    arrived: queue.SimpleQueue[Response] = queue.SimpleQueue()
+    deadline = time.monotonic() + seconds
     for _ in range(requests):
-        in_background(lambda: answers.put(get(endpoint, seconds=seconds)))
-    found: list[Response] = []
+        in_background(lambda: arrived.put(get(endpoint, seconds=seconds)))
+    responses: list[Response] = []
     for _ in range(requests):
         try:
-            found.append(answers.get(timeout=max(0.0, until - time.monotonic())))
+            responses.append(arrived.get(timeout=max(0.0, deadline - time.monotonic())))
         except queue.Empty:
-            found.append(Response(error=f"TimeoutError: no complete answer in {seconds:g} s", seconds=seconds))
-    return found
+            responses.append(Response(error=f"TimeoutError: no complete response in {seconds:g} s", seconds=seconds))
+    return responses
 
 
 def in_background(work: Any) -> None:
-    """Runs `work()` in a thread that does not keep the process alive: a name server that is silent holds one for a minute."""
+    """Runs `work()` in a daemon thread: a DNS server that does not respond blocks it for up to a minute."""
     threading.Thread(target=work, daemon=True).start()

@@ -90,7 +90,7 @@ def test_a_color_that_serves_nobody_is_found_at_once(bad: Response) -> None:
 
 
 def test_a_color_that_accepts_requests_and_never_answers_is_found_in_three_seconds() -> None:
-    hangs = Response(error="TimeoutError: no complete answer in time")
+    hangs = Response(error="TimeoutError: no complete response in time")
     verdict = judged(requests([hangs] * 500, latency_seconds=before().patience_seconds))
     assert "TimeoutError" in verdict.worse
     assert verdict.seconds < 3

@@ -142,7 +142,7 @@ def served(*answers: Response) -> Seen:
 
 
 BLUE, GREEN = (Response(status=200, color=name) for name in ("blue", "green"))
-NOBODY = Response(error="TimeoutError: no complete answer in 2 s")
+NOBODY = Response(error="TimeoutError: no complete response in 2 s")
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ NOBODY = Response(error="TimeoutError: no complete answer in 2 s")
             "blue answered 1, 1 failed (status 503) of 2 requests at http://shop.example",
             True,
         ),
-        (served(NOBODY), "1 failed (TimeoutError: no complete answer in 2 s) of 1 requests at http://shop.example", True),
+        (served(NOBODY), "1 failed (TimeoutError: no complete response in 2 s) of 1 requests at http://shop.example", True),
     ],
     ids=["the color of the route", "both", "the other color", "a color without a name", "an error", "nobody"],
 )
