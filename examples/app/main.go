@@ -1,13 +1,13 @@
-// Command app is the sample application of a release: a small HTTP server that says which version and color it is, is
-// ready when it says so, drains when it is told to stop, and misbehaves on request. It needs nothing but its environment:
+// Command app is the sample application: a small HTTP server that responds with its version and color, has a readiness
+// endpoint, drains on SIGTERM, and fails on request. It is configured by environment variables:
 //
-//	PORT            where it listens, 3000 by default
-//	VERSION, COLOR  what it says it is; the image sets the first, the Deployment the second
-//	DRAIN_DELAY     how long new requests are still served after SIGTERM, 1s by default
-//	DRAIN_TIMEOUT   how long requests in flight may then take to finish, 20s by default
+//	PORT            the port to listen on, default 3000
+//	VERSION, COLOR  the version and color in its responses; set by the image and by the Deployment
+//	DRAIN_DELAY     how long it serves new requests after SIGTERM, default 1s
+//	DRAIN_TIMEOUT   how long requests in flight may take after that, default 20s
 //	FAULT           never-ready, exit, slow or errors; empty for none
-//	FAULT_DELAY     what slow adds to each answer of / and /ping, 5s by default
-//	FAULT_RATE      the share of / and /ping that errors answers with 500, 0.05 by default
+//	FAULT_DELAY     the delay that slow adds to responses of / and /ping, default 5s
+//	FAULT_RATE      the share of requests to / and /ping that errors responds to with 500, default 0.05
 package main
 
 import (
@@ -29,12 +29,12 @@ import (
 )
 
 const (
-	servedByHeader   = "X-Served-By" // the app's own word; x-color is the route's
+	servedByHeader   = "X-Served-By" // set by the app; the route sets x-color
 	longestSlowReply = 30 * time.Second
 )
 
-// shownValues are the variables whose values /info shows. Of every other DB_ variable it shows the name alone: any of them
-// may be a secret.
+// shownValues are the variables whose values /info shows. Of other DB_ variables it shows only the names, because their
+// values may be secret.
 var shownValues = []string{"DB_HOST", "DB_PORT", "DB_SCHEMA", "NODE_ENV"}
 
 type settings struct {
@@ -45,7 +45,7 @@ type settings struct {
 	faultRate                 float64
 }
 
-// readSettings takes its variables from lookup and reports every value it cannot use at once.
+// readSettings reads the variables with lookup. The error contains all invalid values.
 func readSettings(lookup func(string) string) (settings, error) {
 	var problems []error
 	text := func(name, fallback string) string {
@@ -101,8 +101,8 @@ func (a *app) handler() http.Handler {
 			w.Header().Set(servedByHeader, a.color)
 		}
 		if a.draining.Load() {
-			// Kept-alive connections move away with their next answer. SetKeepAlivesEnabled(false) would instead cut
-			// the idle ones at once, under a request that may already be on its way.
+			// Closes kept-alive connections after their next response. SetKeepAlivesEnabled(false) would close idle ones
+			// at once, although a request may already be on its way.
 			w.Header().Set("Connection", "close")
 		}
 		mux.ServeHTTP(w, r)
@@ -165,7 +165,7 @@ func (a *app) info(w http.ResponseWriter, _ *http.Request) {
 	})
 }
 
-// slow answers after ?seconds=, so that a test can hold a request in flight while a pod drains or a route moves.
+// slow responds after ?seconds=, so that a test can keep a request in flight while a pod drains or a route changes.
 func (a *app) slow(w http.ResponseWriter, r *http.Request) {
 	seconds, err := strconv.ParseFloat(r.URL.Query().Get("seconds"), 64)
 	if err != nil || !(seconds >= 0 && seconds <= longestSlowReply.Seconds()) {
@@ -177,7 +177,7 @@ func (a *app) slow(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// pause reports whether the whole delay passed, false when the client gave up first.
+// pause waits for delay; it returns false if the client closed the connection first.
 func pause(ctx context.Context, delay time.Duration) bool {
 	select {
 	case <-time.After(delay):
@@ -190,14 +190,14 @@ func pause(ctx context.Context, delay time.Duration) bool {
 func answerJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // fails only when the client has gone
+	_ = json.NewEncoder(w).Encode(body) // fails only if the client has closed the connection
 }
 
-// serve answers on listener until stop is closed, then drains in three steps: say not ready and go on serving, since
-// whoever sends requests here learns of the end a moment later than we do; stop accepting; wait for what is in flight.
+// serve serves on listener until stop is closed, then drains in three steps: it reports not ready but keeps serving, because
+// clients learn of the end a moment later than this process; it stops accepting; it waits for requests in flight.
 func (a *app) serve(listener net.Listener, stop <-chan struct{}) error {
-	// No timeouts: closing a connection that waits for a request races with that request, and the proxy in front has one.
-	// ReadHeaderTimeout would end also those that the proxy has opened in advance and not used yet.
+	// No timeouts: closing an idle connection races with the next request on it, and the proxy in front has timeouts.
+	// ReadHeaderTimeout would also close connections that the proxy has opened in advance and not used yet.
 	server := &http.Server{Handler: a.handler()}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()

@@ -131,7 +131,7 @@ func TestDrainFinishesWhatIsInFlightAndServesLateRequests(t *testing.T) {
 	go func() { served <- a.serve(listener, stop) }()
 	inFlight := make(chan string, 1)
 	go func() { inFlight <- fetch(url + "/slow?seconds=0.5") }()
-	time.Sleep(100 * time.Millisecond) // the slow request is in flight now
+	time.Sleep(100 * time.Millisecond) // the slow request is in flight
 
 	close(stop)
 	for !a.draining.Load() {
@@ -171,7 +171,7 @@ func TestAConnectionOpenedInAdvanceIsKeptUntilItIsUsed(t *testing.T) {
 	}
 }
 
-// fetch answers "<status>", and "<status> close" when the connection is not to be used again.
+// fetch returns "<status>", or "<status> close" if the connection must not be reused.
 func fetch(url string) string {
 	answer, err := http.Get(url)
 	if err != nil {

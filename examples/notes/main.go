@@ -1,13 +1,13 @@
-// Command notes is a small service on a PostgreSQL database that two of its versions use at the same time. Version 1.0
-// keeps the text of a note in the column text, 2.0 in the column body, and 3.0 has no column text any more.
+// Command notes is a small service with a PostgreSQL database that two of its versions use at the same time. Version 1.0
+// stores the text of a note in the column text, 2.0 in the column body, and 3.0 removes the column text.
 // docs/explanation/migrations.md explains why that takes three releases.
 //
 //	notes            serves on PORT, 3000 by default
-//	notes migrate    brings the schema to what this version needs; a second time changes nothing
+//	notes migrate    migrates the schema to this version; can be repeated
 //
 //	POST /notes        key=...&text=...    adds a note
 //	PUT  /notes/{key}  text=...            changes it
-//	GET  /notes                            all notes, a JSON object on each line
+//	GET  /notes                            all notes, one JSON object per line
 //
 // VERSION comes with the image. DB_HOST, DB_PORT, DB_USER (also the name of the database), DB_SCHEMA and DB_PASSWORD come
 // from the Deployment, PGSSLMODE where the database has no TLS.
@@ -31,7 +31,7 @@ import (
 	"github.com/lib/pq"
 )
 
-// columns names the column that each version reads and writes.
+// columns is the column that each version reads and writes.
 var columns = map[string]string{"1.0": "text", "2.0": "body", "3.0": "body"}
 
 type app struct {
@@ -49,7 +49,7 @@ func (a *app) handler() http.Handler {
 	return mux
 }
 
-// ready asks for the column, so that a version whose migration has not run never gets users.
+// ready queries the column, so that a version whose migration has not run is never ready.
 func (a *app) ready(w http.ResponseWriter, r *http.Request) {
 	if _, err := a.db.ExecContext(r.Context(), "SELECT key, "+a.column+" FROM notes LIMIT 0"); err != nil {
 		fail(w, http.StatusServiceUnavailable, err)
@@ -97,13 +97,13 @@ func (a *app) list(w http.ResponseWriter, r *http.Request) {
 	}
 	if err := errors.Join(err, rows.Err()); err != nil {
 		log.Print(err)
-		panic(http.ErrAbortHandler) // so that half a list is not taken for a whole one
+		panic(http.ErrAbortHandler) // so that the client does not take a part of the list for all of it
 	}
 }
 
 func fail(w http.ResponseWriter, status int, err error) {
 	log.Print(err)
-	http.Error(w, "the database did not do it; the log says why", status)
+	http.Error(w, "the database operation failed; see the log", status)
 }
 
 func (a *app) serve(ctx context.Context) error {
@@ -132,7 +132,7 @@ func open() *sql.DB {
 	if err != nil {
 		log.Fatalf("DB_HOST, DB_PORT, DB_USER or DB_SCHEMA cannot be used: %v", err)
 	}
-	// Two colors with several pods each share what the server allows, 100 by default.
+	// Two colors with several pods each share the server's connection limit, 100 by default.
 	db.SetMaxOpenConns(10)
 	db.SetMaxIdleConns(10)
 	return db

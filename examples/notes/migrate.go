@@ -9,14 +9,14 @@ import (
 	"github.com/lib/pq"
 )
 
-// step is one change of the schema. It runs once for each schema, in a transaction together with the note that it ran.
-// One with batch runs that many times, each time for itself, until a run finds nothing more to do.
+// step is one change of the schema. It runs once per schema, in one transaction with the record that it has run. A step with
+// batch runs repeatedly, each time in a transaction of its own, until nothing is left to do.
 type step struct {
 	version, name, sql string
 	batch              bool
 }
 
-// steps never change once they are released: a schema that has one is not given it again.
+// steps must not change after their release: a schema that has a step does not get it again.
 var steps = []step{
 	{version: "1.0", name: "make notes", sql: `
 		CREATE TABLE notes (
@@ -26,8 +26,8 @@ var steps = []step{
 		);
 		CREATE INDEX ON notes (key)`},
 
-	// Expand: 1.0 serves while this runs and afterwards, and knows nothing of body. The database keeps both columns the
-	// same, whichever version writes: of a write by 1.0, no code of 2.0 ever hears.
+	// Expand: 1.0 serves during and after this step, and does not know the column body. A trigger keeps both columns equal,
+	// because no code of 2.0 sees a write by 1.0.
 	{version: "2.0", name: "add body", sql: `
 		ALTER TABLE notes ADD COLUMN body text;
 		CREATE FUNCTION same_text_and_body() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -44,12 +44,12 @@ var steps = []step{
 		END $$;
 		CREATE TRIGGER same_text_and_body BEFORE INSERT OR UPDATE ON notes
 			FOR EACH ROW EXECUTE FUNCTION same_text_and_body()`},
-	// In batches: one statement would hold the lock of every row until the last is done.
+	// In batches: a single statement would lock every row until the last one is done.
 	{version: "2.0", name: "fill body", batch: true, sql: `
 		UPDATE notes SET body = text
 		WHERE id IN (SELECT id FROM notes WHERE body IS NULL ORDER BY id LIMIT 1000 FOR UPDATE)`},
 
-	// Contract: when this runs 2.0 serves, which does not know text. 1.0 could not serve any more.
+	// Contract: 2.0 serves while this runs, and does not use the column text. 1.0 cannot serve afterwards.
 	{version: "3.0", name: "drop text", sql: `
 		DROP TRIGGER same_text_and_body ON notes;
 		DROP FUNCTION same_text_and_body();
@@ -57,7 +57,7 @@ var steps = []step{
 		ALTER TABLE notes DROP COLUMN text`},
 }
 
-// migrate runs the steps up to this version that the schema does not have. Two at the same time wait for each other.
+// migrate runs the steps up to this version that the schema does not have. Concurrent runs wait for each other.
 func (a *app) migrate(ctx context.Context) error {
 	db, err := a.db.Conn(ctx)
 	if err != nil {
@@ -65,7 +65,7 @@ func (a *app) migrate(ctx context.Context) error {
 	}
 	defer db.Close()
 	schema := os.Getenv("DB_SCHEMA")
-	// A change of a table waits for whoever uses it, and everybody else then waits for the change: better to give up soon.
+	// ALTER TABLE waits for running transactions, and all later ones wait for it. So it must fail soon instead of waiting.
 	prepare := `SELECT pg_advisory_lock(hashtext('notes'), hashtext(` + pq.QuoteLiteral(schema) + `));
 		SET lock_timeout = '5s';
 		CREATE SCHEMA IF NOT EXISTS ` + pq.QuoteIdentifier(schema) + `;
@@ -100,7 +100,7 @@ func (s step) run(ctx context.Context, db *sql.Conn) error {
 		}
 		query = ""
 	}
-	// Several statements in one call are one transaction.
+	// Several statements in one call run in one transaction.
 	query += "; INSERT INTO migrations VALUES (" + pq.QuoteLiteral(s.name) + ")"
 	if _, err := db.ExecContext(ctx, query); err != nil {
 		return err

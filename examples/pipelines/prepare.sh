@@ -1,6 +1,6 @@
 #!/bin/sh
-# Gets a job ready: the project's Python, and access to the cluster. The job's image has git, Python 3.11 or newer, and Pulumi.
-# A secret reaches it in its environment and leaves it into a file; it is never an argument, which every process may read.
+# Prepares a job: installs the project's Python packages and writes the kubeconfig. The job's image needs git, Python 3.11 or newer,
+# and Pulumi. The secret is passed in the environment and written to a file, never to arguments, which other users can see.
 set -eu
 if [ ! -x .venv/bin/python ]; then
     python3 -m venv .venv

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Prints a kubeconfig with which a pipeline is one of the accounts of this folder:
-#   kubeconfig.sh NAMESPACE ACCOUNT [DURATION]       the cluster is that of the current context; DURATION is 1h by default
-# The context keeps its name, because bluegreen:context may name it. The token is in the output alone, never an argument of a
-# process.
+# Prints a kubeconfig for one of the accounts in this folder, for the cluster of the current context:
+#   kubeconfig.sh NAMESPACE ACCOUNT [DURATION]       DURATION is 1h by default
+# The context keeps its name, because bluegreen:context may refer to it. The token is only in the output, never in the arguments of
+# a process, which other users can see.
 set -eu
 namespace=$1 account=$2 duration=${3:-1h}
 look() { kubectl config view --minify --flatten --raw --output "jsonpath=$1"; }
