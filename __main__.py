@@ -1,39 +1,29 @@
 """The program that `pulumi up` runs: settings -> rules -> components -> outputs."""
 
-# ruff: noqa: E402 - the first statement is there for the sake of the imports
-import atexit
-import gc
-import os
-import signal
+from bluegreen import startup
 
-# An update that has been refused is over, and the engine interrupts the program at once. What users should read then is the
-# refusal, and not where in the program that happened to come.
-signal.signal(signal.SIGINT, signal.SIG_DFL)
+with startup.program_imports():
+    import os
+    from pathlib import Path
 
-# What the SDK has imported by now stays. Collections that look through it again and again while the rest is imported take a
-# third of that time; one more at the end takes longer than anything else there.
-gc.freeze()
-atexit.register(gc.freeze)
+    import pulumi
+    from pulumi.runtime.config import CONFIG, is_config_secret
 
-from pathlib import Path
-
-import pulumi
-from pulumi.runtime.config import CONFIG, is_config_secret
-
-from bluegreen.environment import LiveEnvironment
-from bluegreen.gate.check import Gate
-from bluegreen.gate.cli_version import require_cli
-from bluegreen.release import stack_file
-from bluegreen.release.about import About
-from bluegreen.release.config_reader import SettingsError, read_settings
-from bluegreen.release.next_steps import next_steps
-from bluegreen.release.settings import warnings
-from bluegreen.routing import problems
-from components.environment import Environment
-from components.kubernetes_object import owner
-from components.provider import placed_in, provider
+    from bluegreen.environment import LiveEnvironment
+    from bluegreen.gate.check import Gate
+    from bluegreen.gate.cli_version import require_cli
+    from bluegreen.release import stack_file
+    from bluegreen.release.about import About
+    from bluegreen.release.config_reader import SettingsError, read_settings
+    from bluegreen.release.next_steps import next_steps
+    from bluegreen.release.settings import warnings
+    from bluegreen.routing import problems
+    from components.environment import Environment
+    from components.kubernetes_object import owner
+    from components.provider import placed_in, provider
 
 require_cli()
+# Private names of the SDK: pulumi.Config reads one known key at a time, and a misspelled key is found only among all keys.
 config = CONFIG.get()
 try:
     about = About.given(os.environ)
@@ -54,6 +44,7 @@ gate = Gate(
 # Explicit, so that the cluster is named in the config and not by whoever runs the command. The engine starts the provider
 # while the gate reads what is live.
 cluster = provider(settings.context, settings.namespace)
+# Not transforms: the engine would call back into this process for each resource.
 options = pulumi.ResourceOptions(transformations=[placed_in(cluster), gate.guard])
 checked: pulumi.Output[None] = pulumi.Output.from_input(gate.check())
 environment = checked.apply(lambda _: Environment(service, settings, gate, options))

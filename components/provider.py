@@ -1,7 +1,7 @@
 """The provider of the objects: which cluster they are in.
 
-Written without the class of pulumi_kubernetes, which takes ten milliseconds to import and puts the value of KUBECONFIG into
-the state: a colleague whose kubeconfig is elsewhere would see the provider change in every preview.
+The class of pulumi_kubernetes is not used: it takes ten milliseconds to import, and it puts the value of KUBECONFIG into the
+state, so a colleague with another path would see the provider change in every preview.
 """
 
 import json
@@ -12,20 +12,20 @@ import pulumi
 
 
 def provider(context: str, namespace: str) -> pulumi.ProviderResource:
-    """The cluster of `context` (empty for the current one of whoever runs the command); objects go to `namespace`.
+    """The cluster of `context` (empty for the current context of the kubeconfig); objects go to `namespace`.
 
-    It has an identity that never changes, because a provider that takes its cluster for another one replaces every object
-    under it. An environment does not move: for another cluster there is another stack.
+    Its identity never changes, because a provider that believes it has another cluster replaces every object under it. An
+    environment does not move: use another stack for another cluster.
     """
     inputs = {"context": context or None, "namespace": namespace, "clusterIdentifier": "cluster"}
     return pulumi.ProviderResource("kubernetes", "cluster", inputs, pulumi.ResourceOptions(version=_version()))
 
 
 def placed_in(cluster: pulumi.ProviderResource) -> pulumi.ResourceTransformation:
-    """Transformation that puts every object into `cluster`, and tells nothing to components.
+    """A transformation that puts every object into `cluster`, and no component.
 
-    What is told of a provider is registered when that has started. Components have no use for one, so they are registered
-    meanwhile, and the objects under them at once afterwards.
+    A resource with a provider is registered once the provider has started. Components need no provider, so they are registered
+    in the meantime, and the objects under them right after.
     """
 
     def place(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
@@ -38,9 +38,9 @@ def placed_in(cluster: pulumi.ProviderResource) -> pulumi.ResourceTransformation
 
 
 def _version() -> str:
-    """Of the plugin that belongs to the package, which says so in a file that the engine reads as well."""
+    """The version of the plugin that belongs to the installed package, from a file of the package that the engine reads too."""
     package = find_spec("pulumi_kubernetes")
-    assert package is not None
-    assert package.origin is not None
+    if package is None or package.origin is None:
+        raise pulumi.RunError("The Python package pulumi_kubernetes is not installed: pip install -r requirements.txt")
     version: str = json.loads(Path(package.origin).with_name("pulumi-plugin.json").read_text())["version"]
     return version

@@ -23,7 +23,7 @@ _NO_VARIABLES: Mapping[str, str] = {}
 _NO_RESOURCES: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Key(Generic[T]):
     """One config key, without its namespace.
 

@@ -1,8 +1,8 @@
-"""What the config files hold, before YAML changes it.
+"""Reads config files (`Pulumi.<stack>.yaml`, `Pulumi.yaml`) and finds values that YAML changes.
 
-The type of a value without quotes is a guess of the YAML reader: 0022 becomes the number 18, 1.10 the number 1.1, `on` a
-boolean. The engine (Go's yaml.v3) and the command (PyYAML, as many other tools) guess differently. Only the file can show what
-was written, so the program and the command both look at it: a plain value that either reader would change is refused.
+YAML readers guess the type of a value without quotes: 0022 becomes the number 18, 1.10 the number 1.1, `on` a boolean. The
+engine (Go's yaml.v3) and the command (PyYAML) guess differently, and the engine passes only the guess. So the program and the
+command read the file, and refuse a plain value that either reader would change.
 """
 
 import contextlib
@@ -35,16 +35,16 @@ _DATE_IN_GO = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ][0-9]{1,2}:[0-9]{
 
 
 class ConfigFileError(Exception):
-    """The file cannot be read or changed; the message says why and what to do."""
+    """The file cannot be read or changed. The message says why and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Misread:
     """A value without quotes that YAML changes.
 
-    `key` is its key in the config, such as `blue:env`, and `path` leads on from there: `.UMASK`, `[0]`, or nothing. `written`
-    is the text in the file called `file`, and `read` what YAML makes of it, in words. With `is_name` YAML changes the last name
-    of the path itself.
+    `key` is its key in the config, such as `blue:env`, and `path` leads to a part of it: `.UMASK`, `[0]`, or empty. `written`
+    is the text in the file called `file`, and `read` the value that YAML reads, in words. With `is_name` YAML changes the last
+    name of the path, not its value.
     """
 
     key: str
@@ -57,10 +57,10 @@ class Misread:
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """What config files hold, by full key.
+    """The contents of config files, by full key.
 
-    `values` has texts, numbers, booleans, lists and objects; a value that YAML changes is the text as written. A secret is the
-    object {secure: ciphertext} there, and `secrets` names the keys that hold one.
+    `values` has texts, numbers, booleans, lists and objects. A value that YAML changes is the text as written, and a secret is
+    the object {secure: ciphertext}. `secrets` are the keys that contain a secret.
     """
 
     values: Mapping[str, Any]
@@ -68,7 +68,7 @@ class Contents:
     misread: tuple[Misread, ...] = ()
 
     def over(self, other: "Contents") -> "Contents":
-        """Both, where a key of `self` hides the same key of `other`, as in the engine."""
+        """The contents of both; a key of `self` hides the same key of `other`, as in the engine."""
         hidden = other.without(self.values)
         return Contents(
             values={**hidden.values, **self.values},
@@ -82,16 +82,15 @@ class Contents:
         return Contents(
             values={key: value for key, value in self.values.items() if key in left},
             secrets=self.secrets & left,
-            misread=tuple(each for each in self.misread if each.key in left),
+            misread=tuple(misread for misread in self.misread if misread.key in left),
         )
 
 
 def of_program(stack: str, directory: Path) -> Contents:
-    """What the files of a running program hold: the stack's config file, and Pulumi.yaml in `directory`.
+    """The contents of the config files of a running program: the stack's file, and Pulumi.yaml in `directory`.
 
-    The stack's is the file that the command named with `--config-file`, where the system shows the command (Linux), or that
-    PULUMI_OPTION_CONFIG_FILE names; otherwise `Pulumi.<stack>.yaml`. A file that cannot be read is left out: the engine reports
-    the error.
+    The stack's file is the one that `pulumi --config-file` names (found on Linux only), else that of PULUMI_OPTION_CONFIG_FILE,
+    else `Pulumi.<stack>.yaml`. A file that cannot be read is left out: the engine reports the error.
     """
     named = os.environ.get("PULUMI_OPTION_CONFIG_FILE")
     file = _named_by_the_command() or (directory / named if named else stack_files(directory) / f"Pulumi.{stack}.yaml")
@@ -99,12 +98,12 @@ def of_program(stack: str, directory: Path) -> Contents:
 
 
 def of_command(file: Path, project: Path) -> Contents:
-    """What the stack's config file `file` and the project's `project` hold. Raises `ConfigFileError`."""
+    """The contents of the stack's config file `file` and of `project`, the Pulumi.yaml. Raises `ConfigFileError`."""
     return of_stack(read(file), file.name).over(of_project(read(project), project.name))
 
 
 def stack_files(directory: Path) -> Path:
-    """Where the config files of the stacks are: beside Pulumi.yaml in `directory`, or in the `stackConfigDir` that it names."""
+    """The directory of the stacks' config files: that of Pulumi.yaml, `directory`, or the `stackConfigDir` in Pulumi.yaml."""
     try:
         root = _composed(read(directory / "Pulumi.yaml"), "Pulumi.yaml")
         return directory / next((node.value for key, node in _pairs(root, "") if key.value == "stackConfigDir"), "")
@@ -135,7 +134,7 @@ def read(file: Path) -> str:
 
 @functools.lru_cache(maxsize=8)
 def of_stack(text: str, name: str) -> Contents:
-    """What the stack's config file with this text and name holds. Raises `ConfigFileError` when it is no such file."""
+    """The contents of the stack's config file with this text and name. Raises `ConfigFileError` if it is not one."""
     root = _composed(text, name)
     nodes: dict[str, yaml.Node] = {}
     for key, node in _pairs(_section(root, name), name):
@@ -146,7 +145,7 @@ def of_stack(text: str, name: str) -> Contents:
 
 
 def of_document(text: str, name: str) -> tuple[Any, tuple[Misread, ...]]:
-    """What any YAML file with this text and name holds, and what YAML changes in it. Raises `ConfigFileError`."""
+    """The value in any YAML file with this text and name, and the parts that YAML changes. Raises `ConfigFileError`."""
     root = _composed(text, name)
     found = _Reader(name).contents({} if root is None else {"": root})
     return found.values.get(""), found.misread
@@ -154,7 +153,7 @@ def of_document(text: str, name: str) -> tuple[Any, tuple[Misread, ...]]:
 
 @functools.lru_cache(maxsize=8)
 def of_project(text: str, name: str) -> Contents:
-    """What Pulumi.yaml gives to every stack: defaults, and values of its own. Raises `ConfigFileError`."""
+    """The config that Pulumi.yaml gives to every stack: defaults and values. Raises `ConfigFileError`."""
     root = _composed(text, name)
     project = next((str(value.value) for key, value in _pairs(root, name) if key.value == "name"), "")
     nodes = {}
@@ -257,8 +256,8 @@ class _Reader:
         for name, item in node.value:
             if name.tag == f"{_TAG}merge":
                 value = self._value(item, path)
-                for each in value if isinstance(value, list) else [value]:
-                    merged = {**each, **merged} if isinstance(each, dict) else merged
+                for source in value if isinstance(value, list) else [value]:
+                    merged = {**source, **merged} if isinstance(source, dict) else merged
             else:
                 text = self._name(name, path)
                 if text in own:
@@ -348,7 +347,12 @@ def _number(text: str) -> str:
 
 
 def _named_by_the_command() -> Path | None:
-    """The file that the `pulumi` command above this process was given with `--config-file`; None without one."""
+    """The file that the `pulumi` command above this process got with `--config-file`; None without one.
+
+    The engine passes the values to a program, but not the name of their file: it is in none of its variables, nor in the
+    `RunRequest` to the language host (Pulumi 3.274). So the command lines of the parent processes are read, up to the first
+    `pulumi`.
+    """
     process = Path("/proc/self")
     while (process := _parent(process)).exists():
         try:

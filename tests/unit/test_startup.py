@@ -1,0 +1,45 @@
+"""What a process does before its imports, and the private names of the SDK that the program uses."""
+
+import gc
+import signal
+from collections.abc import Iterator
+
+import pytest
+from pulumi.runtime import config, set_all_config
+
+from bluegreen import startup
+
+
+@pytest.fixture
+def as_before() -> Iterator[None]:
+    handler = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, handler)
+    gc.enable()
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("as_before")
+def test_no_garbage_is_collected_during_the_imports_of_the_program_and_their_modules_are_not_searched_again() -> None:
+    gc.unfreeze()
+    with startup.program_imports():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 0
+
+
+@pytest.mark.usefixtures("as_before")
+def test_an_import_that_fails_turns_collections_on_again() -> None:
+    with pytest.raises(ImportError), startup.program_imports():
+        raise ImportError
+    assert gc.isenabled()
+
+
+def test_the_sdk_has_the_private_names_that_show_every_key_and_whether_it_is_secret() -> None:
+    before, secret = config.CONFIG.get(), list(config._SECRET_KEYS.get())
+    try:
+        set_all_config({"bluegreen:app": "shop", "blue:secretEnv": "{}"}, ["blue:secretEnv"])
+        assert config.CONFIG.get() == {"bluegreen:app": "shop", "blue:secretEnv": "{}"}
+        assert [key for key in config.CONFIG.get() if config.is_config_secret(key)] == ["blue:secretEnv"]
+    finally:
+        set_all_config(before, secret)
