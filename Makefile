@@ -60,6 +60,10 @@ format: $(VENV)/ready ## Format the code and fix what lint can fix
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
+.PHONY: docs
+docs: $(VENV)/ready ## Write the reference pages and the config section of Pulumi.yaml from the code
+	$(PYTHON) -m dev.reference
+
 .PHONY: lock
 lock: $(VENV)/ready ## Write requirements*.txt, the pinned Python packages, from requirements*.in
 	$(PYTHON) -m pip install --quiet uv

@@ -45,7 +45,7 @@ ACTIVE_COLOR = Key(
     name="activeColor",
     parse=values.one_of(*COLORS),
     default="",
-    description="The color that serves the users: blue or green. Required, so that a missing line never moves users.",
+    description="The color that serves the users: blue or green. It has no default, so that a missing line never moves users.",
     if_missing="Name the color that serves the users: pulumi config set activeColor blue",
 )
 TEST_COLOR = Key(
@@ -64,8 +64,7 @@ IMAGE = Key(
     name="image",
     parse=values.image_repository,
     default="",
-    description="The repository of the image, without tag or digest. Required. The sample application of the sandbox is "
-    "bluegreen.example/app.",
+    description="The repository of the image, without tag or digest. bluegreen.example/app is the sample application.",
     if_missing="Name the image without its tag: pulumi config set image registry.example/shop",
 )
 NAMESPACE = Key(
@@ -109,7 +108,7 @@ URL = Key(
     name="url",
     parse=values.optional(values.url),
     default="",
-    description="The URL at which users reach the environment. Empty for the URL of the host (istio), or none (selector).",
+    description="The URL at which users reach the environment. Empty for the URL of the host (istio).",
 )
 EXPECT = Key(
     name="expect",
@@ -121,7 +120,7 @@ ALLOW = Key(
     name="allow",
     parse=values.words(*EXCEPTIONS),
     default=_NO_NAMES,
-    description="Exceptions to the rules of a release, by the names in docs/rules.md. Each use is a warning.",
+    description="Exceptions to the rules of a release, by the names in docs/reference/rules.md. Each use is a warning.",
 )
 PROTECT = Key(
     name="protect",
@@ -180,8 +179,8 @@ MAX_REPLICAS = Key(
     name="maxReplicas",
     parse=values.integer(0, 1000),
     default=0,
-    description="The largest number of pods: an autoscaler scales on CPU from replicas up to it, and needs a CPU request in "
-    "resources. 0 for no autoscaler.",
+    description="The largest number of pods, at least replicas: an autoscaler scales on CPU up to it, and needs a CPU request "
+    "in resources. 0 for no autoscaler.",
 )
 STRATEGY = Key(
     name="strategy",
@@ -270,7 +269,8 @@ ENV = Key(
     name="env",
     parse=values.environment,
     default=_NO_VARIABLES,
-    description="Environment variables of the pods. A color's own variables are merged with those for both and win.",
+    description="Environment variables of the pods, by name; each value is a text or a whole number. A color's own variables are "
+    "merged with those for both and win. COLOR is set already and not allowed.",
 )
 SECRET_ENV = Key(
     name="secretEnv",
