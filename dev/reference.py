@@ -35,9 +35,10 @@ _CONFIG_PAGE = """\
 
 Generated from `bluegreen/release/config_keys.py` by `make docs`.
 
-Set a value with `pulumi config set KEY VALUE`, or write it into the section `config:` of the stack's config file. `pulumi preview`
-and `pulumi up` refuse a config with an unknown key or a wrong value before anything is changed. The error lists everything that
-is wrong: the key, its value, what it must be, and how to correct it. The command does the same, with exit status 2.
+Set a value with `pulumi config set KEY VALUE`, or write it into the section `config:` of the stack's config file.
+`pulumi preview` and `pulumi up` refuse a config with an unknown key or a wrong value before anything is changed. The error
+lists everything that is wrong: the key, its value, what it must be, and how to correct it. The command does the same, with exit
+status 2.
 
 - An empty text counts as not set, for a key whose default is empty.
 - A secret (`--secret`) is allowed in `secretEnv` alone: any other key would show it in the state and in the cluster.
@@ -49,8 +50,8 @@ _COMMAND_PAGE = """\
 
 Generated from `bluegreen/cli` by `make docs`; `bluegreen SUBCOMMAND --help` shows the same.
 
-Durations are written as `90`, `90s`, `2m` or `1h`. A wrong option or argument ends the command with exit status 2 before anything
-is changed.
+Durations are written as `90`, `90s`, `2m` or `1h`. A wrong option or argument ends the command with exit status 2 before
+anything is changed.
 """
 
 

@@ -18,18 +18,20 @@ from bluegreen.release.about import About
 
 @click.command("activate")
 @COLOR
-@click.option("--expect-release", metavar="ID", help="Go on only if this is the release of the color.")
-@click.option("--expect-image", metavar="TAG", help="Go on only if this is the tag, digest or image of the color.")
-@click.option("--expect-tested", is_flag=True, help="Go on only if its pods have passed the smoke tests.")
-@click.option("--bake", type=Duration(), default=0, help="How long to watch afterwards, such as 2m.")
+@click.option("--expect-release", metavar="ID", help="Refuse if this is not the release of the color.")
+@click.option("--expect-image", metavar="TAG", help="Refuse if this is not the tag, digest or image of the color.")
+@click.option("--expect-tested", is_flag=True, help="Refuse if the pods of the color have not passed the smoke tests.")
+@click.option(
+    "--bake", type=Duration(), default=0, help="How long to watch responses afterwards, such as 2m; 0 for not at all."
+)
 @CHECKS
 @MATCH_ROOM
 @changing
 def command(session: Session, color: str, bake: float, checks: Path | None, match_room: bool, **expected: Any) -> None:
     """Move users to a color.
 
-    Returns when every answer comes from it. With --bake it goes on sending requests as users do, and rolls back by itself when
-    more requests or --checks fail than before.
+    Returns when 20 responses in a row come from the color; if not, the exit status is 10. With --bake it continues to send
+    requests as users do, and moves users back if more requests or --checks fail than before; then the exit status is 11.
     """
     approval = Approval(release=expected["expect_release"], image=expected["expect_image"], is_tested=expected["expect_tested"])
     activate(session, color, approval, bake_seconds=bake, checks=checks, match_room=match_room)

@@ -17,10 +17,12 @@ TERMINATION_SECONDS = 120
 
 @click.command("decommission")
 @COLOR
-@click.option("--expect-served", is_flag=True, help="Go on only if users were on what the color runs: no next release.")
+@click.option(
+    "--expect-served", is_flag=True, help="Refuse if users were never on the image of the color: it is the next release."
+)
 @changing
 def command(session: Session, **arguments: Any) -> None:
-    """Remove a color that users are not on."""
+    """Remove a color that serves no users, and wait until its last pod has terminated."""
     decommission(session, **arguments)
 
 

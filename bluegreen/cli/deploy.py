@@ -13,11 +13,14 @@ from bluegreen.release.about import About
 
 @click.command("deploy")
 @COLOR
-@click.option("--image", required=True, metavar="TAG", help="The tag or digest of the color's image.")
-@click.option("--release", metavar="ID", help="The name of the release, for --expect-release and for people.")
+@click.option("--image", required=True, metavar="TAG", help="The tag or digest (sha256:...) of the image.")
+@click.option("--release", metavar="ID", help="A name for the release, for --expect-release and for status.")
 @changing
 def command(session: Session, **arguments: Any) -> None:
-    """Give a color an image, and wait until its pods are ready."""
+    """Deploy an image to a color, and wait until its pods are ready.
+
+    Refused if the color serves users. If its pods do not become ready, the exit status is 4.
+    """
     deploy(session, **arguments)
 
 

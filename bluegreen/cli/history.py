@@ -21,7 +21,7 @@ _OURS = re.compile(r"bluegreen (?P<verb>.*), by (?P<who>.*)")
 @click.command("history")
 @reading
 def command(selection: Selection, progress: Progress) -> None:
-    """Show who moved users, when, and from where to where."""
+    """Show every time users moved: when, between which colors, how long it took, and who did it."""
     from bluegreen.cli.stack import Stack
 
     stack = Stack(selection.stack, selection.config_file, wait_seconds=0, timeout_seconds=60, show=lambda _: None)

@@ -34,7 +34,7 @@ class Duration(click.ParamType[float]):
         return float(found[1]) * {"s": 1, "": 1, "m": 60, "h": 3600}[found[2]]
 
 
-COLOR = click.argument("color", type=click.Choice(COLORS))
+COLOR = click.argument("color", type=click.Choice(COLORS), help="The color that the subcommand is about: blue or green.")
 
 
 def _stacks(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
@@ -46,31 +46,51 @@ def _stacks(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
 CHECKS = click.option(
     "--checks",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="A YAML list of smoke tests; docs/command.md has its keys.",
+    help="A YAML file with a list of smoke tests; docs/how-to/smoke-tests-and-bake.md describes it.",
 )
-COMMAND = click.argument("command", nargs=-1, type=click.UNPROCESSED)
+COMMAND = click.argument(
+    "command",
+    nargs=-1,
+    type=click.UNPROCESSED,
+    help="After --: a command that runs as one more smoke test. It fails if its exit status is not 0.",
+)
 RELEASE_FROM_STATE = click.option(
     "--release-from-state",
     is_flag=True,
-    help="Take who is active and which images run from the last good update, the rest from the config file; write none.",
+    help="Take the roles and the images of the colors from the last successful update, everything else from the config file, "
+    "which is not written.",
 )
 MATCH_ROOM = click.option(
-    "--match-room", is_flag=True, help="First scale the color to as many pods as serve users now, in an update of its own."
+    "--match-room", is_flag=True, help="First scale the color to as many pods as serve users now, in a separate update."
 )
 
 _WHERE = (
     click.option(
-        "--stack", "-s", metavar="NAME", shell_complete=_stacks, help="The stack; without it PULUMI_STACK or the selected one."
+        "--stack",
+        "-s",
+        metavar="NAME",
+        shell_complete=_stacks,
+        help="The stack; by default PULUMI_OPTION_STACK, PULUMI_STACK or the selected stack.",
     ),
     click.option(
         "--config-file",
         type=click.Path(path_type=Path, dir_okay=False),
-        help="Its config file; without it Pulumi.<stack>.yaml.",
+        help="The stack's config file; by default PULUMI_OPTION_CONFIG_FILE or Pulumi.<stack>.yaml.",
     ),
-    click.option("--json", "is_json", is_flag=True, help="JSON lines on stdout; docs/command.md has the schema."),
+    click.option(
+        "--json",
+        "is_json",
+        is_flag=True,
+        help="Write JSON, one object a line, to stdout; docs/reference/json.md lists the fields.",
+    ),
 )
 _REACHED = (
-    click.option("--url", envvar="BLUEGREEN_URL", default="", help="Where users come in; without it bluegreen:url."),
+    click.option(
+        "--url",
+        envvar="BLUEGREEN_URL",
+        default="",
+        help="The URL for requests as users; by default bluegreen:url, or the URL of bluegreen:host.",
+    ),
     click.option("--test-url", default="", help="Where testers come in, if they have an address of their own."),
     click.option(
         "--color-header", default="", help="The response header that names the color, if the routing layer sets none."
@@ -78,19 +98,23 @@ _REACHED = (
 )
 _PATIENCE = (
     click.option(
-        "--wait", type=Duration(), default="10m", show_default=True, help="How long to wait while the stack is locked."
+        "--wait",
+        type=Duration(),
+        default="10m",
+        show_default=True,
+        help="How long to wait for another update of the stack; then the exit status is 12.",
     ),
     click.option(
         "--timeout",
         type=Duration(),
         default="1h",
         show_default=True,
-        help="How long an update may take before it is told to stop.",
+        help="How long an update may take before it is canceled; then the exit status is 9.",
     ),
     click.option(
         "--from-state",
         is_flag=True,
-        help="Start from the config of the last good update instead of the config file, and write none.",
+        help="Start from the config of the last successful update instead of the config file, which is not written.",
     ),
 )
 

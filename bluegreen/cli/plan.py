@@ -32,13 +32,13 @@ _PASSING = re.compile(r"^(Previewing update|@ |Duration|View (in Browser|Live)|L
 
 
 @click.command("plan")
-@click.option("--markdown", "as_markdown", is_flag=True, help="A summary for a pull request.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Write a summary for a pull request.")
 @RELEASE_FROM_STATE
 @changing
 def command(session: Session, as_markdown: bool) -> None:
-    """Show what `up` would do; nothing is changed.
+    """Show what `up` would do, and change nothing.
 
-    It shows who would be moved, what testers would see, and which pods would change.
+    Shows which users and testers would move, and which pods would change. If `up` would be refused, the exit status is 13.
     """
     plan(session, as_markdown)
 

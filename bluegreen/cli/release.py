@@ -17,16 +17,16 @@ from bluegreen.release.colors import other
 
 
 @click.command("release")
-@click.argument("tag")
-@click.option("--image", metavar="TAG", help="The tag of the image, when it is not the version in TAG.")
+@click.argument("tag", help="A tag of a release: the version, a hyphen and the color, such as v2.0-green.")
+@click.option("--image", metavar="TAG", help="The tag or digest of the image; by default the version in TAG.")
 @CHECKS
-@click.option("--activate", "goes_on", is_flag=True, help="Move users there when the smoke tests pass.")
+@click.option("--activate", "goes_on", is_flag=True, help="Move users to the color when the smoke tests have passed.")
 @COMMAND
 @changing
 def command(session: Session, **arguments: Any) -> None:
-    """Deploy and test what a tag such as v2.0-green names.
+    """Deploy and test the release that a tag such as v2.0-green names.
 
-    The end of TAG is the lane, the rest is the version. Refused when users are on that lane.
+    Runs deploy and test for the color at the end of TAG, and activate with --activate. Refused if that color serves users.
     """
     release(session, **arguments)
 

@@ -22,15 +22,22 @@ if TYPE_CHECKING:
 
 
 @click.command("rollback")
-@click.argument("color", type=click.Choice(COLORS), required=False)
-@click.option("--now", is_flag=True, help="Write the route first and update the stack afterwards: users are back in a blink.")
+@click.argument(
+    "color",
+    type=click.Choice(COLORS),
+    required=False,
+    help="The color to move users to; by default the color that they were on before.",
+)
+@click.option(
+    "--now", is_flag=True, help="Write the route first and update the stack afterwards: the fastest way back, for emergencies."
+)
 @MATCH_ROOM
 @moving_first
 def command(session: "Session", color: str | None, now: bool, match_room: bool, moved: "Moved | None") -> None:
-    """Move users back to what they were on before.
+    """Move users back to the color that they were on before.
 
-    Run twice, it does not move them forward again. Without --now it is refused if that color has received another image
-    since. With --now one ready pod is enough, and COLOR goes where it says.
+    A second rollback does not move users forward again. Refused if the color has received another image since it served users;
+    with --now and COLOR that is allowed. With --now one ready pod is enough.
     """
     if now:
         rollback_now(session, color, match_room, moved)

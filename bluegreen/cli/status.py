@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
 
 @click.command("status")
-@click.option("--watch", "is_watching", is_flag=True, help="Show it again whenever it changes, until Ctrl-C.")
+@click.option("--watch", "is_watching", is_flag=True, help="Show it again after every change, until Ctrl-C.")
 @reading
 def command(selection: Selection, progress: Progress, is_watching: bool) -> None:
-    """Show what is live, and what to do next.
+    """Show the colors, the route, who serves users, and the next command.
 
-    Also what differs from the config.
+    Also lists every difference between the config file and the cluster. Changes nothing.
     """
     if is_watching:
         watch(selection, progress)

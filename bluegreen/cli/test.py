@@ -23,8 +23,8 @@ from bluegreen.release.endpoint import Endpoint
 def command(session: Session, **arguments: Any) -> None:
     """Send testers to a color and run the smoke tests.
 
-    COMMAND, behind --, is one more smoke test: it finds BLUEGREEN_URL, BLUEGREEN_COOKIE, BLUEGREEN_HOST and BLUEGREEN_COLOR in
-    its environment.
+    Returns when 20 responses in a row come from the color and all smoke tests have passed; if not, the exit status is 10.
+    COMMAND has BLUEGREEN_URL, BLUEGREEN_COOKIE, BLUEGREEN_HOST and BLUEGREEN_COLOR in its environment.
     """
     test(session, **arguments)
 

@@ -269,15 +269,15 @@ ENV = Key(
     name="env",
     parse=values.environment,
     default=_NO_VARIABLES,
-    description="Environment variables of the pods, by name; each value is a text or a whole number. A color's own variables are "
-    "merged with those for both and win. COLOR is set already and not allowed.",
+    description="Environment variables of the pods, by name; each value is a text or a whole number. A color's own variables "
+    "are merged with those for both and win. COLOR is set already and not allowed.",
 )
 SECRET_ENV = Key(
     name="secretEnv",
     parse=values.environment,
     default=_NO_VARIABLES,
-    description="Secret environment variables of the pods, merged like env; the only key that may be a secret: "
-    "pulumi config set --secret --path 'blue:secretEnv.DB_PASSWORD'",
+    description="Secret environment variables of the pods, merged like env. Set one with pulumi config set --secret "
+    "--path 'blue:secretEnv.DB_PASSWORD' VALUE.",
 )
 RESOURCES = Key(
     name="resources",
