@@ -16,14 +16,15 @@ from bluegreen.cli.main import cli
 from bluegreen.release import config_keys
 from bluegreen.release.config_keys import COLOR, ENVIRONMENT, ONE_COLOR, PROJECT, Key
 from bluegreen.release.values import InvalidValueError
+from bluegreen.routing import DEFAULT
 
 ROOT = Path(__file__).parents[1]
 
 _SHAPES = {bool: "boolean", int: "integer", str: "string", tuple: "array"}
 _OBJECT = "object"
 
-# This project deploys the sample application; another one names its own.
-_PROJECT_DEFAULTS = {config_keys.IMAGE: "bluegreen.example/app"}
+# What Pulumi.yaml gives to every stack of this project: the sample application, and the name of the default layer.
+_PROJECT_DEFAULTS = {config_keys.IMAGE: "bluegreen.example/app", config_keys.ROUTING: DEFAULT}
 
 _GENERATED = """\
 # Generated from bluegreen/release/config_keys.py by `make docs`. docs/reference/config.md lists every key, including those that

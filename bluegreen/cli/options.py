@@ -91,10 +91,8 @@ _REACHED = (
         default="",
         help="The URL for requests as users; by default bluegreen:url, or the URL of bluegreen:host.",
     ),
-    click.option("--test-url", default="", help="Where testers come in, if they have an address of their own."),
-    click.option(
-        "--color-header", default="", help="The response header that names the color, if the routing layer sets none."
-    ),
+    click.option("--test-url", default="", help="The URL for requests as testers, if they have a URL of their own."),
+    click.option("--color-header", default="", help="The response header with the color, if the routing layer sets none."),
 )
 _PATIENCE = (
     click.option(
