@@ -17,11 +17,11 @@ from dev.sandbox import go, toolchain
 from dev.sandbox.progress import Progress
 from dev.sandbox.toolchain import ModuleFile, Tool
 
-ARGO_VERSION = "1.10.1"
-FLAGGER_VERSION = "1.36.1"
-
 _ARGO = "github.com/argoproj/argo-rollouts"
 _FLAGGER = "github.com/fluxcd/flagger"
+
+ARGO_VERSION = toolchain.pinned("argo-rollouts", _ARGO)
+FLAGGER_VERSION = toolchain.pinned("flagger", _FLAGGER)
 
 
 ARGO = Tool(

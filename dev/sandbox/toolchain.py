@@ -7,6 +7,7 @@ not at all; an interrupted build goes on from what is done.
 
 import hashlib
 import os
+import re
 import shutil
 import time
 from dataclasses import dataclass, field
@@ -18,9 +19,19 @@ from dev.sandbox.progress import Progress
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
-PULUMI_VERSION = "3.274.1"
-PROVIDER_VERSION = "4.27.0"
-KUBERNETES_VERSION = "1.35.4"
+
+def pinned(tool: str, module: str, checkout: Path = CHECKOUT) -> str:
+    """The version of a Go module in the go.mod of a tool, without its `v`: the only place that has it."""
+    text = (checkout / "dev" / "tools" / tool / "go.mod").read_text(encoding="utf-8")
+    found = re.search(rf"^\s*(?:require )?{re.escape(module)} v(\S+)", text, re.MULTILINE)
+    if not found:
+        raise SandboxError(f"dev/tools/{tool}/go.mod does not pin {module}.")
+    return found[1]
+
+
+PULUMI_VERSION = pinned("pulumi", "github.com/pulumi/pulumi/pkg/v3")
+PROVIDER_VERSION = pinned("pulumi-resource-kubernetes", "github.com/pulumi/pulumi-kubernetes/sdk/v4")
+KUBERNETES_VERSION = pinned("kubernetes", "k8s.io/kubernetes")
 
 KEEP_UNUSED_SECONDS = 30 * 24 * 3600
 
