@@ -160,7 +160,7 @@ def _subcommand(name: str, command: click.Command, group: click.Context, shared:
         [f"`{param.make_metavar(context)}`", param.help or ""] for param in command.params if isinstance(param, click.Argument)
     ]
     own = [option for option_name, option in _named(command).items() if option_name not in shared]
-    parts = [f"\n## `{name}`\n\n    {usage}\n\n{text}\n"]
+    parts = [f"\n## `{name}`\n\n`{usage}`\n\n{text}\n"]
     parts += [f"\n{_table(['argument', 'meaning'], arguments)}"] if arguments else []
     parts += [f"\n{_options(own)}"] if own else []
     return "".join(parts)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from bluegreen.cli.main import SUBCOMMANDS, cli
+from bluegreen.cli.main import cli
 from tests.cluster import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "examples" / "pipelines").rglob("*.yml"))]
@@ -32,8 +32,3 @@ def test_what_is_shown_is_taken(page: Path, line: str) -> None:
         command.make_context(word, arguments)
     except click.UsageError as error:
         pytest.fail(f"{page.name} shows `bluegreen {line}`: {error}")
-
-
-def test_every_word_is_explained() -> None:
-    page = (ROOT / "docs" / "command.md").read_text()
-    assert [word for word in SUBCOMMANDS if not re.search(rf"^\| `{word}\b", page, re.MULTILINE)] == []
