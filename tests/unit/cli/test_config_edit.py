@@ -133,7 +133,7 @@ FRAGMENTS = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(FRAGMENTS, max_size=12).map("".join), st.dictionaries(KEYS, VALUES, max_size=3))
 def test_any_file_gets_exactly_the_change_or_is_left_alone_in_words(
     tmp_path: Path, text: str, changes: dict[str, str | None]

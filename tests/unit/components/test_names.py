@@ -43,7 +43,7 @@ options = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(apps, options)
 def test_every_name_and_label_is_valid_for_its_kind(app: str, chosen: dict[str, str]) -> None:
     made = run(BOTH_COLORS | {"bluegreen:app": app} | chosen)

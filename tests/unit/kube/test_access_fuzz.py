@@ -21,9 +21,7 @@ from bluegreen.kube.kubeconfig import ClusterConfig, KubeconfigError, read_clust
 from tests.unit.api_server import FakeTime
 from tests.unit.api_server import kubeconfig as kubeconfig_of
 
-fuzzed = settings(
-    max_examples=150, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+fuzzed = settings(max_examples=80, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 texts = st.one_of(
     st.text(max_size=20),
@@ -218,7 +216,7 @@ outputs = st.one_of(
 )
 
 
-@settings(fuzzed, max_examples=80)
+@settings(fuzzed, max_examples=50)
 @given(output=outputs)
 @example(output=b"[" * 100_000)
 @example(output=b'{"status": {"token": "\\ud800"}}')

@@ -834,7 +834,7 @@ def damaged(value: Any, damage: random.Random, junk: Sequence[Any]) -> Any:
     return [damaged(item, damage, junk) for item in value] if isinstance(value, list) else value
 
 
-@settings(max_examples=200, derandomize=True, deadline=None)
+@settings(max_examples=100, derandomize=True, deadline=None)
 @given(st.integers(0, 2**32), st.lists(JUNK, min_size=1, max_size=5))
 def test_no_malformed_object_raises(seed: int, junk: list[Any]) -> None:
     damage = random.Random(seed)

@@ -136,7 +136,7 @@ ANYTHING = st.recursive(
 )
 
 
-@hypothesis_settings(derandomize=True, max_examples=300)
+@hypothesis_settings(derandomize=True, max_examples=150)
 @given(
     item=st.dictionaries(KEYS, ANYTHING, max_size=4), fields=st.lists(st.dictionaries(KEYS, ANYTHING, max_size=4), max_size=3)
 )

@@ -77,7 +77,7 @@ def test_the_way_back(found: Live, record: list[Served], color: str, is_already:
     assert bool(back.color) != bool(back.reason)
 
 
-@hypothesis_settings(derandomize=True, max_examples=300)
+@hypothesis_settings(derandomize=True, max_examples=150)
 @given(steps=st.lists(st.tuples(st.sampled_from(["activate", "deploy", "roll back"]), st.integers(0, 3)), max_size=14))
 def test_whatever_came_before_two_roll_backs_end_where_one_does(steps: list[tuple[str, int]]) -> None:
     active, running, record = "blue", {"blue": "0", "green": "0"}, after_move([], None, Served("blue", "0"), {})

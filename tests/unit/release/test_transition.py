@@ -313,5 +313,5 @@ class Releases(RuleBasedStateMachine):
         assert self.live.colors[self.live.active].is_ready, "users are on a color that is not ready"
 
 
-Releases.TestCase.settings = hypothesis_settings(max_examples=150, stateful_step_count=20, deadline=None)
+Releases.TestCase.settings = hypothesis_settings(max_examples=60, stateful_step_count=20, deadline=None)
 test_no_accepted_sequence_leaves_users_on_a_color_that_is_absent_unready_or_changing = Releases.TestCase

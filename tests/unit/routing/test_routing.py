@@ -319,7 +319,7 @@ ODD_DEPLOYMENTS = st.lists(st.dictionaries(KEYS, ANYTHING, max_size=4) | st.samp
 
 
 @pytest.mark.parametrize("routing", BUILT_IN)
-@hypothesis_settings(derandomize=True, max_examples=400)
+@hypothesis_settings(derandomize=True, max_examples=150)
 @given(data=st.data())
 def test_whatever_the_objects_hold_they_are_read(routing: str, data: st.DataObject) -> None:
     odd: Mapping[str, st.SearchStrategy[Any]] = {"istio": ODD_ROUTES, "selector": ODD_SERVICES}
@@ -353,7 +353,7 @@ OTHERS = [
 OWN = [USERS, SPLIT, USERS | {"redirect": {"uri": "/down"}}, rule("shop-default", destination(host="page")), None]
 
 
-@hypothesis_settings(derandomize=True, max_examples=400)
+@hypothesis_settings(derandomize=True, max_examples=150)
 @given(
     others=st.lists(st.sampled_from(OTHERS), max_size=3, unique_by=str),
     own=st.sampled_from(OWN),
@@ -375,7 +375,7 @@ def test_users_are_sent_to_a_color_and_the_rules_of_others_stay(
 
 
 @pytest.mark.parametrize("routing", BUILT_IN)
-@hypothesis_settings(derandomize=True, max_examples=300)
+@hypothesis_settings(derandomize=True, max_examples=150)
 @given(data=st.data())
 def test_whatever_the_objects_hold_it_is_known_what_to_write(routing: str, data: st.DataObject) -> None:
     odd: Mapping[str, st.SearchStrategy[Any]] = {"istio": ODD_ROUTES, "selector": ODD_SERVICES}
