@@ -39,10 +39,11 @@ def interruptible() -> None:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> SandboxCluster:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> SandboxCluster:
     """The cluster that `make sandbox` has made ready."""
     try:
-        return connect()
+        found = connect()
+        return SandboxCluster({**found.variables, **work.cheaper(tmp_path_factory.mktemp("cheaper"))})
     except NoClusterError as error:
         said = str(error)
     pytest.fail(said, pytrace=False)

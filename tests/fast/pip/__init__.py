@@ -1,0 +1,1 @@
+"""Stands for pip while the tests run an update; see `__main__.py`."""
