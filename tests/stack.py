@@ -25,6 +25,8 @@ ONE_COLOR: dict[str, object] = {
     "blue:imageTag": "1.0",
 }
 BOTH_COLORS = ONE_COLOR | {"green:imageTag": "2.0", "bluegreen:testColor": "green"}
+# For tests that need no second pod of a color.
+ONE_POD: dict[str, object] = {"bluegreen:replicas": 1}
 
 
 def other(color: str) -> str:
@@ -143,6 +145,13 @@ class SandboxEnvironment:
         told = pulumi("stack", "output", "--json", "--stack", self.name, project=self.project, variables=self._variables)
         assert told.status == 0, str(told)
         found: dict[str, Any] = json.loads(told.text)
+        return found
+
+    def state_resources(self) -> list[dict[str, Any]]:
+        """The resources in the state."""
+        told = pulumi("stack", "export", "--stack", self.name, project=self.project, variables=self._variables)
+        assert told.status == 0, str(told)
+        found: list[dict[str, Any]] = json.loads(told.text)["deployment"]["resources"]
         return found
 
     @property

@@ -4,36 +4,40 @@ import os
 import random
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dev.traffic.report import totals
+from tests.cluster import SandboxCluster
 from tests.command import LONGEST_SECONDS, Operator
-from tests.conftest import Environments
-from tests.stack import BOTH_COLORS, other
+from tests.stack import BOTH_COLORS, ONE_POD, environment_of_its_own, other
 
-KILLS = 8
+KILLS = 4
 
 
-@pytest.fixture
-def operator(new_environment: Environments) -> Operator:
-    """One who has blue 1.0 live and green 2.0 ready."""
-    operator = Operator(new_environment(BOTH_COLORS))
-    operator.run("up")
-    operator.environment.users.wait_for("blue")
-    return operator
+@pytest.fixture(scope="module")
+def operator(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    """Blue 1.0 is live and green 2.0 ready, until a test moves users."""
+    config = BOTH_COLORS | ONE_POD
+    with environment_of_its_own(cluster, tmp_path_factory.mktemp("at-once"), config) as environment:
+        operator = Operator(environment)
+        operator.run("up")
+        environment.users.wait_for("blue")
+        yield operator
 
 
 @pytest.mark.parametrize("checkouts", ["one", "two"])
 def test_two_switches_started_together_end_well_one_after_the_other(operator: Operator, tmp_path: Path, checkouts: str) -> None:
+    target = other(operator.environment.users.served_by())
     second = operator if checkouts == "one" else operator.elsewhere(tmp_path)
-    started = [each.start("activate", "green") for each in (operator, second)]
+    started = [runner.start("activate", target) for runner in (operator, second)]
     ended = [process.communicate(timeout=LONGEST_SECONDS) for process in started]
     assert [process.returncode for process in started] == [0, 0], ended
-    assert operator.environment.users.served_by() == "green"
-    assert all("activeColor: green" in each.config() for each in (operator, second))
+    assert operator.environment.users.served_by() == target
+    assert all(f"activeColor: {target}" in runner.config() for runner in (operator, second))
 
 
 def moments(seconds: float) -> list[float]:
@@ -47,7 +51,8 @@ def moments(seconds: float) -> list[float]:
 
 
 def test_a_command_that_was_killed_is_run_again_and_users_notice_nothing(operator: Operator, figures: Any) -> None:
-    environment, color = operator.environment, "green"
+    environment = operator.environment
+    color = other(environment.users.served_by())
     with environment.users.load(rate=100, seconds=600) as load:
         for moment in moments(operator.run("activate", color).seconds):
             color = other(color)

@@ -7,7 +7,7 @@ import pytest
 from tests.cluster import SandboxCluster
 from tests.conftest import Environments
 from tests.engine.onlookers import served_by
-from tests.stack import BOTH_COLORS, ONE_COLOR, SandboxEnvironment, environment_of_its_own
+from tests.stack import BOTH_COLORS, ONE_COLOR, ONE_POD, SandboxEnvironment, environment_of_its_own
 
 IN_TIME: dict[str, object] = {"green:readyTimeoutSeconds": 12, "green:failFastSeconds": 3}
 TIME_IS_OVER = "readyTimeoutSeconds (12) is over"
@@ -25,7 +25,7 @@ BROKEN = [
 @pytest.fixture(scope="module")
 def live(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxEnvironment]:
     """An environment whose users are on blue, for tests that fail to deploy green."""
-    with environment_of_its_own(cluster, tmp_path_factory.mktemp("live"), ONE_COLOR | IN_TIME) as environment:
+    with environment_of_its_own(cluster, tmp_path_factory.mktemp("live"), ONE_COLOR | IN_TIME | ONE_POD) as environment:
         environment.up()
         environment.users.wait_for("blue")
         yield environment
@@ -45,7 +45,7 @@ def test_a_color_that_does_not_become_ready_fails_the_update_and_users_notice_no
 
 
 def test_a_first_update_that_fails_writes_no_route_and_the_next_one_goes_on_from_there(new_environment: Environments) -> None:
-    config = {"green:env": {"FAULT": "exit"}, "green:failFastSeconds": 3}
+    config = {"green:env": {"FAULT": "exit"}, "green:failFastSeconds": 3} | ONE_POD
     environment = new_environment(BOTH_COLORS | config)
     environment.up(succeeds=False)
     assert "VirtualService/myapp-blue-green" not in environment.objects()

@@ -21,13 +21,13 @@ from tests.engine.onlookers import (
     served_by,
     undisturbed,
 )
-from tests.stack import BOTH_COLORS, ONE_COLOR, SandboxEnvironment, environment_of_its_own
+from tests.stack import BOTH_COLORS, ONE_COLOR, ONE_POD, SandboxEnvironment, environment_of_its_own
 
 
 @pytest.fixture(scope="module")
 def owned(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxEnvironment]:
     """An environment of a stack of its own: users on blue, testers on green."""
-    with environment_of_its_own(cluster, tmp_path_factory.mktemp("owned"), BOTH_COLORS) as environment:
+    with environment_of_its_own(cluster, tmp_path_factory.mktemp("owned"), BOTH_COLORS | ONE_POD) as environment:
         environment.up()
         environment.users.wait_for("blue")
         yield environment
@@ -49,10 +49,10 @@ def test_a_second_stack_beside_the_first_is_refused_with_the_way_out(owned: Sand
 def test_the_same_stack_on_another_state_takes_nothing_over_unless_it_is_meant(
     owned: SandboxEnvironment, tmp_path: Path
 ) -> None:
-    lost = AnotherStack(owned, tmp_path, owned.name, tmp_path / "state", {"bluegreen:replicas": 1})
+    lost = AnotherStack(owned, tmp_path, owned.name, tmp_path / "state", {"bluegreen:replicas": 2})
     with undisturbed(owned):
         refused(lost, *by(Rule.ONE_OWNER), "use the backend and the context that made it, or bring it into this state")
-    lost.set({"bluegreen:replicas": 2, "bluegreen:allow": ["adopt"]})
+    lost.set(ONE_POD | {"bluegreen:allow": ["adopt"]})
     with undisturbed(owned):
         assert "warning: bluegreen:allow has adopt, so this goes on:\n" in lost.up().text
 
@@ -75,7 +75,7 @@ def test_a_copy_of_a_state_is_refused_as_long_as_the_original_exists(owned: Sand
 
 
 def test_a_renamed_stack_is_recognized_and_users_notice_nothing(new_environment: Environments) -> None:
-    environment = new_environment(BOTH_COLORS | {"bluegreen:replicas": 1})
+    environment = new_environment(BOTH_COLORS | ONE_POD)
     environment.up()
     environment.users.wait_for("blue")
     kept = {color: pods(environment, color) for color in ("blue", "green")}

@@ -14,7 +14,7 @@ import pytest
 
 from tests.cluster import ROOT, SandboxCluster
 from tests.engine.pipelines import GITHUB, SEMAPHORE, Agent, github, read, semaphore
-from tests.stack import ONE_COLOR, SandboxEnvironment, environment_of_its_own
+from tests.stack import ONE_COLOR, ONE_POD, SandboxEnvironment, environment_of_its_own
 
 PASSPHRASE = "purple-monkey-dishwasher-lamp"
 REFUSED = 13
@@ -24,7 +24,7 @@ REFUSED = 13
 def environment(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxEnvironment]:
     """Blue 1.0 is live, and green is not deployed until a test does it. Its passphrase is unlike any other word."""
     own = SandboxCluster({**cluster.variables, "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE})
-    config = ONE_COLOR | {"bluegreen:replicas": 1}
+    config = ONE_COLOR | ONE_POD
     with environment_of_its_own(own, tmp_path_factory.mktemp("pipelines") / "environment", config) as environment:
         environment.up()
         environment.users.wait_for("blue")

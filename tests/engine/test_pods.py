@@ -9,7 +9,7 @@ import pytest
 
 from tests.cluster import SandboxCluster, eventually
 from tests.entrance import Endpoint
-from tests.stack import BOTH_COLORS, SandboxEnvironment, environment_of_its_own
+from tests.stack import BOTH_COLORS, ONE_POD, SandboxEnvironment, environment_of_its_own
 
 SECRET = "correct-horse-battery-staple"
 
@@ -17,7 +17,7 @@ SECRET = "correct-horse-battery-staple"
 @pytest.fixture(scope="module")
 def live(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxEnvironment]:
     """An environment with users on blue, for tests that give green another image or other variables."""
-    with environment_of_its_own(cluster, tmp_path_factory.mktemp("live"), BOTH_COLORS) as environment:
+    with environment_of_its_own(cluster, tmp_path_factory.mktemp("live"), BOTH_COLORS | ONE_POD) as environment:
         environment.up()
         yield environment
 

@@ -12,7 +12,7 @@ from tests.cluster import ROOT, SandboxCluster, eventually
 from tests.conftest import Environments
 from tests.engine.onlookers import by_way_of
 from tests.entrance import Endpoint
-from tests.stack import BOTH_COLORS, ONE_COLOR, SandboxEnvironment, environment_of_its_own, other
+from tests.stack import BOTH_COLORS, ONE_COLOR, ONE_POD, SandboxEnvironment, environment_of_its_own, other
 
 COLORS, ROUTINGS = ["blue", "green"], ["istio", "selector"]
 ROUTE = {"istio": {"VirtualService/myapp-blue-green"}, "selector": {"Service/myapp", "Service/myapp-test"}}
@@ -47,7 +47,7 @@ def standing(
     request: pytest.FixtureRequest, cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[SandboxEnvironment]:
     """An environment with both colors, for tests that only move users and testers, or nobody."""
-    config = BOTH_COLORS | {"bluegreen:routing": request.param}
+    config = BOTH_COLORS | {"bluegreen:routing": request.param} | ONE_POD
     with environment_of_its_own(cluster, tmp_path_factory.mktemp("standing"), config) as environment:
         environment.up()
         yield environment
@@ -64,6 +64,7 @@ def test_an_update_without_a_change_of_config_changes_nothing(standing: SandboxE
     assert standing.objects() == before
 
 
+@pytest.mark.parametrize("standing", ["istio"], indirect=True)
 def test_a_kubeconfig_in_another_place_changes_nothing(standing: SandboxEnvironment, tmp_path: Path) -> None:
     with by_way_of(standing, tmp_path / "kubeconfig"):
         assert standing.preview().changes == set()
@@ -108,9 +109,9 @@ def test_the_outputs_tell_where_users_and_testers_come_in(standing: SandboxEnvir
         assert [users, testers] == ways_in
 
 
-@pytest.mark.parametrize("live", COLORS)
-def test_a_color_comes_and_goes_without_touching_the_live_one(new_environment: Environments, live: str) -> None:
-    idle, image = other(live), {"blue:imageTag": None, f"{live}:imageTag": "1.0"}
+def test_a_color_comes_and_goes_without_touching_the_live_one(new_environment: Environments) -> None:
+    """The live color is green here, and blue in most other tests."""
+    live, idle, image = "green", "blue", {"blue:imageTag": None, "green:imageTag": "1.0"}
     environment = new_environment(ONE_COLOR | {"bluegreen:activeColor": live} | image)
     environment.up()
     alone = environment.objects()
@@ -131,29 +132,34 @@ def version(entrance: Endpoint) -> str:
     return str(json.loads(entrance.ask().body)["version"])
 
 
-def test_an_update_of_a_color_returns_when_its_new_pods_are_ready(new_environment: Environments) -> None:
-    environment = new_environment(BOTH_COLORS)
-    environment.up()
+@pytest.fixture(scope="module")
+def changing(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxEnvironment]:
+    """An environment with both colors, for tests that change green, whose pods take a while to terminate."""
+    config = BOTH_COLORS | {"green:drainSeconds": 4}
+    with environment_of_its_own(cluster, tmp_path_factory.mktemp("changing"), config) as environment:
+        environment.up()
+        yield environment
+
+
+def test_an_update_of_a_color_returns_when_its_new_pods_are_ready(changing: SandboxEnvironment) -> None:
     # Each way of replacing pods, and from one to the other.
     for strategy, tag in (("RollingUpdate", "3.0"), ("Recreate", "2.0")):
-        environment.set({"green:strategy": strategy})
-        environment.deploy("green", tag)
-        assert ready(environment, "green") == 2
+        changing.set({"green:strategy": strategy})
+        changing.deploy("green", tag)
+        assert ready(changing, "green") == 2
         # The old pods of a RollingUpdate answer until the gateway knows that they stop.
-        eventually(lambda: version(environment.testers), tag)
+        eventually(lambda: version(changing.testers), tag)
 
 
-def test_a_color_that_was_just_retired_can_be_deployed_again_at_once(new_environment: Environments) -> None:
-    environment = new_environment(BOTH_COLORS | {"bluegreen:testColor": None, "green:drainSeconds": 4})
-    environment.up()
-    environment.retire("green")
-    environment.deploy("green", "2.0")
-    assert ready(environment, "green") == 2
+def test_a_color_that_was_just_retired_can_be_deployed_again_at_once(changing: SandboxEnvironment) -> None:
+    changing.retire("green")
+    changing.deploy("green", "2.0")
+    assert ready(changing, "green") == 2
 
 
 def test_a_whole_life_leaves_nothing_in_the_namespace_or_in_the_work_tree(new_environment: Environments) -> None:
     work_tree = git_status()
-    environment = new_environment(ONE_COLOR | {"bluegreen:env": {"GREETING": "hello"}})
+    environment = new_environment(ONE_COLOR | {"bluegreen:env": {"GREETING": "hello"}} | ONE_POD)
     empty = environment.cluster.everything(environment.name)
     environment.set_secret("blue:secretEnv.DB_PASSWORD", "1234")
     environment.preview()

@@ -20,31 +20,21 @@ from tests.engine.onlookers import (
     undisturbed,
     writer_who_may_not_list,
 )
-from tests.stack import BOTH_COLORS, ONE_COLOR, SandboxEnvironment, environment_of_its_own
+from tests.stack import BOTH_COLORS, ONE_COLOR, ONE_POD, SandboxEnvironment, environment_of_its_own
+
+Case = tuple[dict[str, object], list[str]]  # a change of the config, and the words of the refusal
 
 SWITCH: dict[str, object] = {"bluegreen:activeColor": "green", "bluegreen:testColor": "blue"}
 PODS_FIRST = "pulumi config set activeColor blue && pulumi up, then switch."
 
-# What is asked of an environment with users on blue and testers on green, and the words of the refusal.
-WITH_BOTH_COLORS = {
+# What is asked of an environment with users on blue and testers on green, and the words of the refusal: each rule once.
+WITH_BOTH_COLORS: dict[str, Case] = {
     "new pods of the target while users move": (
         SWITCH | {"green:imageTag": "3.0"},
         by(Rule.NEVER_BOTH, f"Change the pods first: {PODS_FIRST}"),
     ),
-    "new pods of the color that is left while users move": (
-        SWITCH | {"blue:imageTag": "3.0"},
-        by(Rule.NEVER_BOTH, f"Change the pods first: {PODS_FIRST}"),
-    ),
-    "scaling while users move": (
-        SWITCH | {"bluegreen:replicas": 3},
-        by(Rule.NEVER_BOTH, f"Change the pods first: {PODS_FIRST}"),
-    ),
     "another image for the live color": (
         {"blue:imageTag": "3.0"},
-        by(Rule.LIVE_STAYS, "Give the new value to the other color, and let it reach the users by a switch."),
-    ),
-    "another variable for the live color": (
-        {"blue:env": {"GREETING": "hello"}},
         by(Rule.LIVE_STAYS, "Give the new value to the other color, and let it reach the users by a switch."),
     ),
     "the old color retired while users move": (
@@ -59,6 +49,22 @@ WITH_BOTH_COLORS = {
         {"blue:imageTag": None},
         ["bluegreen:activeColor: blue", "a deployed color, and blue:imageTag is not set", "pulumi config set blue:imageTag"],
     ),
+}
+
+# More questions to the same rules. Preview and up judge by the same code, so these are asked of a preview alone.
+MORE: dict[str, Case] = {
+    "new pods of the color that is left while users move": (
+        SWITCH | {"blue:imageTag": "3.0"},
+        by(Rule.NEVER_BOTH, f"Change the pods first: {PODS_FIRST}"),
+    ),
+    "scaling while users move": (
+        SWITCH | {"bluegreen:replicas": 3},
+        by(Rule.NEVER_BOTH, f"Change the pods first: {PODS_FIRST}"),
+    ),
+    "another variable for the live color": (
+        {"blue:env": {"GREETING": "hello"}},
+        by(Rule.LIVE_STAYS, "Give the new value to the other color, and let it reach the users by a switch."),
+    ),
     "one color for users and testers": (
         {"bluegreen:testColor": "blue"},
         ["bluegreen:testColor: blue", "another color than activeColor", "pulumi config set testColor green"],
@@ -70,7 +76,7 @@ WITH_BOTH_COLORS = {
 }
 
 # The same, with blue alone.
-WITH_BLUE_ALONE = {
+WITH_BLUE_ALONE: dict[str, Case] = {
     "users moved to a color that is absent": (
         {"bluegreen:activeColor": "green"},
         ["a deployed color, and green:imageTag is not set", "Deploy it first, in an update of its own"],
@@ -85,7 +91,7 @@ WITH_BLUE_ALONE = {
 @pytest.fixture(scope="module")
 def both(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxEnvironment]:
     """Users on blue, testers on green."""
-    with environment_of_its_own(cluster, tmp_path_factory.mktemp("both"), BOTH_COLORS) as environment:
+    with environment_of_its_own(cluster, tmp_path_factory.mktemp("both"), BOTH_COLORS | ONE_POD) as environment:
         environment.up()
         environment.users.wait_for("blue")
         yield environment
@@ -94,7 +100,7 @@ def both(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> I
 @pytest.fixture(scope="module")
 def alone(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxEnvironment]:
     """Users on blue, and no green."""
-    with environment_of_its_own(cluster, tmp_path_factory.mktemp("alone"), ONE_COLOR) as environment:
+    with environment_of_its_own(cluster, tmp_path_factory.mktemp("alone"), ONE_COLOR | ONE_POD) as environment:
         environment.up()
         environment.users.wait_for("blue")
         yield environment
@@ -107,6 +113,17 @@ def test_with_both_colors_it_is_refused_in_words_and_nothing_is_touched(
     with same_config_afterwards(both), undisturbed(both):
         both.set(change)
         refused(both, *words)
+
+
+@pytest.mark.parametrize(("change", "words"), MORE.values(), ids=MORE)
+def test_with_both_colors_it_is_refused_by_a_preview_too(
+    both: SandboxEnvironment, change: dict[str, object], words: list[str]
+) -> None:
+    with same_config_afterwards(both):
+        both.set(change)
+        said = both.preview(succeeds=False).text
+    assert [word for word in words if word not in said] == []
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize(("change", "words"), WITH_BLUE_ALONE.values(), ids=WITH_BLUE_ALONE)
@@ -182,7 +199,7 @@ def test_what_is_refused_passes_with_a_warning_when_it_is_meant(new_environment:
 def test_a_target_that_fails_between_the_check_and_the_write_gets_no_users(new_environment: Environments) -> None:
     """An update that moves users waits for nothing, unless new pods of the old color are meant: here they are held up."""
     environment = new_environment(
-        BOTH_COLORS | {"bluegreen:strategy": "RollingUpdate", "bluegreen:allow": ["switch-and-change"]}
+        BOTH_COLORS | ONE_POD | {"bluegreen:strategy": "RollingUpdate", "bluegreen:allow": ["switch-and-change"]}
     )
     environment.up()
     environment.users.wait_for("blue")
