@@ -150,11 +150,11 @@ class Watch:
         return _worst([replace(problem, pod=pod.name, uid=pod.uid) for problem in problems])
 
     def _container_problem(self, pod: Pod, container: Container) -> Problem | None:
-        found = container_problem(container, ends(pod, container), self._first_ends.get((pod.uid, container.name)))
-        if found is None:
+        problem = container_problem(container, ends(pod, container), self._first_ends.get((pod.uid, container.name)))
+        if problem is None:
             return None
-        course = Course.RETRIED if container.role is Role.SIDECAR else found.course
-        problem = replace(found, pod=pod.name, uid=pod.uid, container=container.name, course=course)
+        course = Course.RETRIED if container.role is Role.SIDECAR else problem.course
+        problem = replace(problem, pod=pod.name, uid=pod.uid, container=container.name, course=course)
         # Events of an earlier run of the container are not about this problem.
         is_new = course is Course.PERSISTENT and not container.latest_end and _key(problem) not in self._began
         return replace(problem, since=self._first_event(problem)) if is_new else problem

@@ -50,12 +50,12 @@ def app_image(binary: Path, tag: str, environment: dict[str, str] | None = None)
 
 
 def notes_images(binary: Path) -> list[Image]:
-    """The versions of examples/notes: one program, which is what VERSION says."""
+    """The versions of examples/notes: one binary, whose version is the variable VERSION."""
     return [Image(repository=NOTES_REPOSITORY, tag=tag, binary=binary, environment={"VERSION": tag}) for tag in NOTES_TAGS]
 
 
 def load(images: list[Image], processes: Processes, ctr: Path) -> dict[str, str]:
-    """Load `images` into the sandbox's containerd; returns each digest (`sha256:...`) by the image's reference."""
+    """Loads `images` into the sandbox's containerd; returns their digests (`sha256:...`) by reference."""
     with tempfile.TemporaryDirectory() as directory:
         archive = Path(directory) / "images.tar"
         digests = write_archive(images, archive)
@@ -70,7 +70,7 @@ def load(images: list[Image], processes: Processes, ctr: Path) -> dict[str, str]
         ]
         result = subprocess.run(processes.run_inside(importing), capture_output=True, text=True, check=False)
     if result.returncode != 0:
-        raise SandboxError(f"containerd did not take the images {sorted(digests)}: {result.stderr.strip()}")
+        raise SandboxError(f"containerd could not import the images {sorted(digests)}: {result.stderr.strip()}")
     return digests
 
 

@@ -49,7 +49,7 @@ def _key(urn: str) -> str:
 
 
 class _Echo(mocks.Mocks):
-    """A cluster that gives every object back as it was asked for."""
+    """A cluster that returns every object as it was registered."""
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         return f"{args.name}-id", args.inputs
@@ -109,7 +109,7 @@ class Run:
 
 
 class _Cluster:
-    """A cluster that holds what it is told, and where every color becomes ready at once."""
+    """A cluster whose live state is `served`, and where every color is ready at once."""
 
     served = Live()
 
@@ -160,7 +160,7 @@ def run(
 ) -> Run:
     """Runs `__main__.py` with `config` against a cluster that serves `live`; what it raises comes out unchanged.
 
-    `required` stands for the engine when it is asked whether its version is in a range.
+    `required` replaces the engine's check of its version.
     """
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)

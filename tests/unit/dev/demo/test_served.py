@@ -1,4 +1,4 @@
-"""The demo waits for a color as long as there is progress, however slow the host, and says what it saw instead."""
+"""The demo waits for a color as long as there is progress, on a host of any speed, and reports the last other response."""
 
 from collections.abc import Iterator
 from itertools import chain, repeat

@@ -1,4 +1,4 @@
-"""The demo keeps others away, and removes what an earlier demo left, whatever state that one ended in."""
+"""Only one demo runs at a time, and it removes the remains of an earlier one in any state."""
 
 import json
 import os

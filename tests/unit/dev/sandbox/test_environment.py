@@ -1,4 +1,4 @@
-"""The file to source gives a shell its values, from any directory and whatever characters the path holds."""
+"""Sourcing .sandbox/env sets the variables from any directory, with any characters in the path."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The gateway's address in a cluster of the user's."""
+"""The gateway's URL in the user's own cluster, and the states of stacks there."""
 
 import json
 from pathlib import Path

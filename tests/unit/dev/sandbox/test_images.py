@@ -1,4 +1,4 @@
-"""An image archive is an OCI layout whose every digest is true."""
+"""An image archive is an OCI layout with correct digests."""
 
 import hashlib
 import json

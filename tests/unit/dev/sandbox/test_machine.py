@@ -1,4 +1,4 @@
-"""What is undone on the machine is what Kubernetes did there, and nothing else."""
+"""Removing the sandbox reverts the changes of Kubernetes to the machine, and nothing else."""
 
 from dev.sandbox.machine import removal_script
 

@@ -1,4 +1,4 @@
-"""The node's network, made in a network namespace of the test's own."""
+"""The node's network, created in a network namespace of the test."""
 
 import os
 import subprocess

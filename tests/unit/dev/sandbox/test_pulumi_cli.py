@@ -1,4 +1,4 @@
-"""Which Pulumi is taken: the machine's own when it is new enough, the official one when it can be had at once."""
+"""The sandbox uses the machine's Pulumi if it is new enough, otherwise the official release if it can be downloaded."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A tool is rebuilt when, and only when, something it is made from has changed."""
+"""A tool is rebuilt if and only if its inputs have changed."""
 
 import dataclasses
 import os

@@ -1,4 +1,4 @@
-"""Made-up answers, for tests that need no traffic."""
+"""Made-up responses, for tests without traffic."""
 
 from collections.abc import Iterable
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""The rate that a host bears leaves a core to spare, and a host that fails requests is not called slow."""
+"""The measured rate leaves a core idle, and failing requests are an error instead of a low rate."""
 
 import re
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""No load is sent where it should not go, or without an end."""
+"""A load goes only to allowed targets, and only within its limits."""
 
 import os
 import re

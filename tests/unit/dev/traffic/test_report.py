@@ -1,4 +1,4 @@
-"""The figures say what the answers say, whatever the answers are."""
+"""The figures are correct for any responses."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""vegeta's rows are read as they are, and what counts as failed is decided here."""
+"""vegeta's rows are read correctly, and failed requests are recognized."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""The pictures are whole at every width, and never hide a failure."""
+"""The pictures are complete at every width, and never hide a failure."""
 
 import io
 import struct
