@@ -110,8 +110,8 @@ def some_of(keys: list[str]) -> st.SearchStrategy[dict[str, Any]]:
     return st.dictionaries(st.sampled_from(keys), likely | values, max_size=5)
 
 
-plugins = some_of(PLUGIN_KEYS).map(lambda found: {**found, "command": "no-such-plugin"}) | values.filter(
-    lambda found: not isinstance(found, dict) or "command" not in found
+plugins = some_of(PLUGIN_KEYS).map(lambda value: {**value, "command": "no-such-plugin"}) | values.filter(
+    lambda value: not isinstance(value, dict) or "command" not in value
 )
 providers = st.builds(
     lambda name, config: {"name": name, "config": config}, st.just("oidc") | values, some_of(["id-token"]) | values
@@ -153,9 +153,9 @@ def is_used(server: AnyServer) -> bool:
     """Does everything with the kubeconfig but connect to its cluster. False if it ends with an error in words."""
     server.response = b"HTTP/1.1 200 OK\r\nContent-Length: 29\r\n\r\n" + b'{"metadata": {"name": "any"}}'
     try:
-        found = read_cluster_config("")
-        connection_to(server_of(found), found.cluster, read_credentials(found).certificate)
-        other = ClusterConfig(cluster={"server": server.url}, user=found.user)
+        config = read_cluster_config("")
+        connection_to(server_of(config), config.cluster, read_credentials(config).certificate)
+        other = ClusterConfig(cluster={"server": server.url}, user=config.user)
         assert Client(other, "prod", FakeTime().clock).get("v1", "Service", "any")
     except KubeconfigError as error:
         words(error)
@@ -196,9 +196,9 @@ def test_any_proxy_variable_works_or_is_an_error_with_a_message(proxy: str, exce
     with pytest.MonkeyPatch.context() as patched:
         for name, value in (("http_proxy", proxy), ("no_proxy", excepted)):
             patched.setenv(name, value.encode(errors="replace").decode().replace("\0", ""))
-        found = ClusterConfig(cluster={"server": f"http://{host}:6443"}, user={})
+        config = ClusterConfig(cluster={"server": f"http://{host}:6443"}, user={})
         try:
-            connection_to(server_of(found), found.cluster, "")
+            connection_to(server_of(config), config.cluster, "")
         except KubeconfigError as error:
             words(error)
 
@@ -211,7 +211,7 @@ statuses = st.dictionaries(
 )
 outputs = st.one_of(
     st.binary(max_size=100),
-    values.map(lambda found: json.dumps(found).encode()),
+    values.map(lambda value: json.dumps(value).encode()),
     (statuses | values).map(lambda status: json.dumps({"status": status}).encode()),
 )
 
@@ -227,9 +227,9 @@ def test_any_output_of_a_plugin_works_or_is_an_error_with_a_message(tmp_path: Pa
     written = tmp_path / "output"
     written.write_bytes(output)
     plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "cat", "args": [str(written)]}
-    found = ClusterConfig(cluster={"server": "https://a.example"}, user={"exec": plugin})
+    config = ClusterConfig(cluster={"server": "https://a.example"}, user={"exec": plugin})
     try:
-        connection_to(server_of(found), found.cluster, read_credentials(found).certificate)
+        connection_to(server_of(config), config.cluster, read_credentials(config).certificate)
     except KubeconfigError as error:
         words(error)
 
@@ -240,9 +240,9 @@ def test_any_output_of_a_plugin_works_or_is_an_error_with_a_message(tmp_path: Pa
 items = st.fixed_dictionaries({"metadata": st.fixed_dictionaries({"name": texts}) | values}) | values
 bodies = st.one_of(
     st.binary(max_size=100),
-    values.map(lambda found: json.dumps(found).encode()),
+    values.map(lambda value: json.dumps(value).encode()),
     st.builds(
-        lambda found: json.dumps({"kind": "List", "metadata": {"name": "x"}, "items": found}).encode(), st.lists(items) | values
+        lambda value: json.dumps({"kind": "List", "metadata": {"name": "x"}, "items": value}).encode(), st.lists(items) | values
     ),
     st.builds(
         lambda reason, details: json.dumps(
@@ -251,7 +251,7 @@ bodies = st.one_of(
         values | st.just("NotFound"),
         values | st.just({"name": "x"}),
     ),
-    st.builds(lambda found: json.dumps({"resources": found}).encode(), st.lists(values) | values),
+    st.builds(lambda value: json.dumps({"resources": value}).encode(), st.lists(values) | values),
 )
 headers = st.dictionaries(
     st.sampled_from(["Content-Length", "Transfer-Encoding", "Retry-After", "Date", "Location", "Connection", "X"]),

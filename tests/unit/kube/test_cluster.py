@@ -173,8 +173,8 @@ def test_the_pods_of_a_deployment_have_its_current_template_and_are_not_terminat
 
 
 @given(st.lists(_NONSENSE, max_size=3), _NONSENSE)
-def test_malformed_events_and_deployments_are_read_or_raise_live_error(found: list[Any], odd: Any) -> None:
-    items = [{"reason": odd, "message": odd, "lastTimestamp": odd, "metadata": odd, "spec": {"selector": odd}}, *found]
+def test_malformed_events_and_deployments_are_read_or_raise_live_error(more: list[Any], odd: Any) -> None:
+    items = [{"reason": odd, "message": odd, "lastTimestamp": odd, "metadata": odd, "spec": {"selector": odd}}, *more]
     cluster = LiveEnvironment(context="", namespace="prod", app="shop", routing="istio")
     client: Any = SimpleNamespace(list_objects=lambda *_, **__: [*items])
     cluster._client = client

@@ -81,12 +81,12 @@ def test_a_pod_without_a_context_uses_its_service_account(folder: Path, monkeypa
     (folder / "account").mkdir()
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "fd00::1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
-    found = read_cluster_config("")
-    assert found.cluster == {
+    config = read_cluster_config("")
+    assert config.cluster == {
         "server": "https://[fd00::1]:443",
         "certificate-authority": str(folder / "account/ca.crt"),
     }
-    assert found.user == {"tokenFile": str(folder / "account/token")}
+    assert config.user == {"tokenFile": str(folder / "account/token")}
     write(folder / "a", content("one", current="one"))
     assert read_cluster_config("").cluster["server"] == "https://one.example"
 

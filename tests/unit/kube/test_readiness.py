@@ -112,9 +112,9 @@ def watch(fail_fast_seconds: int = PATIENCE, events: Callable[[str], Sequence[Ob
 
 
 def look(seen: Object, seconds: float, by: Watch | None = None) -> Problem:
-    found = (by or watch()).color(UNREADY, [], [seen], at(seconds))
-    assert found
-    return found
+    problem = (by or watch()).color(UNREADY, [], [seen], at(seconds))
+    assert problem
+    return problem
 
 
 def final_after(seen: Object, began: float = 0) -> float | None:
@@ -143,24 +143,24 @@ def test_a_color_is_ready_when_every_wanted_pod_is_new_and_ready() -> None:
     ids=["template not processed", "a pod of the old template", "an old pod is left", "a pod not ready", "no pods yet"],
 )
 def test_a_color_is_not_ready_before(status: Object) -> None:
-    found = watch().color(deployment(**status), [], [], T0)
-    assert found
-    assert not found.is_final
+    problem = watch().color(deployment(**status), [], [], T0)
+    assert problem
+    assert not problem.is_final
 
 
 def test_a_paused_deployment_is_named() -> None:
     paused = copy.deepcopy(UNREADY)
     paused["spec"]["paused"] = True
-    found = watch().color(paused, [], [], T0)
-    assert found
-    assert (found.reason, found.is_final) == ("Paused", False)
-    assert "kubectl rollout resume deployment/shop-green" in found.advice
+    problem = watch().color(paused, [], [], T0)
+    assert problem
+    assert (problem.reason, problem.is_final) == ("Paused", False)
+    assert "kubectl rollout resume deployment/shop-green" in problem.advice
 
 
 def test_a_ready_pod_is_not_a_problem() -> None:
-    found = watch().color(UNREADY, [], [pod(running(0, ready=True), conditions=[condition("Ready", "True")])], T0)
-    assert found
-    assert (found.pod, found.message) == ("", "1 of 2 pods are ready")
+    problem = watch().color(UNREADY, [], [pod(running(0, ready=True), conditions=[condition("Ready", "True")])], T0)
+    assert problem
+    assert (problem.pod, problem.message) == ("", "1 of 2 pods are ready")
 
 
 # The course of a problem
@@ -255,9 +255,9 @@ def test_a_persistent_problem_is_final_after_fail_fast_seconds(seconds: int, is_
 
 def test_the_worst_problem_is_named_first() -> None:
     slow, wrong = pod(waiting("ContainerCreating")), pod(waiting("InvalidImageName"), uid="uid-2")
-    found = watch().color(UNREADY, [], [slow, wrong], T0)
-    assert found
-    assert (found.reason, found.pod) == ("InvalidImageName", "shop-green-uid-2")
+    problem = watch().color(UNREADY, [], [slow, wrong], T0)
+    assert problem
+    assert (problem.reason, problem.pod) == ("InvalidImageName", "shop-green-uid-2")
 
 
 # When a problem began
@@ -548,8 +548,8 @@ def test_init_containers_count_like_the_application_and_sidecars_never_end_the_w
     seen: Object, seconds: int | None, name: str, reason: str
 ) -> None:
     assert final_after(seen) == seconds
-    found = look(seen, 0)
-    assert (found.container, found.reason) == (name, reason)
+    problem = look(seen, 0)
+    assert (problem.container, problem.reason) == (name, reason)
 
 
 @pytest.mark.parametrize(
@@ -605,9 +605,9 @@ CRASHED = crashing(-FOR_EVER, 9)
 def test_a_pod_that_kubernetes_replaces_is_not_a_problem(replaced: Object) -> None:
     healthy = pod(running(0, ready=True), conditions=[condition("Ready", "True")], uid="uid-2")
     assert watch().color(deployment(), [], [replaced, healthy], at(FOR_EVER)) is None
-    found = watch().color(UNREADY, [], [replaced], at(FOR_EVER))
-    assert found
-    assert (found.pod, found.is_final) == ("", False)
+    problem = watch().color(UNREADY, [], [replaced], at(FOR_EVER))
+    assert problem
+    assert (problem.pod, problem.is_final) == ("", False)
 
 
 # Rejected pods
@@ -622,28 +622,28 @@ def test_rejected_pods_never_end_the_wait_because_kubernetes_retries(message: st
     refused = {"status": {"conditions": [condition("ReplicaFailure", "True", -FOR_EVER, "FailedCreate", message)]}}
     by = watch()
     for seconds in (0, PATIENCE, FOR_EVER):
-        found = by.color(deployment(readyReplicas=0), [refused], [], at(seconds))
-        assert found
-        assert (found.reason, found.message, found.is_final) == ("FailedCreate", message, False)
+        problem = by.color(deployment(readyReplicas=0), [refused], [], at(seconds))
+        assert problem
+        assert (problem.reason, problem.message, problem.is_final) == ("FailedCreate", message, False)
 
 
 def test_a_failure_of_an_older_pod_template_is_not_a_problem_of_the_current_one() -> None:
     stale = condition("ReplicaFailure", "True", -FOR_EVER, "FailedCreate", QUOTA)
     newest: Object = {"status": {"conditions": []}}
-    found = watch().color(deployment(readyReplicas=0, conditions=[stale]), [newest], [], T0)
-    assert found
-    assert found.reason == "NotReady"
-    found = watch().color(deployment(observedGeneration=2, conditions=[stale]), [], [], T0)
-    assert found
-    assert found.reason == "NotReady"
+    problem = watch().color(deployment(readyReplicas=0, conditions=[stale]), [newest], [], T0)
+    assert problem
+    assert problem.reason == "NotReady"
+    problem = watch().color(deployment(observedGeneration=2, conditions=[stale]), [], [], T0)
+    assert problem
+    assert problem.reason == "NotReady"
     assert watch().color(deployment(conditions=[stale]), [newest], [], T0) is None
 
 
 def test_a_rejected_replica_set_is_named() -> None:
     refused = condition("Progressing", "False", 0, "ReplicaSetCreateError", QUOTA)
-    found = watch().color(deployment(readyReplicas=0, conditions=[refused]), [], [], T0)
-    assert found
-    assert (found.reason, found.message, found.is_final) == ("ReplicaSetCreateError", QUOTA, False)
+    problem = watch().color(deployment(readyReplicas=0, conditions=[refused]), [], [], T0)
+    assert problem
+    assert (problem.reason, problem.message, problem.is_final) == ("ReplicaSetCreateError", QUOTA, False)
 
 
 # Migrations
@@ -787,16 +787,16 @@ RUNS: dict[str, tuple[Object, list[Object], State, str]] = {
 def test_the_result_of_a_migration_is_that_of_its_own_container(
     seen: Object, pods: list[Object], state: State, why: str
 ) -> None:
-    found = watch().migration(seen, pods, at(10))
-    assert (found.state, found.why) == (state, why)
-    assert (found.problem is not None) is (state is State.STARTING)
+    run = watch().migration(seen, pods, at(10))
+    assert (run.state, run.why) == (state, why)
+    assert (run.problem is not None) is (state is State.STARTING)
 
 
 def test_a_failed_run_names_the_pod_and_container_that_failed() -> None:
     of_setup = run_pod(waiting("PodInitializing"), init=[ended(5, 4, "setup")], phase="Failed")
     of_shop = run_pod(PROXY, ended(5, 3), phase="Running")
-    found = [watch().migration(job(Failed="True"), [run], at(10)) for run in (of_setup, of_shop)]
-    assert [(run.pod, run.container) for run in found] == [("shop-green-uid-1", "setup"), ("shop-green-uid-1", "shop")]
+    runs = [watch().migration(job(Failed="True"), [run], at(10)) for run in (of_setup, of_shop)]
+    assert [(run.pod, run.container) for run in runs] == [("shop-green-uid-1", "setup"), ("shop-green-uid-1", "shop")]
 
 
 @pytest.mark.parametrize(("seen", "seconds"), COURSES.values(), ids=COURSES)
@@ -838,8 +838,8 @@ def damaged(value: Any, damage: random.Random, junk: Sequence[Any]) -> Any:
 @given(st.integers(0, 2**32), st.lists(JUNK, min_size=1, max_size=5))
 def test_no_malformed_object_raises(seed: int, junk: list[Any]) -> None:
     damage = random.Random(seed)
-    found = [damaged(damage.choice(SAMPLES), damage, junk) for _ in range(5)]
-    objects = [item for item in found if isinstance(item, dict)]
+    values = [damaged(damage.choice(SAMPLES), damage, junk) for _ in range(5)]
+    objects = [item for item in values if isinstance(item, dict)]
     by = watch(events=lambda _: objects)
     for seconds in (0, PATIENCE):
         for item in objects:
