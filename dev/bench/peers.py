@@ -7,21 +7,18 @@ killed.
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from subprocess import STDOUT, Popen
 
 import yaml
 
 from dev.bench import cluster
-from dev.sandbox import go, toolchain
-from dev.sandbox.progress import Progress
-from dev.sandbox.toolchain import ModuleFile, Tool
+from dev.sandbox.toolchain import ModuleFile, Tool, build_on_demand, pinned
 
 _ARGO = "github.com/argoproj/argo-rollouts"
 _FLAGGER = "github.com/fluxcd/flagger"
 
-ARGO_VERSION = toolchain.pinned("argo-rollouts", _ARGO)
-FLAGGER_VERSION = toolchain.pinned("flagger", _FLAGGER)
+ARGO_VERSION = pinned("argo-rollouts", _ARGO)
+FLAGGER_VERSION = pinned("flagger", _FLAGGER)
 
 
 ARGO = Tool(
@@ -44,23 +41,17 @@ FLAGGER = Tool(
 )
 
 
-def build(tool: Tool) -> Path:
-    """The folder with the commands of `tool`, built first if the cache lacks it. Raises SandboxError if the build fails."""
-    cache = toolchain.cache_directory()
-    return toolchain.build((tool,), go.find(cache), cache, Progress())[tool.name]
-
-
 @contextmanager
 def running(tool: Tool, arguments: Sequence[str]) -> Iterator[None]:
     """The controller, running, with the resource types that its documentation installs."""
-    files = (build(tool) / "install").glob("*.yaml")
+    files = (build_on_demand(tool) / "install").glob("*.yaml")
     objects = [content for file in files for content in yaml.safe_load_all(file.read_text()) if content]
     definitions = [content for content in objects if content["kind"] == "CustomResourceDefinition"]
     for definition in definitions:
         definition["metadata"].setdefault("labels", {})[cluster.LABEL] = "true"
     cluster.apply(definitions)
     cluster.kubectl("wait", "crd", f"--selector={cluster.LABEL}=true", "--for=condition=established", "--timeout=30s")
-    program = str(build(tool) / next(iter(tool.commands)))
+    program = str(build_on_demand(tool) / next(iter(tool.commands)))
     command = ["setpriv", "--pdeathsig=KILL", program, *arguments, f"--kubeconfig={os.environ['KUBECONFIG']}"]
     with (cluster.HOME / f"{tool.name}.log").open("w") as log, Popen(command, stdout=log, stderr=STDOUT) as process:
         try:

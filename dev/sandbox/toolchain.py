@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dev.sandbox.errors import SandboxError
-from dev.sandbox.go import BUILD_ENVIRONMENT, Go
+from dev.sandbox.go import BUILD_ENVIRONMENT, Go, find
 from dev.sandbox.progress import Progress
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -32,6 +32,9 @@ def pinned(tool: str, module: str, checkout: Path = CHECKOUT) -> str:
 PULUMI_VERSION = pinned("pulumi", "github.com/pulumi/pulumi/pkg/v3")
 PROVIDER_VERSION = pinned("pulumi-resource-kubernetes", "github.com/pulumi/pulumi-kubernetes/sdk/v4")
 KUBERNETES_VERSION = pinned("kubernetes", "k8s.io/kubernetes")
+
+# For every tool, so that they share packages. Istio's own releases are built without Envoy's validators, too.
+TAGS = ("disable_pgv",)
 
 KEEP_UNUSED_SECONDS = 30 * 24 * 3600
 
@@ -137,6 +140,7 @@ NODE = Tool(
 )
 ETCD = Tool(name="etcd", source="dev/tools/etcd", commands={"etcd": "go.etcd.io/etcd/server/v3"}, usual_seconds=18)
 VEGETA = Tool(name="vegeta", source="dev/tools/vegeta", commands={"vegeta": "github.com/tsenart/vegeta/v12"}, usual_seconds=5)
+# Not part of the sandbox: built when a test needs it.
 ACTIONLINT = Tool(
     name="actionlint",
     source="dev/tools/actionlint",
@@ -150,8 +154,8 @@ NOTES = Tool(name="notes", source="examples/notes", commands={"notes": "."}, usu
 
 PULUMI_TOOLS = (PROVIDER, PULUMI, LANGUAGE_HOST)
 CLUSTER = (KUBERNETES, ISTIO, NODE, ETCD, PAUSE, APP)
-# On PATH for the demo and the tests; no process of the cluster runs them.
-BESIDE = (VEGETA, ACTIONLINT)
+# On PATH for the demo and the tests; no process of the cluster runs it.
+BESIDE = (VEGETA,)
 
 
 def cache_directory() -> Path:
@@ -167,7 +171,7 @@ def cache_key(tool: Tool, go_version: str, checkout: Path = CHECKOUT) -> str:
     digest = hashlib.sha256()
     for path in _sources(checkout / tool.source):
         digest.update(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
-    recipe = (tool.commands, tool.values, tool.tags, tool.embeds, tool.files, BUILD_ENVIRONMENT, go_version)
+    recipe = (tool.commands, tool.values, (*TAGS, *tool.tags), tool.embeds, tool.files, BUILD_ENVIRONMENT, go_version)
     digest.update(repr(recipe).encode())
     return digest.hexdigest()[:16]
 
@@ -196,6 +200,15 @@ def build(tools: tuple[Tool, ...], go: Go, cache: Path, progress: Progress) -> d
     return folders
 
 
+def build_on_demand(tool: Tool) -> Path:
+    """The folder with the commands of `tool`, which is not part of the sandbox; built first when the cache lacks it.
+
+    Raises SandboxError when the build fails.
+    """
+    cache = cache_directory()
+    return build((tool,), find(cache), cache, Progress())[tool.name]
+
+
 def _forget_unused(tool: Tool, cache: Path) -> None:
     """Delete builds of `tool`, and what is left of interrupted ones, that nobody used for a month."""
     for folder in cache.glob(f"{tool.name}-{'[0-9a-f]' * 16}*"):
@@ -220,9 +233,7 @@ def _build(tool: Tool, go: Go, folder: Path) -> None:
 
 def _build_arguments(tool: Tool, results: Path) -> list[str]:
     values = [f"-X {name}={value}" for name, value in tool.values.items()]
-    arguments = ["build", "-ldflags", " ".join(["-s -w", *values])]
-    if tool.tags:
-        arguments += ["-tags", ",".join(tool.tags)]
+    arguments = ["build", "-ldflags", " ".join(["-s -w", *values]), "-tags", ",".join((*TAGS, *tool.tags))]
     if len(tool.commands) == 1:
         [(name, package)] = tool.commands.items()
         return [*arguments, "-o", str(results / name), package]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from dev.sandbox import toolchain
 from tests.cluster import ROOT, SandboxCluster
 from tests.engine.pipelines import GITHUB, SEMAPHORE, Agent, github, read, semaphore
 from tests.stack import ONE_COLOR, ONE_POD, SandboxEnvironment, environment_of_its_own
@@ -156,7 +157,8 @@ def test_the_pipelines_of_the_two_colors_differ_in_the_colors_alone() -> None:
 
 def test_githubs_files_are_valid() -> None:
     # Without the checkers of shell and Python that it would look for on this machine.
-    command = ["actionlint", "-shellcheck=", "-pyflakes=", *sorted(map(str, GITHUB.glob("*.yml")))]
+    actionlint = str(toolchain.build_on_demand(toolchain.ACTIONLINT) / "actionlint")
+    command = [actionlint, "-shellcheck=", "-pyflakes=", *sorted(map(str, GITHUB.glob("*.yml")))]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout) == (0, "")
 

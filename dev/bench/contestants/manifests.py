@@ -4,6 +4,7 @@ from dev.bench import peers
 from dev.bench.cluster import Command
 from dev.bench.contestants.base import RELEASE, ROLLBACK, SWITCH, Contestant
 from dev.sandbox.images import APP_REPOSITORY
+from dev.sandbox.toolchain import build_on_demand
 
 ROLLOUT, CANARY = "rollout/myapp", "canary/myapp"
 
@@ -69,7 +70,7 @@ class ArgoRollouts(Contestant):
         return self._plugin("set", "image", "myapp", f"myapp={APP_REPOSITORY}:{self.next_tag(self.idle)}")
 
     def _plugin(self, *arguments: str) -> Command:
-        program = str(peers.build(peers.ARGO) / "kubectl-argo-rollouts")
+        program = str(build_on_demand(peers.ARGO) / "kubectl-argo-rollouts")
         return Command(arguments=(program, "--namespace", self.namespace, *arguments))
 
 
