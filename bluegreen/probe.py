@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 IN_A_ROW = 20
 
-# Begins the error of an update that wrote the route and did not see users served; the command knows it by this.
-NOT_SERVED = "Users are not served by"
-
 LONGEST_SECONDS = 5.0
 PAUSE_SECONDS = 0.02
 MOST_BYTES = 8 * 1024 * 1024

@@ -124,7 +124,7 @@ def _roll_back(session: Session, watched: bake.Watch, verdict: bake.Verdict) -> 
         rollback_now(session, origin)
     except ReleaseError as error:
         raise ReleaseError(
-            error.status, f"{color} is worse than {origin}: {verdict.worse}\nThe rollback failed: {error}"
+            error.status, f"{color} is worse than {origin}: {verdict.worse}\nThe rollback failed: {error}", error.code
         ) from None
     raise ReleaseError(
         Exit.ROLLED_BACK,

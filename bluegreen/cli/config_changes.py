@@ -2,10 +2,11 @@
 
 import re
 
-from bluegreen.cli.outcomes import Exit, ReleaseError
+from bluegreen.cli.outcomes import Exit, ReleaseError, refused
 from bluegreen.release.colors import COLORS, other
 from bluegreen.release.image import Image
 from bluegreen.release.live import Live
+from bluegreen.release.refusals import Refusal, Rule
 from bluegreen.release.settings import Settings
 from bluegreen.release.transition import is_approved, is_image_approved, unapproved
 
@@ -56,24 +57,24 @@ def approve(settings: Settings, live: Live, color: str, release: str | None, ima
                 present,
                 "Approve what is deployed now, or deploy what was approved.",
             )
-            raise ReleaseError(Exit.REFUSED, f"{refusal}\n\nNothing was changed; users stay on {live.active or 'nobody'}.")
+            raise refused(refusal, f"Nothing was changed; users stay on {live.active or 'nobody'}.")
 
 
 def expect_served(settings: Settings, color: str, served: str, meant: str) -> None:
-    """Refuses what is meant for the release that users were on, when the color runs another one by now.
+    """Refuses what is meant for the release that users were on, if the color runs another one by now.
 
     `served` is the tag that the color had when users were on it last, `meant` the command for who means it all the same.
     """
     present = settings.service.colors.get(color)
     if present and served not in Image.parse(present.image).names:
-        raise ReleaseError(
-            Exit.REFUSED,
-            f"Refused: users have never been on what {color} runs now, so it is the next release and not the last one.\n"
-            f"  config: {color} runs {present.image}\n"
-            f"  before: {f'users were on {color} with the tag {served}' if served else f'users were never on {color}'}\n"
-            f"  remedy: If you mean it: bluegreen {meant}\n\n"
-            f"Nothing was changed; users stay on {settings.active_color}.",
+        before = f"users were on {color} with the tag {served}" if served else f"users were never on {color}"
+        refusal = Refusal(
+            rule=Rule.LAST_RELEASE,
+            asked=f"{color} as the last release",
+            live=f"{color} runs {present.image} by the config, and {before}",
+            remedy=f"If you mean it: bluegreen {meant}",
         )
+        raise refused(refusal, f"Nothing was changed; users stay on {settings.active_color}.")
 
 
 def lane(tag: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bluegreen import backend
-from bluegreen.cli.outcomes import Exit, ReleaseError
+from bluegreen.cli.outcomes import Exit, ReleaseError, refused
 from bluegreen.cli.progress import Progress
 from bluegreen.cli.selection import Selection, project_name
 from bluegreen.environment import LiveEnvironment
@@ -147,7 +147,7 @@ class _Emergency:
         wanted = color or back.color
         self._refuse_others(live, wanted)
         if not wanted:
-            raise self._refused(live, Rule.RUNS_ALREADY, "users back to what served before", back.reason, _named(live))
+            raise self._refused(live, Rule.LAST_RELEASE, "users back to what served before", back.reason, _named(live))
         present = live.colors.get(wanted)
         if live.serving == {wanted} or (present and present.ready > 0):
             return wanted
@@ -258,7 +258,7 @@ class _Emergency:
 
     def _refused(self, seen: Live, rule: Rule, asked: str, live: str, remedy: str) -> ReleaseError:
         refusal = Refusal(rule=rule, asked=asked, live=live, remedy=remedy)
-        return ReleaseError(Exit.REFUSED, f"{refusal}\n\nNothing was written; {seen.users} ({self.place}).")
+        return refused(refusal, f"Nothing was written; {seen.users} ({self.place}).")
 
 
 def _named(live: Live) -> str:

@@ -170,8 +170,9 @@ def fail(progress: Progress, error: ReleaseError) -> None:
     """Ends the command with the status of `error`, having said why."""
     progress.clear()
     if progress.is_json:
+        reason, code = error.status.name.lower(), error.code or ""
         progress.json_line(
-            {"event": "result", "status": int(error.status), "reason": error.status.name.lower(), "message": str(error)}
+            {"event": "result", "status": int(error.status), "reason": reason, "code": code, "message": str(error)}
         )
     else:
         click.echo(f"error: {error}", err=True)

@@ -1,6 +1,12 @@
-"""How a command ends: its exit status, and the error that carries one."""
+"""How a command ends: its exit status, and the error that carries one.
+
+The status of an error that the program reports comes from the code in its message; see `release.refusals`.
+"""
 
 from enum import IntEnum
+from typing import Self
+
+from bluegreen.release.refusals import Code, Fault, Refusal, Rule
 
 
 class Exit(IntEnum):
@@ -43,9 +49,27 @@ MEANINGS = {
 class ReleaseError(Exception):
     """A command that cannot go on: its message says what happened, why, and what to do next."""
 
-    def __init__(self, status: Exit, message: str) -> None:
+    def __init__(self, status: Exit, message: str, code: Code | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.code = code
+
+    def with_text(self, text: str) -> Self:
+        """The same error with one more paragraph."""
+        self.args = (f"{self}\n\n{text}".strip(),)
+        return self
+
+
+def status_of(code: Code) -> Exit:
+    """The exit status of an update that failed with this code: every rule ends with `REFUSED`."""
+    if isinstance(code, Rule):
+        return Exit.REFUSED
+    return {Fault.CONFIG: Exit.CONFIG, Fault.NOT_SERVED: Exit.SMOKE_TEST_FAILED}[code]
+
+
+def refused(refusal: Refusal, outcome: str) -> ReleaseError:
+    """The error for what a rule refuses; `outcome` says what was changed and where users are."""
+    return ReleaseError(status_of(refusal.rule), f"{refusal}\n\n{outcome}", refusal.rule)
 
 
 def table() -> str:

@@ -10,10 +10,11 @@ from bluegreen.cli import config_changes
 from bluegreen.cli.activate import Approval, activate
 from bluegreen.cli.deploy import deploy
 from bluegreen.cli.options import CHECKS, COMMAND, changing
-from bluegreen.cli.outcomes import Exit, ReleaseError
+from bluegreen.cli.outcomes import refused
 from bluegreen.cli.session import Session
 from bluegreen.cli.test import test
 from bluegreen.release.colors import other
+from bluegreen.release.refusals import Refusal, Rule
 
 
 @click.command("release")
@@ -35,14 +36,13 @@ def release(session: Session, tag: str, image: str | None, checks: Path | None, 
     """Deploys and tests what a tag such as v2.0-green names; with `goes_on` activates it when the smoke tests pass."""
     color, version = config_changes.lane(tag)
     if session.live().active == color:
-        raise ReleaseError(
-            Exit.REFUSED,
-            f"Refused by the rule: the pods of the live color do not change in place\n"
-            f"  asked:  {tag}, which goes to {color}\n"
-            f"  live:   {color} serves the users\n"
-            f"  remedy: Tag the release for the other lane: {tag.removesuffix(color)}{other(color)}\n\n"
-            f"Nothing was changed; users stay on {color}.",
+        refusal = Refusal(
+            rule=Rule.LIVE_STAYS,
+            asked=f"{tag}, which goes to {color}",
+            live=f"{color} serves the users",
+            remedy=f"Tag the release for the other lane: {tag.removesuffix(color)}{other(color)}",
         )
+        raise refused(refusal, f"Nothing was changed; users stay on {color}.")
     deploy(session, color, image or version, tag)
     test(session, color, checks, command)
     if goes_on:

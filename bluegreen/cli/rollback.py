@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bluegreen.cli.options import MATCH_ROOM, moving_first
-from bluegreen.cli.outcomes import Exit, ReleaseError
+from bluegreen.cli.outcomes import Exit, ReleaseError, refused
 from bluegreen.release.colors import COLORS, other
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def rollback(session: "Session", to: str | None, match_room: bool = False) -> No
     """
     from bluegreen.cli import config_changes, history, moving, room
     from bluegreen.release.about import About
+    from bluegreen.release.refusals import Refusal, Rule
 
     settings, live, updates = session.selection.settings(), session.live(), session.stack().history()
     back = _way_back(settings, live, updates)
@@ -62,12 +63,13 @@ def rollback(session: "Session", to: str | None, match_room: bool = False) -> No
         return
     target = to or back.color
     if not target or target not in settings.service.colors:
-        raise ReleaseError(
-            Exit.REFUSED,
-            f"There is nothing to roll back to: {back.reason or f'{target} is not deployed'}.\n"
-            f"Nothing was changed; {live.users}.\n"
-            "  next: bluegreen status; to move users all the same, bluegreen activate COLOR",
+        refusal = Refusal(
+            rule=Rule.LAST_RELEASE,
+            asked="users back to what served before",
+            live=f"there is nothing to roll back to: {back.reason or f'{target} is not deployed'}",
+            remedy="bluegreen status; to move users all the same, bluegreen activate COLOR",
         )
+        raise refused(refusal, f"Nothing was changed; {live.users}.")
     config_changes.expect_served(settings, target, history.served(updates, target), f"activate {target}")
     if match_room:
         room.match(session, target)
@@ -122,7 +124,10 @@ def rollback_now(session: "Session", to: str | None, match_room: bool = False, m
 
 def _behind(moved: "Moved", error: ReleaseError) -> ReleaseError:
     """The error of the update that was to follow the route."""
+    from bluegreen.cli.stack import UpdateError
+
     users = f"Users are on {moved.target}" if moved.is_already else f"Users have moved to {moved.target}"
     status = Exit.UNEXPECTED_CHANGES if error.status in (Exit.REFUSED, Exit.CONFIG) else error.status
     text = f"{users} by the route, but this stack was not updated to say so:\n{error}"
-    return ReleaseError(status, text if "  next: " in text else f"{text}\n  next: bluegreen plan, then bluegreen up")
+    advice = "\n  next: bluegreen plan, then bluegreen up" if isinstance(error, UpdateError) else ""
+    return ReleaseError(status, text + advice, error.code)

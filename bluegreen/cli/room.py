@@ -4,7 +4,7 @@ import time
 
 from bluegreen.cli import config_changes
 from bluegreen.cli.config_changes import Changes
-from bluegreen.cli.outcomes import Exit, ReleaseError
+from bluegreen.cli.outcomes import Exit, ReleaseError, refused
 from bluegreen.cli.session import Session
 from bluegreen.release.about import About
 from bluegreen.release.colors import other
@@ -53,7 +53,7 @@ def _above_maximum(live: Live, color: str, configured: ColorSettings, pods: int)
         live=f"{live.active} serves with {pods} ready pods, and {color}:maxReplicas is {configured.max_replicas}",
         remedy=f"Raise it first: pulumi config set {color}:maxReplicas {pods}, then this command again.",
     )
-    return ReleaseError(Exit.REFUSED, f"{refusal}\n\nNothing was changed; users stay on {live.active}.")
+    return refused(refusal, f"Nothing was changed; users stay on {live.active}.")
 
 
 def _wait(session: Session, color: str, configured: ColorSettings, pods: int) -> None:

@@ -94,7 +94,7 @@ class Session:
                     made.take_back()
                 elif expect and isinstance(error, UpdateError) and error.record.is_not_served:
                     _forget(made, expect)  # users moved by the route, so the approval is used up
-                raise ReleaseError(error.status, f"{error}\n\n{self._aftermath(error)}".strip()) from None
+                raise error.with_text(self._where_users_are_after(error)) from None
             if expect:
                 _forget(made, expect)
         for warning in record.warnings:
@@ -118,10 +118,9 @@ class Session:
         elif what.is_object:
             self.progress.step(what.operation, what.kind, what.name)
 
-    def _aftermath(self, error: ReleaseError) -> str:
-        if "users stay" in str(error):
-            return ""
-        return self.where_users_are()
+    def _where_users_are_after(self, error: ReleaseError) -> str:
+        is_said = isinstance(error, UpdateError) and error.record.is_refused_at_once
+        return "" if is_said else self.where_users_are()
 
     def where_users_are(self) -> str:
         """A sentence for the end of an error: what the route says now. Who is served is not looked at."""

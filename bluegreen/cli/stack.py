@@ -15,7 +15,7 @@ from typing import Any
 from pulumi import automation as auto
 
 from bluegreen.cli import lock
-from bluegreen.cli.outcomes import Exit, ReleaseError
+from bluegreen.cli.outcomes import Exit, ReleaseError, status_of
 from bluegreen.cli.process import Event, Pulumi
 from bluegreen.cli.updates import EngineStep, Record, stderr_of
 from bluegreen.kube.rights import missing
@@ -157,16 +157,12 @@ class UpdateError(ReleaseError):
     """An update or a preview that failed. `record` tells how far it came."""
 
     def __init__(self, status: Exit, message: str, record: Record) -> None:
-        if record.is_refused:
-            status = Exit.REFUSED
-        elif record.is_misconfigured:
-            status = Exit.CONFIG
-        elif record.is_not_served:
-            status = Exit.SMOKE_TEST_FAILED
+        if record.code:
+            status = status_of(record.code)
         elif status is Exit.ERROR and record.has_changed:
             status = Exit.RESOURCE
         rights = [f"{sentence}." for sentence in missing("\n".join(record.errors))]
-        super().__init__(status, "\n\n".join([*record.errors, *rights]) or message)
+        super().__init__(status, "\n\n".join([*record.errors, *rights]) or message, record.code)
         self.record = record
 
 

@@ -4,8 +4,9 @@ The tag holds the fingerprint of the color's pod template, so a color that got a
 taken for tested.
 """
 
-from bluegreen.cli.outcomes import Exit, ReleaseError
+from bluegreen.cli.outcomes import ReleaseError, refused
 from bluegreen.cli.session import Session
+from bluegreen.release.refusals import Refusal, Rule
 
 
 def _tag(color: str) -> str:
@@ -33,11 +34,10 @@ def refuse_untested(session: Session, color: str) -> None:
     if pods and noted == pods:
         return
     known = {"": "were never tested", "failed": "failed their smoke tests"}.get(noted, "are newer than the last smoke test")
-    raise ReleaseError(
-        Exit.REFUSED,
-        "Refused by the rule: a promotion names what it approves\n"
-        f"  asked:  users to {color}, expecting it to be tested\n"
-        f"  live:   the pods of {color} {known if pods else 'are not there'}\n"
-        f"  remedy: bluegreen test {color}, then this command again.\n\n"
-        f"Nothing was changed; users stay on {session.live().active or 'nobody'}.",
+    refusal = Refusal(
+        rule=Rule.APPROVED,
+        asked=f"users to {color}, expecting it to be tested",
+        live=f"the pods of {color} {known if pods else 'are not there'}",
+        remedy=f"bluegreen test {color}, then this command again.",
     )
+    raise refused(refusal, f"Nothing was changed; users stay on {session.live().active or 'nobody'}.")

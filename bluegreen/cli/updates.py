@@ -5,10 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bluegreen.cli.process import Event
-from bluegreen.probe import NOT_SERVED
+from bluegreen.release.refusals import Code, Fault, Rule, code_of
 
-REFUSED = "Refused by the rule:"
-_BAD_CONFIG = "The config has "
 _AFTERMATH = ("an unhandled error occurred: program exited", "update failed", "preview failed")
 _NO_NEWS = "Skipping await logic"
 _NO_STEP = ("same", "read", "refresh")
@@ -60,17 +58,24 @@ class Record:
         return message if message and is_passing and severity == "info" and message != _NO_NEWS else None
 
     @property
-    def is_refused(self) -> bool:
-        return any(REFUSED in message for message in self.errors)
+    def code(self) -> Code | None:
+        """The code of the first error that has one; None if none has, and for an update without errors."""
+        return next((code for message in self.errors if (code := code_of(message))), None)
 
     @property
-    def is_misconfigured(self) -> bool:
-        return any(message.startswith(_BAD_CONFIG) for message in self.errors)
+    def is_refused(self) -> bool:
+        """Whether a rule refused the update, before anything was written or at an object."""
+        return isinstance(self.code, Rule)
 
     @property
     def is_not_served(self) -> bool:
         """Whether the program verified who serves users, and it was not the color of the route."""
-        return any(NOT_SERVED in message for message in self.errors)
+        return self.code is Fault.NOT_SERVED
+
+    @property
+    def is_refused_at_once(self) -> bool:
+        """Whether the update was refused before the engine began to write any object. The refusal says where users are then."""
+        return self.is_refused and not any(step.is_object for step in self.began)
 
     @property
     def has_changed(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pulumi
 
+from bluegreen.release.refusals import Fault, mark
 from bluegreen.release.settings import Settings
 from bluegreen.routing import find
 
@@ -43,7 +44,7 @@ class Verification:
         users = find(self._settings.routing).of_users(self._settings)
         if not self._is_written or users is None:
             return
-        from bluegreen.probe import NOT_SERVED, wait_for
+        from bluegreen.probe import wait_for
 
         color = self._settings.active_color
         pulumi.info(f"asking who serves users at {users.url}", route, ephemeral=True)
@@ -51,7 +52,7 @@ class Verification:
         if waited.is_served:
             return
         raise pulumi.RunError(
-            f"{NOT_SERVED} {color} {waited.seconds:.0f} s after the route was written.\n"
+            f"Users are not served by {color} {waited.seconds:.0f} s after the route was written {mark(Fault.NOT_SERVED)}.\n"
             f"  at:    {users.url}\n"
             f"  seen:  {waited.last_other}\n"
             f"  route: it is written and sends users to {color}; nothing was written after it\n"

@@ -18,6 +18,7 @@ from bluegreen.release import values
 from bluegreen.release.colors import COLORS, other
 from bluegreen.release.config_keys import PROJECT, Key, T
 from bluegreen.release.image import Image
+from bluegreen.release.refusals import Fault, mark
 from bluegreen.release.settings import ColorSettings, ServiceSettings, Settings
 from bluegreen.release.stack_file import Misread
 from bluegreen.release.values import InvalidValueError
@@ -48,7 +49,8 @@ class SettingsError(Exception):
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = problems
         count = "1 error" if len(problems) == 1 else f"{len(problems)} errors"
-        super().__init__(f"The config has {count}. Nothing was changed.\n\n" + "\n\n".join(map(str, problems)))
+        head = f"The config has {count} {mark(Fault.CONFIG)}. Nothing was changed."
+        super().__init__("\n\n".join([head, *map(str, problems)]))
 
 
 Checks = Callable[[Settings], Iterable[Problem]]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from bluegreen.release.refusals import Refusal
+from bluegreen.release.refusals import Refusal, Rule
 from dev.traffic.report import totals
 from tests.cli import Result, pulumi
 from tests.stack import SandboxEnvironment
@@ -48,7 +48,7 @@ def refused(environment: SandboxEnvironment, *words: str) -> None:
         assert "Traceback" not in result.text, str(result)
 
 
-def by(rule: str, remedy: str = "") -> list[str]:
+def by(rule: Rule, remedy: str = "") -> list[str]:
     """The words of a refusal that names its rule, and its remedy or a part of it."""
     said = str(Refusal(rule=rule, asked="", live="", remedy=remedy)).splitlines()
     return [said[0], said[-1].strip()]

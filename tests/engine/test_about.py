@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bluegreen.release.refusals import Rule
+from bluegreen.release.refusals import Rule, mark
 from tests.cluster import SandboxCluster
 from tests.command import LONGEST_SECONDS, Operator
 from tests.engine.onlookers import served_by, undisturbed
@@ -72,7 +72,7 @@ def test_a_switch_from_a_checkout_that_is_behind_deploys_nothing(runner: Operato
     runner.run("deploy", "green", "--image", "3.0")
     with undisturbed(runner.environment):
         refused = behind.run("activate", "green", status=13)
-    assert f"Refused by the rule: {Rule.ABOUT}" in refused.err
+    assert f"Refused {mark(Rule.ABOUT)}: {Rule.ABOUT.sentence}" in refused.err
     assert "new pods of green" in refused.err
     assert "users stay on blue" in refused.err
     assert behind.config() == before

@@ -83,7 +83,7 @@ def test_what_is_already_so_ends_well_and_changes_nothing(onlooker: Operator) ->
 def test_a_refused_change_has_its_own_status_and_is_not_left_in_the_config(onlooker: Operator) -> None:
     before = onlooker.config()
     refused = onlooker.run("deploy", "blue", "--image", "3.0", status=13)
-    assert "Refused by the rule: the pods of the live color do not change in place" in refused.err
+    assert "Refused [bluegreen:LIVE_STAYS]: the pods of the live color do not change in place" in refused.err
     assert "users stay on blue" in refused.err
     assert onlooker.config() == before
 
@@ -318,5 +318,5 @@ def test_a_plan_tells_the_switch_and_touches_nothing(onlooker: Operator) -> None
     assert "| `~` | VirtualService | myapp-blue-green |" in told[0]
     onlooker.environment.set({"green:imageTag": "3.0"})
     refused = onlooker.run("plan", "--markdown", status=13)
-    assert "**Refused by the rule: one update moves users or changes pods, never both**" in refused.out
+    assert "**Refused [bluegreen:NEVER_BOTH]: one update moves users or changes pods, never both**" in refused.out
     assert onlooker.environment.objects() == before

@@ -56,7 +56,9 @@ def test_githubs_plan_is_one_comment_that_is_updated_in_place(agent: Agent) -> N
 def test_githubs_plan_fails_and_says_why_when_the_change_would_be_refused(agent: Agent) -> None:
     agent.edit_config({"bluegreen:env": {"GREETING": "hello"}})
     github(agent, "plan", "plan", status=REFUSED)
-    assert "**Refused by the rule: the pods of the live color do not change in place**" in agent.comments()[1]["body"]
+    assert (
+        "**Refused [bluegreen:LIVE_STAYS]: the pods of the live color do not change in place**" in agent.comments()[1]["body"]
+    )
 
 
 def test_githubs_plan_that_could_not_be_made_touches_no_comment(agent: Agent) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bluegreen.release.refusals import Rule
+from bluegreen.release.refusals import Rule, mark
 from tests.cluster import SandboxCluster, eventually
 from tests.conftest import Environments
 from tests.engine.onlookers import (
@@ -170,16 +170,16 @@ def test_a_color_that_is_not_ready_gets_no_users_unless_it_is_meant(alone: Sandb
         alone.up()  # the way back does not wait for green
 
 
-def assert_passes_with_a_warning(environment: SandboxEnvironment, exception: str, rule: str) -> None:
+def assert_passes_with_a_warning(environment: SandboxEnvironment, exception: str, rule: Rule) -> None:
     said = environment.up().text
     assert f"warning: bluegreen:allow has {exception}, so this goes on:\n" in said
-    assert f"Refused by the rule: {rule}\n" in said
+    assert f"Refused {mark(rule)}: {rule.sentence}\n" in said
 
 
 def test_what_is_refused_passes_with_a_warning_when_it_is_meant(new_environment: Environments) -> None:
     environment = new_environment(BOTH_COLORS | {"bluegreen:replicas": 1})
     environment.up()
-    meant: list[tuple[str, str, dict[str, object]]] = [
+    meant: list[tuple[str, Rule, dict[str, object]]] = [
         ("change-live", Rule.LIVE_STAYS, {"blue:env": {"GREETING": "hello"}}),
         ("switch-and-change", Rule.NEVER_BOTH, SWITCH | {"green:imageTag": "3.0"}),
         (

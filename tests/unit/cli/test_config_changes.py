@@ -8,6 +8,7 @@ from bluegreen.cli import config_changes
 from bluegreen.cli.outcomes import Exit, ReleaseError
 from bluegreen.release.config_reader import read_settings
 from bluegreen.release.live import Live, LiveColor
+from bluegreen.release.refusals import Rule
 from bluegreen.release.settings import Settings
 from bluegreen.release.traffic import Traffic
 
@@ -91,9 +92,9 @@ def test_what_users_were_on_may_be_gone_back_to() -> None:
 
 @pytest.mark.parametrize("served", ["", "1.9", "0"], ids=["never", "another tag", "the end of the tag"])
 def test_what_users_were_never_on_is_not_taken_for_the_last_release(served: str) -> None:
-    with pytest.raises(ReleaseError, match="never been on what green runs now") as refused:
+    with pytest.raises(ReleaseError, match="green as the last release") as refused:
         config_changes.expect_served(settings(), "green", served, "activate green")
-    assert refused.value.status is Exit.REFUSED
+    assert (refused.value.status, refused.value.code) == (Exit.REFUSED, Rule.LAST_RELEASE)
     assert "bluegreen activate green" in str(refused.value)
 
 

@@ -71,7 +71,7 @@ def many(lines_of_diff: int = 10) -> Record:
 
 
 REFUSAL = (
-    "Refused by the rule: users move only to a color that is ready\n"
+    "Refused [bluegreen:READY]: users move only to a color that is ready\n"
     "  asked:  users from blue to green\n"
     "  live:   1 of 2 pods of green are ready\n"
     "  remedy: Wait until green is ready, or mend it; users stay where they are."

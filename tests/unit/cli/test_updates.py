@@ -7,9 +7,10 @@ import pytest
 from bluegreen.cli.outcomes import Exit
 from bluegreen.cli.stack import UpdateError
 from bluegreen.cli.updates import Record, stderr_of
+from bluegreen.release.refusals import Fault, Rule, mark
 
 ROUTE = "urn:pulumi:s::bluegreen::bluegreen:routing:Istio$kubernetes:networking.istio.io/v1:VirtualService::myapp-blue-green"
-REFUSAL = "Refused by the rule: an environment has one owner\n  asked: ..."
+REFUSAL = f"Refused {mark(Rule.ONE_OWNER)}: an environment has one owner\n  asked: ..."
 
 
 def begins(operation: str = "update", kind: str = "kubernetes:networking.istio.io/v1:VirtualService") -> dict[str, Any]:
@@ -59,7 +60,7 @@ def test_whether_anything_may_have_been_written(events: list[dict[str, Any]], ha
     ("events", "status"),
     [
         ([says(REFUSAL)], Exit.REFUSED),
-        ([says("The config has 2 errors. Nothing was changed.")], Exit.CONFIG),
+        ([says(f"The config has 2 errors {mark(Fault.CONFIG)}. Nothing was changed.")], Exit.CONFIG),
         ([begins(), says("myapp-green did not become ready in 9 s")], Exit.RESOURCE),
         ([says("anything else")], Exit.ERROR),
     ],

@@ -13,7 +13,7 @@ TESTS = re.findall(r"`((?:\.\./unit/)?test_\w+\.py|\.\./unit/test_\w+\.py)::(tes
 
 @pytest.mark.parametrize("rule", Rule)
 def test_every_rule_is_on_the_page_in_its_own_words(rule: Rule) -> None:
-    assert f"\n| {rule} |" in PAGE
+    assert f"\n| `{rule}`: {rule.sentence} |" in PAGE
 
 
 def test_every_exception_is_on_the_page_and_no_other() -> None:

@@ -11,7 +11,7 @@ from bluegreen.gate.check import wanted
 from bluegreen.release.colors import COLORS
 from bluegreen.release.config_reader import SettingsError, read_settings
 from bluegreen.release.live import Live, LiveColor
-from bluegreen.release.refusals import EXCEPTIONS, Refusal
+from bluegreen.release.refusals import EXCEPTIONS, Refusal, Rule, mark
 from bluegreen.release.traffic import Move, Traffic
 from bluegreen.release.transition import Wanted, WantedColor, is_approved, transition
 
@@ -145,7 +145,7 @@ REFUSED = {
 @pytest.mark.parametrize(("live", "wanted", "words", "exception"), REFUSED.values(), ids=REFUSED)
 def test_refused_in_words_with_a_remedy(live: Live, wanted: Wanted, words: str, exception: str) -> None:
     (refusal,) = transition(live, wanted).refusals
-    assert words in refusal.rule
+    assert words in refusal.rule.sentence
     assert refusal.exception == exception
     assert refusal.asked
     assert refusal.live
@@ -199,9 +199,9 @@ def test_every_exception_belongs_to_a_rule_or_to_a_cluster_that_cannot_be_read()
 
 
 def test_a_refusal_says_rule_question_fact_remedy_and_exception() -> None:
-    text = str(Refusal(rule="R", asked="A", live="L", remedy="M", exception="unready"))
+    text = str(Refusal(rule=Rule.READY, asked="A", live="L", remedy="M", exception="unready"))
     assert [line.strip() for line in text.splitlines()] == [
-        "Refused by the rule: R",
+        f"Refused {mark(Rule.READY)}: {Rule.READY.sentence}",
         "asked:  A",
         "live:   L",
         "remedy: M",

@@ -88,4 +88,4 @@ def test_what_does_not_exist_is_created() -> None:
 
 def test_no_refusal_is_without_words() -> None:
     """The engine takes an error of a hook without a text for none."""
-    assert str(Refusal(rule="", asked="", live="", remedy="")).strip()
+    assert str(Refusal(rule=Rule.READY, asked="", live="", remedy="")).strip()
