@@ -17,7 +17,7 @@ with startup.program_imports():
     from bluegreen.release.config_reader import SettingsError, read_settings
     from bluegreen.release.next_steps import next_steps
     from bluegreen.release.settings import warnings
-    from bluegreen.routing import problems
+    from bluegreen.routing import LAYERS
     from components.environment import Environment
     from components.kubernetes_object import owner
     from components.provider import placed_in, provider
@@ -28,7 +28,7 @@ config = CONFIG.get()
 try:
     about = About.given(os.environ)
     written = stack_file.of_program(pulumi.get_stack(), Path.cwd())
-    settings = read_settings(config, written.secrets.union(filter(is_config_secret, config)), written.misread, problems)
+    settings = read_settings(config, written.secrets.union(filter(is_config_secret, config)), written.misread, LAYERS)
 except (SettingsError, ValueError) as error:
     raise pulumi.RunError(str(error)) from None
 for warning in warnings(settings):

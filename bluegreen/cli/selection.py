@@ -14,13 +14,12 @@ from bluegreen.cli import engine_config
 from bluegreen.cli.outcomes import Exit, ReleaseError
 from bluegreen.environment import LiveEnvironment
 from bluegreen.release import stack_file
-from bluegreen.release.config_reader import Checks, SettingsError, read_place, read_settings
+from bluegreen.release.config_reader import Layers, SettingsError, read_place, read_settings
 from bluegreen.release.endpoint import Endpoint, Given
 from bluegreen.release.settings import Settings
 from bluegreen.release.stack_file import ConfigFileError, Misread, is_secret
+from bluegreen.routing import LAYERS
 from bluegreen.routing import find as layer_of
-from bluegreen.routing import problems
-from bluegreen.routing.base import Layer
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,18 +45,14 @@ class Selection:
         """Where the environment is, whatever else is wrong with its config; see `read_place`. Raises `ReleaseError`."""
         return self._read(read_place)
 
-    def layer(self) -> Layer:
-        """The routing layer of the environment. Raises `ReleaseError` if the config does not name one."""
-        return layer_of(self.place().routing)
-
-    def _read(self, read: Callable[[Mapping[str, str], Collection[str], Iterable[Misread], Checks], Settings]) -> Settings:
+    def _read(self, read: Callable[[Mapping[str, str], Collection[str], Iterable[Misread], Layers], Settings]) -> Settings:
         engine_config.refuse_overrides()
         try:
             found = stack_file.of_command(self.config_file, ROOT / "Pulumi.yaml")
             if text := engine_config.text_with_environment(self.config_file):
                 resolved, secrets = engine_config.ask(self.stack, self.config_file, text)
-                return read(resolved, found.secrets.union(secrets), found.misread, problems)
-            return read(as_engine(found.values), found.secrets, found.misread, problems)
+                return read(resolved, found.secrets.union(secrets), found.misread, LAYERS)
+            return read(as_engine(found.values), found.secrets, found.misread, LAYERS)
         except (SettingsError, ConfigFileError) as error:
             raise ReleaseError(Exit.CONFIG, str(error)) from None
 
@@ -73,12 +68,14 @@ class Selection:
 
     def known_users(self) -> Endpoint | None:
         """Where users enter, or None if nothing says where. Raises `ReleaseError` if the config cannot be used."""
-        return self.layer().of_users(self.settings(), self._given)
+        settings = self.settings()
+        return layer_of(settings.routing).of_users(settings, self._given)
 
     def testers(self) -> Endpoint:
         """Where testers enter. Raises `ReleaseError` if nothing says where."""
-        layer = self.layer()
-        found = layer.of_testers(self.settings(), self._given)
+        settings = self.settings()
+        layer = layer_of(settings.routing)
+        found = layer.of_testers(settings, self._given)
         return found or _unknown("testers", "--test-url" if layer.HAS_TEST_ADDRESS else "--url, or bluegreen:url")
 
     @property

@@ -53,41 +53,48 @@ class SettingsError(Exception):
         super().__init__("\n\n".join([head, *map(str, problems)]))
 
 
-Checks = Callable[[Settings], Iterable[Problem]]
-"""Finds what is wrong with settings beyond their single values; the routing layer has such rules."""
+@dataclass(frozen=True, kw_only=True)
+class Layers:
+    """What the routing layers add to the config.
+
+    `keys` returns a layer's own keys, in `bluegreen:`, for a value of `bluegreen:routing`. `problems` finds what is wrong with
+    settings for their layer.
+    """
+
+    keys: Callable[[str], Iterable[Key[Any]]]
+    problems: Callable[[Settings], Iterable[Problem]]
 
 
-def _no_checks(_: Settings) -> Iterable[Problem]:
-    return ()
+NO_LAYERS = Layers(keys=lambda _: (), problems=lambda _: ())
 
 
 def read_settings(
     config: Mapping[str, str],
     secret_keys: Collection[str] = (),
     misread: Iterable[Misread] = (),
-    checks: Checks = _no_checks,
+    layers: Layers = NO_LAYERS,
 ) -> Settings:
     """The settings that `config` describes.
 
     `config` maps full keys such as `bluegreen:activeColor` to texts, as the engine passes them (an object is JSON).
     `secret_keys` are the keys whose value is, or contains, a secret; it is never shown. `misread` are the values that YAML
-    changes. Raises `SettingsError` with every problem found, those of `checks` included.
+    changes. Raises `SettingsError` with every problem found, those of `layers` included.
     """
-    return _Reader(config, secret_keys, misread).settings(checks)
+    return _Reader(config, secret_keys, misread, layers).settings()
 
 
 def read_place(
     config: Mapping[str, str],
     secret_keys: Collection[str] = (),
     misread: Iterable[Misread] = (),
-    checks: Checks = _no_checks,
+    layers: Layers = NO_LAYERS,
 ) -> Settings:
     """The settings that say where an environment is, and which colors it has; all others are their defaults.
 
     For an emergency: an error elsewhere in the config must not keep users on a bad color. Raises `SettingsError` with every
     problem of these few keys, because the wrong place would be worse.
     """
-    return _Reader(config, secret_keys, misread).place(checks)
+    return _Reader(config, secret_keys, misread, layers).place()
 
 
 # Which cluster, and which objects there, an environment is.
@@ -97,15 +104,19 @@ _PLACE: tuple[Key[str], ...] = (keys.APP, keys.NAMESPACE, keys.CONTEXT, keys.ROU
 class _Reader:
     """One pass over one config; collects what it cannot use in `problems`."""
 
-    def __init__(self, config: Mapping[str, str], secret_keys: Collection[str], misread: Iterable[Misread]) -> None:
+    def __init__(
+        self, config: Mapping[str, str], secret_keys: Collection[str], misread: Iterable[Misread], layers: Layers
+    ) -> None:
         # Half of a surrogate pair cannot be written anywhere.
         self._config = {values.writable(key): values.writable(text) for key, text in config.items()}
+        self._layers = layers
+        self._own = {key.name: key for key in layers.keys(self._config.get(f"{PROJECT}:{keys.ROUTING.name}", ""))}
         self._secret_keys = secret_keys
         self._misread = misread
         self._problems: list[Problem] = []
         self._values: dict[str, Any] = {}
 
-    def settings(self, checks: Checks) -> Settings:
+    def settings(self) -> Settings:
         for misread in self._misread:
             if misread.key in self._config and misread.key.partition(":")[0] in _KNOWN:
                 self._refuse_misread(misread)
@@ -132,17 +143,18 @@ class _Reader:
             allow=self._value(keys.ALLOW),
             protect=self._value(keys.PROTECT),
             verify=self._value(keys.VERIFY),
+            own={name: self._value(key) for name, key in self._own.items()},
         )
-        return self._checked(settings, checks)
+        return self._checked(settings)
 
-    def _checked(self, settings: Settings, checks: Checks) -> Settings:
+    def _checked(self, settings: Settings) -> Settings:
         """`settings`, if nothing is wrong. In place of a value that is wrong by itself they have its default."""
-        problems = [*self._problems, *checks(settings)]
+        problems = [*self._problems, *self._layers.problems(settings)]
         if problems:
             raise SettingsError(problems)
         return settings
 
-    def place(self, checks: Checks) -> Settings:
+    def place(self) -> Settings:
         names = [f"{PROJECT}:{key.name}" for key in _PLACE]
         for misread in self._misread:
             if misread.key in names:
@@ -159,7 +171,7 @@ class _Reader:
             context=self._value(keys.CONTEXT),
             routing=self._value(keys.ROUTING),
         )
-        return self._checked(settings, checks)
+        return self._checked(settings)
 
     def _value(self, key: Key[T], color: str = "") -> T:
         """The value of `key`: the one of `color`, else the one in `bluegreen:`, else the default."""
@@ -175,7 +187,7 @@ class _Reader:
             if name in (known.name for known in keys.ONE_COLOR):
                 self._refuse(key, text, "in blue: or green:, the only two colors", "Rename it, or remove it.")
             return
-        known = _KNOWN[namespace].get(name)
+        known = _KNOWN[namespace].get(name) or (self._own.get(name) if namespace == PROJECT else None)
         if known is None:
             self._refuse(key, text, f"a key that exists in {namespace}:", _suggest(name, namespace))
             return

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bluegreen.release import config_keys as keys
+from bluegreen.release.config_keys import Key, T
 from bluegreen.release.traffic import Traffic
 
 
@@ -82,11 +83,18 @@ class Settings:
     allow: tuple[str, ...] = keys.ALLOW.default
     protect: bool = keys.PROTECT.default
     verify: bool = keys.VERIFY.default
+    own: Mapping[str, Any] = field(default_factory=dict)
+    """The values of the routing layer's own keys, by name; see `own_value`."""
 
     @property
     def traffic(self) -> Traffic:
         """Who is to get which color."""
         return Traffic.to(self.active_color, self.test_color)
+
+    def own_value(self, key: Key[T]) -> T:
+        """The value of a key of the routing layer's own."""
+        found: T = self.own.get(key.name, key.default)
+        return found
 
 
 def warnings(settings: Settings) -> list[str]:

@@ -4,9 +4,11 @@ The value of `bluegreen:routing` names the module of a layer: a plain name is a 
 of your own. `base.Layer` is what it must offer. Only the layer that is used is imported.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-from bluegreen.release.config_reader import Problem
+from bluegreen.release.config_keys import Key
+from bluegreen.release.config_reader import Layers, Problem
 from bluegreen.release.modules import named
 from bluegreen.release.settings import Settings
 from bluegreen.routing.base import Layer
@@ -24,15 +26,12 @@ def find(name: str) -> Layer:
     full = name if "." in name else f"{__name__}.{name or DEFAULT}"
     try:
         module = named(__name__, name or DEFAULT)
-    except ModuleNotFoundError as error:
-        if error.name and f"{full}.".startswith(f"{error.name}."):
-            raise UnknownLayerError(f"There is no module {full} (the Python path has no {error.name})") from None
-        raise UnknownLayerError(f"The module {full} could not be imported: {error}") from None
     except ImportError as error:
-        raise UnknownLayerError(f"The module {full} could not be imported: {error}") from None
+        is_absent = isinstance(error, ModuleNotFoundError) and f"{full}.".startswith(f"{error.name}.")
+        absent = f"There is no module {full} (the Python path has no {error.name})"
+        raise UnknownLayerError(absent if is_absent else f"The module {full} could not be imported: {error}") from None
     if not isinstance(module, Layer):
-        offered = vars(module)
-        missing = sorted(member for member in _MEMBERS if member not in offered)
+        missing = sorted(_MEMBERS - vars(module).keys())
         raise UnknownLayerError(f"The module {full} is not a routing layer: it has no {', '.join(missing)}")
     return module
 
@@ -40,7 +39,14 @@ def find(name: str) -> Layer:
 _MEMBERS = {*Layer.__annotations__, *(name for name in vars(Layer) if not name.startswith("_"))}
 
 
-def problems(settings: Settings) -> Iterator[Problem]:
+def _own_keys(name: str) -> Iterable[Key[Any]]:
+    try:
+        return find(name).KEYS
+    except UnknownLayerError:  # `_problems` reports it
+        return ()
+
+
+def _problems(settings: Settings) -> Iterator[Problem]:
     """Everything that is wrong with the settings for the routing layer that they name."""
     try:
         layer = find(settings.routing)
@@ -49,3 +55,7 @@ def problems(settings: Settings) -> Iterator[Problem]:
         yield Problem("bluegreen:routing", settings.routing, allowed, f"{error}. Correct the name: pulumi config set routing")
         return
     yield from layer.problems(settings)
+
+
+LAYERS = Layers(keys=_own_keys, problems=_problems)
+"""What the reader of the config needs to know about routing layers."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from bluegreen.release.config_keys import Key
 from bluegreen.release.config_reader import Problem
 from bluegreen.release.endpoint import NOTHING_GIVEN, Endpoint, Given
 from bluegreen.release.manifest import Manifest
@@ -66,6 +67,9 @@ class Layer(Protocol):
 
     APIS: Mapping[str, Api]
     """The API versions of its own kinds. The kinds of Kubernetes itself are known."""
+
+    KEYS: tuple[Key[Any], ...]
+    """Own config keys, in `bluegreen:`, beside those in `release/config_keys.py`. `Settings.own_value` has their values."""
 
     HAS_TEST_ADDRESS: bool
     """Whether testers enter at an address of their own. Otherwise their requests differ from those of the users."""

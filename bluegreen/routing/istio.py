@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bluegreen.release.colors import COLORS
+from bluegreen.release.config_keys import Key
 from bluegreen.release.config_reader import Problem
 from bluegreen.release.endpoint import NOTHING_GIVEN, Endpoint, Given
 from bluegreen.release.manifest import Manifest
@@ -24,6 +25,7 @@ from bluegreen.routing import hosts
 from bluegreen.routing.base import Claims, Objects, Operations, Reading, cannot_verify
 
 NAME = "istio"
+KEYS: tuple[Key[Any], ...] = ()
 HAS_TEST_ADDRESS = False
 
 _NETWORKING = "networking.istio.io/v1"

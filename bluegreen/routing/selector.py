@@ -5,8 +5,10 @@ connections only: an established one stays with its pod until it closes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from bluegreen.release.colors import COLORS
+from bluegreen.release.config_keys import Key
 from bluegreen.release.config_reader import Problem
 from bluegreen.release.endpoint import NOTHING_GIVEN, Endpoint, Given
 from bluegreen.release.manifest import Manifest
@@ -17,6 +19,7 @@ from bluegreen.routing.base import Claims, Objects, Operations, Reading, cannot_
 
 NAME = "selector"
 APIS: Mapping[str, Api] = {}
+KEYS: tuple[Key[Any], ...] = ()
 HAS_TEST_ADDRESS = True
 
 

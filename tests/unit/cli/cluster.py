@@ -72,7 +72,7 @@ class Environs:
         """What a real API server answers."""
         path, _, _ = request.path.partition("?")
         if path.endswith("/deployments"):
-            return 200, {"items": [each for name, each in self.objects.items() if "template" in each["spec"]]}
+            return 200, {"items": [each for name, each in self.objects.items() if "template" in each.get("spec", {})]}
         name = path.rpartition("/")[2]
         if name not in self.objects:
             return 404, {"reason": "NotFound", "message": f"{name} not found", "details": {"name": name}}

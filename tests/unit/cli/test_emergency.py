@@ -19,8 +19,9 @@ from bluegreen.cli.selection import Selection
 from bluegreen.cli.session import Session
 from bluegreen.cli.updates import EngineStep, Record
 from bluegreen.release.ownership import Evidence
+from tests.engine import toy_layer
 from tests.unit.api_server import Request, Response
-from tests.unit.cli.cluster import Environs, deployment, rule, served, service, virtual_service
+from tests.unit.cli.cluster import OWNER, Environs, deployment, rule, served, service, virtual_service
 
 BOTH = [deployment("blue"), deployment("green")]
 ROUTE = "shop-blue-green"
@@ -383,6 +384,20 @@ def test_with_the_selector_users_come_first_and_testers_afterwards(serve: Serve)
     assert [each.path.partition("?")[0].rpartition("/")[2] for each in environs.patches] == ["shop", "shop-test"]
     colors = [environs.objects[name]["spec"]["selector"]["color"] for name in ("shop", "shop-test")]
     assert colors == ["blue", "green"]
+
+
+def test_with_a_layer_of_a_team_its_own_object_is_written(serve: Serve) -> None:
+    traffic = json.dumps({"users": {"green": 100}, "testers": "blue", "cookie": "a=b", "owner": "team"})
+    annotations = {"bluegreen/owner": OWNER, "traffic": traffic}
+    environs = Environs(
+        *BOTH, {"metadata": {"name": "shop-traffic", "resourceVersion": "1", "annotations": annotations}, "data": {}}
+    )
+    with serve(environs, routing=toy_layer.__name__) as selection:
+        moved = emergency.move(selection, None)
+    assert (moved.origin, moved.target, moved.test) == ("green", "blue", "green")
+    written = json.loads(environs.objects["shop-traffic"]["metadata"]["annotations"]["traffic"])
+    assert written == {"users": {"blue": 100}, "testers": "green", "cookie": "a=b", "owner": "team"}
+    assert any("owner" in warning for warning in moved.warnings)
 
 
 def test_testers_who_cannot_be_moved_are_a_warning(serve: Serve) -> None:

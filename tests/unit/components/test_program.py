@@ -9,11 +9,14 @@ import pulumi
 import pytest
 
 from bluegreen.routing.istio import cookie_pattern
+from tests.engine import toy_layer
 from tests.unit.program import BOTH_COLORS, ONE_COLOR, SWITCHED, Run, run
 
 RECREATE = {"blue:strategy": "Recreate"}
 SELECTOR = {"bluegreen:routing": "selector"}
 ROUTE = "VirtualService/shop-blue-green"
+# Layer -> the object that decides about users.
+ROUTES = {"istio": ROUTE, "selector": "Service/shop", toy_layer.__name__: "ConfigMap/shop-traffic"}
 
 
 def changed(before: Run, after: Run) -> set[str]:
@@ -68,15 +71,15 @@ def objects(deployed: Run, kind: str) -> set[str]:
     return {key for key in deployed.objects() if key.startswith(f"{kind}/")}
 
 
-@pytest.mark.parametrize("routing", ["istio", "selector"])
+@pytest.mark.parametrize("routing", ROUTES)
 def test_the_route_waits_for_every_color_whichever_is_live(routing: str) -> None:
-    route = ROUTE if routing == "istio" else "Service/shop"
+    route = ROUTES[routing]
     for config in (BOTH_COLORS, SWITCHED):
         dependencies = run(config | {"bluegreen:routing": routing}).objects()[route].dependencies
         assert {"Deployment/shop-blue", "Deployment/shop-green"} <= dependencies
 
 
-@pytest.mark.parametrize("routing", ["istio", "selector"])
+@pytest.mark.parametrize("routing", ROUTES)
 def test_every_object_is_told_its_cluster_and_no_component_waits_for_it(routing: str) -> None:
     made = run(BOTH_COLORS | {"bluegreen:routing": routing, "bluegreen:replicas": "2"})
     assert {each.request.provider.split("::")[-2] for each in made.objects().values()} == {"cluster"}
@@ -85,9 +88,9 @@ def test_every_object_is_told_its_cluster_and_no_component_waits_for_it(routing:
     assert not any(each.request.provider or each.request.providers for each in components)
 
 
-@pytest.mark.parametrize("routing", ["istio", "selector"])
+@pytest.mark.parametrize("routing", ROUTES)
 def test_nothing_depends_on_the_route(routing: str) -> None:
-    route = ROUTE if routing == "istio" else "Service/shop"
+    route = ROUTES[routing]
     deployed = run(BOTH_COLORS | {"bluegreen:routing": routing})
     assert [key for key, each in deployed.resources.items() if route in each.dependencies] == []
 

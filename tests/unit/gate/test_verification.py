@@ -14,7 +14,7 @@ from bluegreen.cli.stack import UpdateError
 from bluegreen.cli.updates import Record
 from bluegreen.gate.verification import Verification
 from bluegreen.release.config_reader import SettingsError, read_settings
-from bluegreen.routing import problems
+from bluegreen.routing import LAYERS
 from tests.unit.cli.served import Asked, Reply, server
 from tests.unit.program import BOTH_COLORS, run
 
@@ -83,7 +83,7 @@ NOWHERE = [{}, {"bluegreen:host": "*.shop.example"}, {"bluegreen:routing": "sele
 @pytest.mark.parametrize("config", NOWHERE, ids=["no host", "a wildcard", "a selector's host"])
 def test_verification_needs_an_address(config: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match="nothing says where users enter"):
-        read_settings(BOTH_COLORS | config | {"bluegreen:verify": "true"}, checks=problems)
+        read_settings(BOTH_COLORS | config | {"bluegreen:verify": "true"}, layers=LAYERS)
     assert not read_settings(BOTH_COLORS | config).verify
 
 

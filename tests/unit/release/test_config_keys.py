@@ -13,12 +13,12 @@ import pytest
 
 from bluegreen.release import config_keys, values
 from bluegreen.release.config_keys import COLOR, ENVIRONMENT, ONE_COLOR, Key
-from bluegreen.release.config_reader import _Reader
+from bluegreen.release.config_reader import NO_LAYERS, _Reader
 from bluegreen.release.settings import ColorSettings, ServiceSettings, Settings
 
 
 def test_a_value_has_the_type_of_its_key() -> None:
-    reader = _Reader({}, (), ())
+    reader = _Reader({}, (), (), NO_LAYERS)
     assert_type(reader._value(config_keys.PORT, "blue"), int)
     assert_type(reader._value(config_keys.VERIFY), bool)
     assert_type(reader._value(config_keys.TEST_COLOR), str)
@@ -32,7 +32,7 @@ def test_mypy_reports_a_default_that_is_not_of_the_type_of_the_parser() -> None:
 
 
 def test_mypy_reports_a_field_that_is_not_of_the_type_of_its_key() -> None:
-    reader = _Reader({}, (), ())
+    reader = _Reader({}, (), (), NO_LAYERS)
     color = ColorSettings(
         app="shop",
         name="blue",

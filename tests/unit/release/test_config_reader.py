@@ -13,10 +13,10 @@ from bluegreen.release.colors import COLORS, other
 from bluegreen.release.config_reader import Problem, SettingsError, read_place
 from bluegreen.release.settings import Settings
 from bluegreen.release.stack_file import Misread
-from bluegreen.routing import problems as problems_of_routing
+from bluegreen.routing import LAYERS
 from tests.unit.program import BOTH_COLORS, ONE_COLOR
 
-read_settings = functools.partial(config_reader.read_settings, checks=problems_of_routing)
+read_settings = functools.partial(config_reader.read_settings, layers=LAYERS)
 
 
 def problems(config: dict[str, str], **kwargs: object) -> list[Problem]:

@@ -1,7 +1,11 @@
 """Who serves whom is read from whatever stands in the route, and what somebody else wrote there is said in words."""
 
 import copy
+import json
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,13 +15,18 @@ from hypothesis import strategies as st
 
 from bluegreen.environment import LiveEnvironment
 from bluegreen.release.colors import COLORS
+from bluegreen.release.config_reader import SettingsError, read_settings
 from bluegreen.release.live import Live
 from bluegreen.release.objects import Object
 from bluegreen.release.traffic import Traffic
-from bluegreen.routing import BUILT_IN, find
+from bluegreen.routing import BUILT_IN, LAYERS, UnknownLayerError, find
+from tests.engine import toy_layer
 from tests.unit.cli.cluster import apply_operation
+from tests.unit.program import BOTH_COLORS, ROOT
 
 OWNER = "acme/bluegreen/prod"
+TOY = toy_layer.__name__
+EVERY = [*BUILT_IN, TOY]
 
 
 def destination(subset: str = "", host: str = "shop", **more: Any) -> dict[str, Any]:
@@ -42,6 +51,10 @@ def virtual_service(*rules: object) -> dict[str, Any]:
 
 def service(selector: object, **spec: Any) -> dict[str, Any]:
     return {"metadata": {"annotations": {"bluegreen/owner": OWNER}}, "spec": {"selector": selector, **spec}}
+
+
+def config_map(traffic: object) -> dict[str, Any]:
+    return {"metadata": {"annotations": {"bluegreen/owner": OWNER, "traffic": traffic}}}
 
 
 def deployment(color: str, name: str = "", image: str = "shop:1", **metadata: Any) -> dict[str, Any]:
@@ -269,7 +282,7 @@ def test_a_service_says_who_serves_and_what_is_not_ours(users: Object, active: s
     assert found.foreign == (f"Service shop {foreign}" if foreign else "")
 
 
-@pytest.mark.parametrize("routing", BUILT_IN)
+@pytest.mark.parametrize("routing", EVERY)
 def test_without_a_route_nobody_is_served_and_nothing_is_foreign(routing: str) -> None:
     found = live(routing, None, None)
     assert (found.active, found.test, found.serving, found.foreign, found.route_owner) == ("", "", frozenset(), "", None)
@@ -315,15 +328,24 @@ ODD_ROUTES = st.dictionaries(KEYS, ANYTHING, max_size=4) | st.lists(
     st.sampled_from([USERS, TESTERS]) | ODD_RULES, max_size=4
 ).map(lambda rules: virtual_service(*rules))
 ODD_SERVICES = st.dictionaries(KEYS, ANYTHING, max_size=4) | st.dictionaries(KEYS, WORDS | ANYTHING, max_size=3).map(service)
+ODD_TEXTS = st.sampled_from(["[" * 5000, "{}", '{"users": {"blue": 1e999}}', "NaN"]) | st.fixed_dictionaries(
+    {},
+    optional={
+        "users": st.dictionaries(WORDS, st.integers(-1, 101) | ANYTHING, max_size=3) | ANYTHING,
+        "testers": WORDS | ANYTHING,
+        "x": WORDS,
+    },
+).map(json.dumps)
+ODD_CONFIG_MAPS = st.dictionaries(KEYS, ANYTHING, max_size=4) | (ODD_TEXTS | ANYTHING).map(config_map)
+ODD: Mapping[str, st.SearchStrategy[Any]] = {"istio": ODD_ROUTES, "selector": ODD_SERVICES, TOY: ODD_CONFIG_MAPS}
 ODD_DEPLOYMENTS = st.lists(st.dictionaries(KEYS, ANYTHING, max_size=4) | st.sampled_from(BOTH), max_size=3)
 
 
-@pytest.mark.parametrize("routing", BUILT_IN)
+@pytest.mark.parametrize("routing", EVERY)
 @hypothesis_settings(derandomize=True, max_examples=150)
 @given(data=st.data())
 def test_whatever_the_objects_hold_they_are_read(routing: str, data: st.DataObject) -> None:
-    odd: Mapping[str, st.SearchStrategy[Any]] = {"istio": ODD_ROUTES, "selector": ODD_SERVICES}
-    drawn: list[Any] = [data.draw(each) for each in (odd[routing], st.none() | odd[routing], ODD_DEPLOYMENTS)]
+    drawn: list[Any] = [data.draw(each) for each in (ODD[routing], st.none() | ODD[routing], ODD_DEPLOYMENTS)]
     users, testers, deployments = drawn
     found = live(routing, users, testers, deployments=deployments)
     assert {found.active, found.test} <= {"", *COLORS}
@@ -338,6 +360,96 @@ def moved(routing: str, route: list[Any], users: str, testers: str) -> list[Any]
     for item, operations in zip(after, find(routing).move("shop", route, Traffic.to(users, testers)), strict=True):
         assert all(apply_operation(item, operation) for operation in operations)
     return after
+
+
+TRAFFICS = [Traffic.to(active, test) for active in COLORS for test in ("", *COLORS) if test != active]
+
+
+def written(routing: str, traffic: Traffic) -> list[Any]:
+    """The objects of the route as the program writes them, None for one that is not needed."""
+    config = {"bluegreen:activeColor": traffic.active, "bluegreen:testColor": traffic.testers, "bluegreen:routing": routing}
+    made = find(routing).manifests(read_settings(BOTH_COLORS | config)).route
+    owned = {"bluegreen/owner": OWNER}
+    objects = {
+        manifest.ref: {"metadata": {"annotations": {**owned, **manifest.annotations}}, **manifest.body} for manifest in made
+    }
+    return [copy.deepcopy(objects.get(ref)) for ref in find(routing).route("shop")]
+
+
+@pytest.mark.parametrize("routing", EVERY)
+@pytest.mark.parametrize("traffic", TRAFFICS, ids=str)
+def test_what_a_layer_writes_it_reads(routing: str, traffic: Traffic) -> None:
+    found = live(routing, *written(routing, traffic))
+    assert (found.traffic, found.serving, found.foreign) == (traffic, frozenset({traffic.active}), "")
+
+
+@pytest.mark.parametrize("routing", EVERY)
+@pytest.mark.parametrize("before", TRAFFICS, ids=str)
+@pytest.mark.parametrize("after", TRAFFICS, ids=str)
+def test_an_emergency_writes_what_an_update_would_write(routing: str, before: Traffic, after: Traffic) -> None:
+    route = written(routing, before)
+    if bool(before.testers) == bool(after.testers):
+        assert moved(routing, route, after.active, after.testers) == written(routing, after)
+    assert moved(routing, route, before.active, before.testers) == route
+
+
+@pytest.mark.parametrize("routing", EVERY)
+def test_the_objects_of_a_layer_are_those_that_it_names(routing: str) -> None:
+    config = BOTH_COLORS | {"bluegreen:routing": routing}
+    made, layer = find(routing).manifests(read_settings(config)), find(routing)
+    assert tuple(manifest.ref for manifest in made.route) == layer.route("shop")
+    others = [manifest for manifest in (made.gateway, made.service, *made.parts) if manifest]
+    assert {manifest.ref for manifest in others} == {*layer.parts("shop")}
+    known = {(name, kind) for name, api in layer.APIS.items() for kind in api.plurals}
+    assert {(ref.api_version, ref.kind) for ref in (*layer.route("shop"), *layer.parts("shop"))} <= known | {
+        ("v1", "Service"),
+        ("v1", "ConfigMap"),
+    }
+
+
+NO_LAYERS = {
+    "dns": "There is no module bluegreen.routing.dns",
+    "my_team.consul": "There is no module my_team.consul (the Python path has no my_team)",
+    "base": "The module bluegreen.routing.base is not a routing layer: it has no APIS,",
+    "json.decoder": "The module json.decoder is not a routing layer",
+}
+
+
+@pytest.mark.parametrize(("name", "words"), NO_LAYERS.items(), ids=NO_LAYERS)
+def test_a_name_that_leads_to_no_layer_is_an_error_of_the_config(name: str, words: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        read_settings(BOTH_COLORS | {"bluegreen:routing": name}, layers=LAYERS)
+    [problem] = refused.value.problems
+    assert problem.key == "bluegreen:routing"
+    assert words in problem.fix
+    assert "istio, selector, or a module of your own" in problem.allowed
+
+
+def test_a_layer_that_cannot_be_imported_is_an_error_that_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "half_a_layer").mkdir()
+    (tmp_path / "half_a_layer" / "consul.py").write_text("import no_such_library\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UnknownLayerError, match="could not be imported: No module named 'no_such_library'"):
+        find("half_a_layer.consul")
+
+
+def test_a_layer_has_config_keys_of_its_own() -> None:
+    own = {"bluegreen:proxyUrl": "http://127.0.0.1:8080"}
+    settings = read_settings(BOTH_COLORS | own | {"bluegreen:routing": TOY, "bluegreen:verify": "true"}, layers=LAYERS)
+    assert settings.own_value(toy_layer.PROXY_URL) == "http://127.0.0.1:8080"
+    for change in ({"bluegreen:routing": TOY, "bluegreen:proxyUrl": "nowhere"}, own):
+        with pytest.raises(SettingsError) as refused:
+            read_settings(BOTH_COLORS | change, layers=LAYERS)
+        assert [problem.key for problem in refused.value.problems] == ["bluegreen:proxyUrl"]
+    with pytest.raises(SettingsError, match="Set bluegreen:proxyUrl"):
+        read_settings(BOTH_COLORS | {"bluegreen:routing": TOY, "bluegreen:verify": "true"}, layers=LAYERS)
+
+
+@pytest.mark.parametrize("routing", EVERY)
+def test_only_the_layer_that_is_used_is_imported(routing: str) -> None:
+    script = f"import sys; from bluegreen.routing import find; find({routing!r}); print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {name for name in BUILT_IN if f"bluegreen.routing.{name}" in ran.stdout.split()} == {routing} - {TOY}
 
 
 # Rules that a person writes: they have names of their own, and stay.
@@ -374,12 +486,11 @@ def test_users_are_sent_to_a_color_and_the_rules_of_others_stay(
     assert found.active == users or ends
 
 
-@pytest.mark.parametrize("routing", BUILT_IN)
+@pytest.mark.parametrize("routing", EVERY)
 @hypothesis_settings(derandomize=True, max_examples=150)
 @given(data=st.data())
 def test_whatever_the_objects_hold_it_is_known_what_to_write(routing: str, data: st.DataObject) -> None:
-    odd: Mapping[str, st.SearchStrategy[Any]] = {"istio": ODD_ROUTES, "selector": ODD_SERVICES}
-    route = [data.draw(st.none() | odd[routing]) for _ in find(routing).route("shop")]
+    route = [data.draw(st.none() | ODD[routing]) for _ in find(routing).route("shop")]
     made = find(routing).move("shop", route, Traffic.to("green", data.draw(st.sampled_from(["", "blue"]))))
     assert len(made) == len(route)
     assert all(operation["op"] in ("add", "replace", "remove") for operations in made for operation in operations)
