@@ -103,6 +103,7 @@ class _Demo:
             rate=rate,
             seconds=LONGEST_SECONDS,
             keep_alive=self._is_proxied,
+            host=self._users.host or None,
             color_header=self._users.color_header,
             allowed={urlsplit(self._users.url).hostname or ""},
         )

@@ -20,6 +20,8 @@ from bluegreen.routing.base import Layer
 ROOT = Path(__file__).parents[2]
 STACK = "demo"
 NAMESPACE = "bluegreen-demo"
+# Not every host: the tests run beside a demo that stands, and requests for their hosts must not reach it.
+HOST = "demo.example"
 NODE_PORT, TEST_NODE_PORT = 30900, 30901
 
 _DONE = re.compile(r" kubernetes:\S+ \S+ (created|updated|deleted|replaced) \(")
@@ -52,7 +54,7 @@ def variable(name: str) -> str:
 
 def endpoints(layer: Layer) -> tuple[Endpoint, Endpoint]:
     """Where users and testers enter. The sample application names its color where the layer has no proxy that does."""
-    settings = Settings(service=ServiceSettings(colors={}), active_color="")
+    settings = Settings(service=ServiceSettings(colors={}), active_color="", host=HOST)
     if layer.HAS_TEST_ADDRESS:
         node = f"http://{variable('NODE_ADDRESS')}"
         given = Given(url=f"{node}:{NODE_PORT}", test_url=f"{node}:{TEST_NODE_PORT}", color_header="x-served-by")
@@ -98,7 +100,7 @@ def _first_config(routing: str) -> dict[str, object]:
     if find(routing).HAS_TEST_ADDRESS:
         config |= {"bluegreen:nodePort": NODE_PORT, "bluegreen:testNodePort": TEST_NODE_PORT}
     else:
-        config["bluegreen:url"] = variable("GATEWAY_URL")
+        config |= {"bluegreen:host": HOST, "bluegreen:url": variable("GATEWAY_URL")}
     return config
 
 

@@ -5,9 +5,11 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 
 from dev.demo import stack
 from dev.demo.stack import DemoError
+from tests.stack import PREFIX
 
 
 @pytest.fixture
@@ -77,3 +79,12 @@ def test_without_the_sandboxs_variables_the_error_says_how_to_set_them(monkeypat
     monkeypatch.delenv("GATEWAY_URL", raising=False)
     with pytest.raises(DemoError, match=r"GATEWAY_URL is not set\. Run the demo with `make demo`"):
         stack.variable("GATEWAY_URL")
+
+
+def test_the_demo_serves_a_host_of_its_own_and_none_of_the_tests(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(root, monkeypatch)
+    stack.create("istio")
+    config = yaml.safe_load((root / "Pulumi.demo.yaml").read_text())["config"]
+    assert config["bluegreen:host"] == stack.HOST
+    assert "*" not in stack.HOST
+    assert not stack.NAMESPACE.startswith(PREFIX)
