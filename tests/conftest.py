@@ -10,7 +10,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from tests import work
+from tests import chance, work
 from tests.cluster import ROOT, NoClusterError, SandboxCluster, connect
 from tests.stack import SandboxEnvironment, environment_of_its_own
 
@@ -19,6 +19,17 @@ hypothesis.settings.register_profile(
     "any host", deadline=None, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("any host")
+
+# Chosen before any process for parallel tests begins.
+chance.seed()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Gives Hypothesis the seed of the run, if the command line does not."""
+    if config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = str(chance.seed())
+
 
 _FIGURES = pytest.StashKey[list[str]]()
 
@@ -104,6 +115,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.write_line(f"{chance.VARIABLE}={chance.seed()}: what tests left to chance in this run")
     lines = [*terminalreporter.config.stash.get(_FIGURES, []), *([work.summary(work.done)] if work.done else [])]
     if lines:
         terminalreporter.section("figures")

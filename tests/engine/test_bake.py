@@ -1,7 +1,6 @@
 """`activate --bake` on the real cluster: a release that is fine stays, and one that hangs is rolled back."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -30,14 +29,12 @@ def test_a_good_release_bakes_under_load_and_stays(operator: Operator) -> None:
     assert operator.environment.users.served_by() == "green"
 
 
-def test_a_release_that_accepts_requests_and_never_answers_is_rolled_back(operator: Operator, figures: Any) -> None:
+def test_a_release_that_accepts_requests_and_never_answers_is_rolled_back(operator: Operator) -> None:
     environment = operator.environment
     live = environment.users.served_by()
     environment.set({f"{other(live)}:env": {"FAULT": "slow", "FAULT_DELAY": "10m"}})
     operator.run("up")
     rolled_back = operator.run("activate", other(live), "--bake", "5s", "--json", status=11)
-    times = {line["event"]: line["elapsed"] for line in rolled_back.lines[::-1] if "elapsed" in line}  # the first of each
-    figures(f"bake: a release that hangs was found {times['worse'] - times['step']:.1f} s after its update began")
     (worse,) = [line for line in rolled_back.lines if line["event"] == "worse"]
     assert "TimeoutError" in worse["reason"]
     assert f"so users went back to {live}" in rolled_back.lines[-1]["message"]

@@ -5,10 +5,8 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -61,27 +59,24 @@ def onlooker(operator: Operator) -> Iterator[Operator]:
     assert operator.environment.users.served_by() == "blue"
 
 
-def test_two_whole_releases_by_the_command_alone_lose_no_request(
-    new_environment: Environments, tmp_path: Path, figures: Any
-) -> None:
+def test_two_whole_releases_by_the_command_alone_lose_no_request(new_environment: Environments, tmp_path: Path) -> None:
     environment = new_environment(ONE_COLOR)
     operator = Operator(environment)
     operator.run("up")
     environment.users.wait_for("blue")
     checks = tmp_path / "smoke.yaml"
-    with environment.users.load(rate=200, seconds=150) as load:
+    with environment.users.load(rate=200, seconds=600) as load:
         for color, tag in (("green", "2.0"), ("blue", "3.0")):
             checks.write_text(f"- {{path: /ping, body: '{tag}', headers: {{x-color: {color}}}}}\n")
             operator.run("deploy", color, "--image", tag, "--release", f"v{tag}")
             operator.run("test", color, "--checks", str(checks), behind=["sh", "-c", f"test $BLUEGREEN_COLOR = {color}"])
             assert environment.users.served_by() == other(color)
-            moved = operator.run("activate", color, "--expect-release", f"v{tag}", "--expect-image", tag)
+            operator.run("activate", color, "--expect-release", f"v{tag}", "--expect-image", tag)
             assert environment.users.served_by() == color
             operator.run("rollback")
             assert environment.users.served_by() == other(color)
             operator.run("activate", color)
             operator.run("decommission", other(color))
-            figures(f"bluegreen activate {color}, under load: {moved.seconds:.1f} s")
     counted = totals(load.stop())
     assert counted.failed == 0, counted.errors
     assert "expect" not in operator.config()
@@ -264,17 +259,13 @@ def test_a_second_rollback_moves_nobody_forward_and_the_status_and_the_history_s
     assert "green runs" in operator.run("status").out
 
 
-def test_rollback_now_moves_users_first_and_leaves_no_difference_behind(operator: Operator, figures: Any) -> None:
+def test_rollback_now_moves_users_first_and_leaves_no_difference_behind(operator: Operator) -> None:
     environment = operator.environment
     operator.run("activate", "green")
     environment.users.wait_for("green")
-    with environment.users.load(rate=200, seconds=30) as load:
-        pressed = time.time_ns()
+    with environment.users.load(rate=200, seconds=600) as load:
         operator.run("rollback", "--now")
-    answers = load.stop()
-    assert totals(answers).failed == 0
-    last = max(end for end, color in zip(answers.ended, answers.color, strict=True) if color == "green")
-    figures(f"bluegreen rollback --now: {(last - pressed) / 1e9:.3f} s from Enter to the last answer of the bad color")
+    assert totals(load.stop()).failed == 0
     assert "activeColor: blue" in operator.config()
     assert environment.run("up", "--refresh", "--skip-preview", "--yes").written == set()
     assert operator.run("status", "--json").lines[0]["drift"] == []
@@ -292,21 +283,15 @@ def test_rollback_now_is_refused_when_the_other_color_is_not_ready(operator: Ope
     environment.cluster.kubectl("rollout", "status", *green, "--timeout=50s")
 
 
-def test_a_bad_release_is_rolled_back_by_itself(new_environment: Environments, figures: Any) -> None:
+def test_a_bad_release_is_rolled_back_by_itself(new_environment: Environments) -> None:
     bad = {"green:env": {"FAULT": "errors", "FAULT_RATE": "0.05"}}
     environment = new_environment(BOTH_COLORS | ONE_POD | bad)
     operator = Operator(environment)
     operator.run("up")
     environment.users.wait_for("blue")
-    with environment.users.load(rate=200, seconds=60) as load:
+    with environment.users.load(rate=200, seconds=600):
         baked = operator.run("activate", "green", "--bake", "1m", "--json", status=11)
         environment.users.wait_for("blue")
-    answers = load.stop()
-    times = {
-        color: [end for end, each in zip(answers.ended, answers.color, strict=True) if each == color]
-        for color in ("blue", "green")
-    }
-    bad_seconds = (max(times["green"]) - min(times["green"])) / 1e9
     assert environment.users.served_by() == "blue"
     assert "activeColor: blue" in operator.config()
     assert [line["event"] for line in baked.lines if line["event"] in ("worse", "moved", "result")] == [
@@ -314,10 +299,6 @@ def test_a_bad_release_is_rolled_back_by_itself(new_environment: Environments, f
         "moved",
         "result",
     ]
-    failed = totals(answers).failed
-    figures(
-        f"bake: errors of 5 % were rolled back after {bad_seconds:.1f} s; {failed} of {len(answers)} requests at 200/s were bad"
-    )
 
 
 def test_a_plan_tells_the_switch_and_touches_nothing(onlooker: Operator) -> None:

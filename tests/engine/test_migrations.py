@@ -94,7 +94,7 @@ def test_a_failing_migration_stops_the_update_and_shows_its_log(environment: San
     environment.deploy("green", "1.0")
     before = environment.objects()
     environment.set({"green:env": NOWHERE, "green:imageTag": "2.0"})
-    with environment.users.load(rate=200, seconds=120) as load:
+    with environment.users.load(rate=200, seconds=600) as load:
         failed = environment.up(succeeds=False)
         again = environment.up(succeeds=False)
     counted = totals(load.stop())
