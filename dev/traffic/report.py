@@ -34,8 +34,6 @@ class CutOver:
     new: str
     first_new_ns: int
     last_old_ns: int
-    late: int
-    """The number of responses of the old color to requests that were sent after the first response of the new color."""
 
     @property
     def milliseconds(self) -> float:
@@ -85,9 +83,7 @@ def cut_over(answers: Answers, old: str, new: str) -> CutOver | None:
     first_new_ns = min((at for at, color in zip(answers.ended, answers.color, strict=True) if color == new), default=None)
     if last_old_ns is None or first_new_ns is None:
         return None
-    sent = (at for at, color in zip(answers.started, answers.color, strict=True) if color == old)
-    late = sum(at > first_new_ns for at in sent)
-    return CutOver(old=old, new=new, first_new_ns=first_new_ns, last_old_ns=last_old_ns, late=late)
+    return CutOver(old=old, new=new, first_new_ns=first_new_ns, last_old_ns=last_old_ns)
 
 
 def histogram(answers: Answers, bin_ms: float = 100) -> Histogram:
