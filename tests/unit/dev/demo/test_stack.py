@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bluegreen.routing import find
 from dev.demo import stack
 from dev.demo.stack import DemoError
 from tests.stack import PREFIX
@@ -88,3 +89,12 @@ def test_the_demo_serves_a_host_of_its_own_and_none_of_the_tests(root: Path, mon
     assert config["bluegreen:host"] == stack.HOST
     assert "*" not in stack.HOST
     assert not stack.NAMESPACE.startswith(PREFIX)
+
+
+@pytest.mark.parametrize("routing", ["istio", "selector"])
+def test_the_requests_of_the_demo_name_its_host_where_hosts_are_routed(routing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = find(routing)
+    monkeypatch.setenv("GATEWAY_URL", "http://gateway")
+    monkeypatch.setenv("NODE_ADDRESS", "127.0.0.1")
+    hosts = [endpoint.host for endpoint in stack.endpoints(layer)]
+    assert hosts == ["" if layer.HAS_TEST_ADDRESS else stack.HOST] * 2
