@@ -29,7 +29,7 @@ _CANONICAL = {"int": re.compile(r"0|-?[1-9][0-9]{0,18}"), "bool": re.compile("tr
 # More values than any config has; a few aliases of aliases make millions.
 _MOST_VALUES = 100_000
 
-# What Go's yaml.v3 takes for no text, beyond what YAML 1.1 does; see its resolve.go. It drops '_' from numbers first.
+# Plain values that YAML 1.1 reads as text and Go's yaml.v3 does not (see its resolve.go). It removes '_' from numbers first.
 _NUMBER_IN_GO = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?)")
 _DATE_IN_GO = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ][0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(\.[0-9]+)?(Z|[-+][0-9:]+)?)?")
 

@@ -55,7 +55,7 @@ def one_of(*choices: str) -> Parser[str]:
 
 
 def optional(parser: Parser[T]) -> Parser[T | None]:
-    """What `parser` takes, or nothing: empty text is None, so that a value can be cleared without removing its key."""
+    """Like `parser`, but an empty text is None, so that a value can be cleared without removing its key."""
     return lambda text: parser(text) if text else None
 
 
@@ -70,11 +70,11 @@ def integer(lowest: int, highest: int) -> Parser[int]:
     return parse
 
 
-# Names of Services and labels of DNS: RFC 1035 and RFC 1123 as Kubernetes applies them.
+# Names of Services and DNS labels: RFC 1035 and RFC 1123, as Kubernetes applies them.
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 
-# 52 = 63, the longest label of DNS, less the longest suffix that is put behind the name of an app: "-blue-green".
+# 52 = 63, the longest DNS label, less the longest suffix that follows the name of an app: "-blue-green".
 app_name = matching(
     r"[a-z]([-a-z0-9]*[a-z0-9])?",
     "lower-case letters, digits and '-', starting with a letter and ending without '-'",
@@ -98,7 +98,7 @@ def host(text: str) -> str:
 
 
 def cookie(text: str) -> str:
-    """`name=value` of a cookie, in the characters that RFC 6265 lets both have."""
+    """`name=value` of a cookie, in the characters that RFC 6265 allows."""
     if not re.fullmatch(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+=[!#-+\--:<-\[\]-~]+", text):
         raise InvalidValueError("name=value, such as test=true, without spaces, commas, semicolons or quotes")
     return text
@@ -112,7 +112,7 @@ def boolean(text: str) -> bool:
 
 
 def words(*choices: str) -> Parser[tuple[str, ...]]:
-    """A list, as the engine hands it over (JSON), of some of the given words."""
+    """A list (JSON, as the engine passes it) of some of the given words."""
 
     def parse(text: str) -> tuple[str, ...]:
         given = _json(text)
@@ -165,7 +165,7 @@ approval = matching(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*", "a release, a tag, a dige
 
 
 def image_repository(text: str) -> str:
-    """Where an image is, without its tag: `registry.example/shop`, `registry.example:5000/shop`."""
+    """The repository of an image, without a tag: `registry.example/shop`, `registry.example:5000/shop`."""
     if "@" in text or ":" in text.rpartition("/")[2]:
         raise InvalidValueError("an image without tag or digest", "Put the tag into blue:imageTag or green:imageTag.")
     part = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
@@ -199,7 +199,7 @@ def _raise(problems: Iterable[InvalidValueError]) -> None:
 
 
 def mapping(text: str) -> dict[str, Any]:
-    """An object, as the engine hands it over: JSON."""
+    """An object: JSON, as the engine passes it."""
     value = _json(text)
     if not isinstance(value, dict):
         raise InvalidValueError("an object of names and values")
@@ -211,14 +211,14 @@ def _is_object_name(name: str) -> bool:
 
 
 def _is_text(value: object) -> bool:
-    """Whether a part of an object is a text that a process can get; a whole number is taken as its digits."""
+    """Whether a part of an object is a text that a process can receive; a whole number is read as its digits."""
     if isinstance(value, str):
         return "\0" not in value and writable(value) == value
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def writable(text: str) -> str:
-    """A text without halves of surrogate pairs, which an escape can make and nothing can write."""
+    """`text` without halves of surrogate pairs, which an escape can produce and no encoding can write."""
     return text.encode(errors="replace").decode()
 
 
@@ -230,7 +230,7 @@ def _not_a_text(path: str, value: object) -> InvalidValueError:
     return InvalidValueError(f"a text, and YAML reads it as {kinds[type(value)]}", fix, path=path, part=part)
 
 
-# The longest NAME=value that Linux gives to a process, and the largest ConfigMap or Secret, both in bytes.
+# The longest NAME=value that Linux passes to a process, and the largest ConfigMap or Secret, both in bytes.
 _LONGEST_VARIABLE = 128 * 1024 - 1
 _LARGEST_DATA = 1024 * 1024
 
@@ -238,8 +238,8 @@ _LARGEST_DATA = 1024 * 1024
 def environment(text: str) -> Mapping[str, str]:
     """Environment variables: an object of names and texts.
 
-    A whole number is taken as its digits. Other numbers and booleans are refused: YAML has changed them before they get
-    here (`1.10` becomes 1.1, `on` becomes true), so what the pods would see is not what the file says.
+    A whole number is read as its digits. Other numbers and booleans are refused: YAML has already changed them (`1.10` is 1.1,
+    `on` is true), so the pods would not receive the text of the file.
     """
     variables = mapping(text)
     _raise(problem for name, value in variables.items() if (problem := _problem_of_variable(name, value)))
@@ -270,7 +270,7 @@ _UNITS |= {f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGT
 
 
 def resources(text: str) -> Mapping[str, Any]:
-    """The requests and limits of a container, as Kubernetes writes them."""
+    """The requests and limits of a container, in the notation of Kubernetes."""
     value = mapping(text)
     for kind, amounts in value.items():
         if kind not in ("requests", "limits") or not isinstance(amounts, dict):
@@ -301,7 +301,7 @@ def _problem_of_amount(kind: str, name: str, amount: object) -> InvalidValueErro
 
 
 def _problems_of_both(requests: Mapping[str, str], limits: Mapping[str, str]) -> Iterator[InvalidValueError]:
-    """What Kubernetes rejects in requests beside limits."""
+    """The requests that Kubernetes rejects because of the limits."""
     for name, request in requests.items():
         limit = limits.get(name)
         is_countable = "/" in name or name.startswith("hugepages-")

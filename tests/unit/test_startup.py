@@ -2,12 +2,15 @@
 
 import gc
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 from pulumi.runtime import config, set_all_config
 
 from bluegreen import startup
+from tests.unit.program import ROOT
 
 
 @pytest.fixture
@@ -44,3 +47,11 @@ def test_the_sdk_has_the_private_names_that_show_every_key_and_whether_it_is_sec
         assert [key for key in config.CONFIG.get() if config.is_config_secret(key)] == ["blue:secretEnv"]
     finally:
         set_all_config(before, secret)
+
+
+def test_the_module_that_runs_before_the_imports_imports_nothing_large() -> None:
+    program = "import sys; before = {*sys.modules}; import bluegreen.startup; print(*sorted({*sys.modules} - before))"
+    ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    imported = {name.partition(".")[0] for name in ran.stdout.split()}
+    assert imported <= {"bluegreen", *sys.stdlib_module_names}
+    assert len(imported) < 20
