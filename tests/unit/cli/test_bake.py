@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bluegreen.cli import bake
-from bluegreen.cli.bake import Before, Counts, Seen, Verdict, Watch, counted, watch
+from bluegreen.cli.bake import Before, Counts, Observation, Verdict, Watch, counted, watch
 from bluegreen.cli.smoke import Check, Outcome
 from bluegreen.probe import Response
 from bluegreen.release.endpoint import Endpoint
@@ -30,18 +30,18 @@ CHECK = Check(path="/ping")
 LATENCY_SECONDS = 0.01
 
 
-def requests(answers: Iterable[Response], latency_seconds: float = LATENCY_SECONDS) -> Iterator[Seen]:
+def requests(answers: Iterable[Response], latency_seconds: float = LATENCY_SECONDS) -> Iterator[Observation]:
     """The answers to requests that are sent at `bake.RATE`, as they come."""
     for place, answer in enumerate(answers):
         sent = place / bake.RATE
-        yield Seen(at=sent + latency_seconds, sent=sent, answer=answer)
+        yield Observation(at=sent + latency_seconds, sent=sent, response=answer)
 
 
 def before(answers: Iterable[Response] = (OLD,) * 500, passing: tuple[Check, ...] = ()) -> Before:
     return counted(ENTRANCE, "blue", passing, requests(answers))
 
 
-def judged(seen: Iterable[Seen], compared: Before | None = None, seconds: float = 60) -> Verdict:
+def judged(seen: Iterable[Observation], compared: Before | None = None, seconds: float = 60) -> Verdict:
     watched = Watch(endpoint=ENTRANCE, color="green", before=compared or before(), seconds=seconds)
     return watch(watched, seen, lambda: None, lambda *_: None)
 
@@ -148,8 +148,8 @@ def test_users_whom_somebody_moves_back_meanwhile_are_no_longer_served_and_nothi
 
 
 def test_a_watch_in_which_nobody_ever_answers_ends_as_not_served() -> None:
-    verdict = judged(Seen(at=moment / 10) for moment in count())
-    assert verdict.unserved == "no answer"
+    verdict = judged(Observation(at=moment / 10) for moment in count())
+    assert verdict.unserved == "no response"
 
 
 def test_a_good_color_bakes_to_the_end() -> None:
@@ -167,12 +167,12 @@ def test_a_good_color_bakes_to_the_end() -> None:
     assert told == ["served", "5 s: 0", "10 s: 0"]
 
 
-def checked(*failures: str) -> Iterator[Seen]:
+def checked(*failures: str) -> Iterator[Observation]:
     """Good requests, and every second the outcome of a check."""
     for second, failure in enumerate(failures):
         for place in range(bake.RATE):
-            yield Seen(at=second + place / bake.RATE, sent=second + place / bake.RATE, answer=GOOD)
-        yield Seen(at=second + 1, check=CHECK, outcome=Outcome(name="GET /ping", milliseconds=1, failure=failure))
+            yield Observation(at=second + place / bake.RATE, sent=second + place / bake.RATE, response=GOOD)
+        yield Observation(at=second + 1, check=CHECK, outcome=Outcome(name="GET /ping", milliseconds=1, failure=failure))
 
 
 def test_a_check_that_fails_twice_in_a_row_is_enough_and_once_is_not() -> None:
@@ -212,7 +212,7 @@ def test_a_request_that_hangs_stops_neither_the_others_nor_the_checks(hanging: C
         seen = bake.requests(Endpoint(url=url, color_header="x-color"), 60, checks=[CHECK])
         answers = checks = 0
         for each in seen:  # ends when all of this has come although the first request hangs
-            answers, checks = answers + (each.answer is not None), checks + (each.check is not None)
+            answers, checks = answers + (each.response is not None), checks + (each.check is not None)
             if answers >= 30 and checks >= 2:
                 break
         seen.close()  # type: ignore[attr-defined]
@@ -232,7 +232,7 @@ def test_a_request_that_times_out_counts_only_if_this_process_had_time_for_it(
     with server(answer) as url:
         seen = [*bake.requests(Endpoint(url=url, color_header="x-color"), 0.05, seconds=0.1)]
         over.set()
-    assert any(each.answer for each in seen) is counts
+    assert any(each.response for each in seen) is counts
 
 
 def test_a_check_that_hangs_does_not_stop_the_requests() -> None:
@@ -245,14 +245,14 @@ def test_a_check_that_hangs_does_not_stop_the_requests() -> None:
 
     with server(answer) as url:
         seen = bake.requests(Endpoint(url=url, color_header="x-color"), 60, checks=[CHECK])
-        assert len([*islice((each for each in seen if each.answer), 100)]) == 100
+        assert len([*islice((each for each in seen if each.response), 100)]) == 100
         over.set()
 
 
 def test_every_request_of_a_bounded_watch_gets_its_answer() -> None:
     with server(lambda _: Reply(headers={"x-color": "blue"})) as url:
         seen = [*bake.requests(Endpoint(url=url, color_header="x-color"), 60, seconds=0.3)]
-    answers = [each for each in seen if each.answer]
+    answers = [each for each in seen if each.response]
     assert answers
     assert all(each.sent < 0.3 for each in answers)
-    assert [each.answer.color for each in answers if each.answer] == ["blue"] * len(answers)
+    assert [each.response.color for each in answers if each.response] == ["blue"] * len(answers)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bluegreen.cli import activate, bake
-from bluegreen.cli.bake import Before, Counts, Seen
+from bluegreen.cli.bake import Before, Counts, Observation
 from bluegreen.cli.outcomes import Exit, ReleaseError
 from bluegreen.cli.progress import Progress
 from bluegreen.cli.session import Session
@@ -56,17 +56,17 @@ class Switch(Session):
         return Record()
 
 
-def endless(*answers: Response) -> Iterator[Seen]:
+def endless(*answers: Response) -> Iterator[Observation]:
     """These answers, and the last one again and again."""
     for place in count():
-        yield Seen(at=place / 50, sent=place / 50, answer=answers[min(place, len(answers) - 1)])
+        yield Observation(at=place / 50, sent=place / 50, response=answers[min(place, len(answers) - 1)])
 
 
 @pytest.fixture
 def bakes(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Runs `activate green --bake` while these answers are seen; `failure` is how the rollback fails."""
 
-    def run(seen: Iterable[Seen], session: Switch | None = None, failure: ReleaseError | None = None) -> Switch:
+    def run(seen: Iterable[Observation], session: Switch | None = None, failure: ReleaseError | None = None) -> Switch:
         def rollback(session: Switch, to: str) -> None:
             if failure:
                 raise failure
