@@ -1,4 +1,4 @@
-"""Whose an environment is: its objects name their stack, and a stack that was renamed proves that they are its own.
+"""Which stack owns an environment: its objects name their stack, and a renamed stack proves that they are its own.
 
 Plain functions over plain data: no Pulumi, no cluster.
 """
@@ -12,7 +12,7 @@ from bluegreen.release.refusals import Refusal, Rule
 
 @dataclass(frozen=True, kw_only=True)
 class Owned:
-    """An object that decides whose an environment is. `owner` is its stack, or empty; `uid` is empty if it is not known."""
+    """An object that names the owner of an environment. `owner` is its stack, or empty; `uid` is empty if it is not known."""
 
     what: str
     owner: str
@@ -21,10 +21,10 @@ class Owned:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What the Pulumi backend says. Empty if it was not asked.
+    """What the Pulumi backend reports. Empty if it was not read.
 
-    `stacks` says of each other stack whether it exists, without those that it is not known of. `recorded` are the uids of the
-    objects in the state of this stack.
+    `stacks` says for each other stack whether it exists; stacks for which that is unknown are missing. `recorded` are the uids of
+    the objects in the state of this stack.
     """
 
     stacks: Mapping[str, bool] = field(default_factory=dict)
@@ -41,12 +41,12 @@ def foreign(live: Live, owner: str) -> list[Owned]:
     ]
     if live.route_owner is not None:
         found.append(Owned(what="the route", owner=live.route_owner, uid=live.route_uid))
-    return [each for each in found if each.owner != owner]
+    return [owned for owned in found if owned.owner != owner]
 
 
 def names(objects: Sequence[Owned]) -> list[str]:
     """The stacks that own `objects`, without nobody."""
-    return sorted({each.owner for each in objects} - {""})
+    return sorted({owned.owner for owned in objects} - {""})
 
 
 def is_renamed(objects: Sequence[Owned], owner: str, evidence: Evidence) -> bool:
@@ -57,11 +57,11 @@ def is_renamed(objects: Sequence[Owned], owner: str, evidence: Evidence) -> bool
     """
     organization = owner.partition("/")[0]
     return all(
-        each.owner.partition("/")[0] == organization
-        and evidence.stacks.get(each.owner) is False
-        and each.uid != ""
-        and each.uid in evidence.recorded
-        for each in objects
+        owned.owner.partition("/")[0] == organization
+        and evidence.stacks.get(owned.owner) is False
+        and owned.uid != ""
+        and owned.uid in evidence.recorded
+        for owned in objects
     )
 
 
@@ -69,7 +69,7 @@ def refusal(objects: Sequence[Owned], owner: str, evidence: Evidence) -> Iterato
     """Refuses an update by the stack `owner`, if `objects` belong to another stack or to none."""
     if not objects or is_renamed(objects, owner, evidence):
         return
-    found, named = [each.what for each in objects], [*names(objects), ""][0]
+    found, named = [owned.what for owned in objects], [*names(objects), ""][0]
     whose = f"to the stack {named}" if named else "to no stack"
     yield Refusal(
         rule=Rule.ONE_OWNER,

@@ -183,7 +183,7 @@ def unready(asked: str, name: str, target: LiveColor) -> Refusal:
         rule=Rule.READY,
         asked=asked,
         live=f"{target.ready} of {target.replicas} pods of {name} are ready{settled}",
-        remedy=f"Wait until {name} is ready, or mend it; users stay where they are.",
+        remedy=f"Wait until {name} is ready, or fix it; users stay where they are.",
         exception="unready",
     )
 

@@ -163,7 +163,7 @@ def test_a_color_that_is_not_ready_gets_no_users_unless_it_is_meant(alone: Sandb
         alone.up(succeeds=False)
         alone.set(SWITCH)
         with undisturbed(alone):
-            refused(alone, *by(Rule.READY, "Wait until green is ready, or mend it; users stay where they are."))
+            refused(alone, *by(Rule.READY, "Wait until green is ready, or fix it; users stay where they are."))
         alone.set({"bluegreen:allow": ["unready"]})
         assert_passes_with_a_warning(alone, "unready", Rule.READY)
         alone.set({"bluegreen:activeColor": "blue", "bluegreen:testColor": "green"})
@@ -215,7 +215,7 @@ def test_a_target_that_fails_between_the_check_and_the_write_gets_no_users(new_e
         patch(environment, "deployment", "myapp-blue", [{"op": "remove", "path": "/spec/paused"}])
         said = update.result().text
     assert "error: before hook" in said
-    assert all(each in said for each in by(Rule.READY, "Wait until green is ready, or mend it; users stay where they are."))
+    assert all(each in said for each in by(Rule.READY, "Wait until green is ready, or fix it; users stay where they are."))
     assert environment.get("virtualservice", "myapp-blue-green") == route
 
 

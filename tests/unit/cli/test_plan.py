@@ -74,7 +74,7 @@ REFUSAL = (
     "Refused [bluegreen:READY]: users move only to a color that is ready\n"
     "  asked:  users from blue to green\n"
     "  live:   1 of 2 pods of green are ready\n"
-    "  remedy: Wait until green is ready, or mend it; users stay where they are."
+    "  remedy: Wait until green is ready, or fix it; users stay where they are."
 )
 
 CASES = {
