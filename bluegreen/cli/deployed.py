@@ -21,7 +21,7 @@ def write(stack_name: str, file: Path, timeout_seconds: float, rest: Path | None
     """
     file.write_text("")
     stack = Stack(stack_name, file, wait_seconds=0, timeout_seconds=timeout_seconds, show=lambda _: None)
-    good = next((each for each in stack.history() if each.kind == "update" and each.result == "succeeded"), None)
+    good = next((update for update in stack.history() if update.kind == "update" and update.result == "succeeded"), None)
     if good is None:
         raise ReleaseError(
             Exit.CONFIG,

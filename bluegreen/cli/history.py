@@ -29,7 +29,7 @@ def command(selection: Selection, progress: Progress) -> None:
 
 
 class Update(Protocol):
-    """What the Automation API tells of one update."""
+    """What the Automation API reports about one update."""
 
     kind: str
     result: str
@@ -65,7 +65,7 @@ class Switch:
 
 def switches(updates: Sequence[Update]) -> list[Switch]:
     """The switches among `updates`, which are the newest first; so are the switches."""
-    good = [each for each in reversed(updates) if each.kind == "update" and each.result == "succeeded"]
+    good = [update for update in reversed(updates) if update.kind == "update" and update.result == "succeeded"]
     found = [
         _switch(before, after)
         for before, after in itertools.pairwise(good)
@@ -104,19 +104,19 @@ def is_back_already(updates: Sequence[Update], active: str) -> bool:
 
 def served(updates: Sequence[Update], color: str) -> str:
     """The tag that `color` had when users were on it last, or empty when they never were."""
-    good = (each for each in updates if each.kind == "update" and each.result == "succeeded")
-    return next((_value(each, f"{color}:imageTag") for each in good if _value(each, ACTIVE) == color), "")
+    good = (update for update in updates if update.kind == "update" and update.result == "succeeded")
+    return next((_value(update, f"{color}:imageTag") for update in good if _value(update, ACTIVE) == color), "")
 
 
 def show(found: Sequence[Switch], progress: Progress) -> None:
     """As a table, or as lines of JSON."""
     if progress.is_json:
-        for each in found:
-            fields = asdict(each)
+        for switch in found:
+            fields = asdict(switch)
             progress.json_line({"event": "switch", "from": fields.pop("origin"), "to": fields.pop("target"), **fields})
         return
     if not found:
-        progress.line("Users have never been moved. bluegreen status tells where they are.")
+        progress.line("Users have never been moved. bluegreen status shows where they are.")
         return
     from rich.table import Table
     from rich.text import Text
@@ -124,8 +124,8 @@ def show(found: Sequence[Switch], progress: Progress) -> None:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("WHEN (UTC)", "FROM", "TO", "IMAGE", "TOOK", "WHO", "HOW"):
         table.add_column(column, overflow="fold")
-    for each in found:
-        when = each.at.replace("T", " ").removesuffix("Z")
-        colors = (Text(color, style=color) for color in (each.origin, each.target))
-        table.add_row(when, *colors, each.image[:19], f"{each.seconds:.0f} s", each.who, each.how)
+    for switch in found:
+        when = switch.at.replace("T", " ").removesuffix("Z")
+        colors = (Text(color, style=color) for color in (switch.origin, switch.target))
+        table.add_row(when, *colors, switch.image[:19], f"{switch.seconds:.0f} s", switch.who, switch.how)
     console().print(table)

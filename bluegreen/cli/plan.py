@@ -1,4 +1,4 @@
-"""`plan`: what an update would do, told for people first: who is moved, what testers see, which pods change.
+"""`plan`: what an update would do, for people: which users move, what testers see, which pods change.
 
 The summary for a pull request is deterministic, and begins with a marker that is hidden and names project and stack, so that
 one comment can be found and updated in place. When it is too long the diff is cut, never the summary.

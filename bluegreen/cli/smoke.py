@@ -59,11 +59,11 @@ def read(file: Path) -> list[Check]:
         raise ReleaseError(Exit.CONFIG, f"Could not read the checks in {file}: {error}") from None
     if not isinstance(listed, list | None):
         raise ReleaseError(Exit.CONFIG, f"{file} must be a list of checks, such as: [{{path: /ping, status: 200}}]")
-    problems = [_changed(each) for each in misread]
-    problems += [f"check {place}: {problem}" for place, each in enumerate(listed or [], 1) for problem in _problems(each)]
+    problems = [_changed(value) for value in misread]
+    problems += [f"check {place}: {problem}" for place, check in enumerate(listed or [], 1) for problem in _problems(check)]
     if problems:
         raise ReleaseError(Exit.CONFIG, f"{file} cannot be used:\n  " + "\n  ".join(problems))
-    return [Check(**each | {"headers": _texts(each.get("headers", {}))}) for each in listed or []]
+    return [Check(**check | {"headers": _texts(check.get("headers", {}))}) for check in listed or []]
 
 
 def _changed(misread: stack_file.Misread) -> str:

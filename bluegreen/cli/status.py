@@ -220,7 +220,7 @@ def _of_color(name: str, settings: Settings, live: Live) -> Iterator[str]:
 
 
 def next_commands(live: Live, *, is_drifted: bool, written: Mapping[str, str]) -> Iterator[str]:
-    """What makes sense now, the most sensible first. `written` tells when each color was written last (ISO 8601)."""
+    """The next commands, the most sensible first. `written` says when each color was written last (ISO 8601)."""
     if not live.colors:
         yield "bluegreen up: nothing is deployed yet"
         return
@@ -270,9 +270,9 @@ def _rendered(status: Status) -> "Group":
         if row.autoscaler
     ]
     lines += [Text(f"foreign: {status.foreign}", style="yellow")] if status.foreign else []
-    lines += [Text(f"drift: {each}", style="yellow") for each in status.drift]
-    for place, each in enumerate(status.next):
-        command, colon, why = each.partition(": ")
+    lines += [Text(f"drift: {difference}", style="yellow") for difference in status.drift]
+    for place, suggestion in enumerate(status.next):
+        command, colon, why = suggestion.partition(": ")
         lines.append(Text.assemble("   or: " if place else " next: ", (command, "bold"), f"{colon}{why}"))
     return Group(*lines)
 

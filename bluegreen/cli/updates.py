@@ -1,4 +1,4 @@
-"""What an update or a preview did and said, gathered from the engine's events."""
+"""What an update or a preview did and reported, collected from the engine's events."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -45,12 +45,12 @@ class Record:
             return step
         if step := _step(event.get("resOutputsEvent")):
             self.ended.append(step)
-        if said := event.get("diagnosticEvent"):
-            return self._said(said["severity"], said["message"].strip(), bool(said.get("ephemeral")))
+        if diagnostic := event.get("diagnosticEvent"):
+            return self._diagnosed(diagnostic["severity"], diagnostic["message"].strip(), bool(diagnostic.get("ephemeral")))
         self.config = event.get("preludeEvent", {}).get("config") or self.config
         return None
 
-    def _said(self, severity: str, message: str, is_passing: bool) -> str | None:
+    def _diagnosed(self, severity: str, message: str, is_passing: bool) -> str | None:
         if severity == "error" and message and not message.startswith(_AFTERMATH):
             self.errors.append(message)
         if severity == "warning" and message:
@@ -89,8 +89,8 @@ class Record:
 
 def stderr_of(event: Event) -> str:
     """What the program wrote to stderr, such as the code that a credential plugin asks a person to enter; usually nothing."""
-    said = event.get("diagnosticEvent") or {}
-    return str(said["message"]).strip() if said.get("severity") == "info#err" else ""
+    diagnostic = event.get("diagnosticEvent") or {}
+    return str(diagnostic["message"]).strip() if diagnostic.get("severity") == "info#err" else ""
 
 
 def _step(event: Mapping[str, Any] | None) -> EngineStep | None:

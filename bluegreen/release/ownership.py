@@ -23,8 +23,8 @@ class Owned:
 class Evidence:
     """What the Pulumi backend reports. Empty if it was not read.
 
-    `stacks` says for each other stack whether it exists; stacks for which that is unknown are missing. `recorded` are the uids of
-    the objects in the state of this stack.
+    `stacks` says for each other stack whether it exists; a stack for which that is unknown is missing. `recorded` are the uids
+    of the objects in the state of this stack.
     """
 
     stacks: Mapping[str, bool] = field(default_factory=dict)

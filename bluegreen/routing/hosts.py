@@ -57,7 +57,7 @@ def candidates(edge: Edge, gateways: Sequence[Object]) -> list[Object]:
 
 def claims(edge: Edge, gateways: Sequence[Object], services: Sequence[Object]) -> list[Claim]:
     """The claims on the host of `edge` by the Gateways and VirtualServices of the cluster. Never raises, whatever they hold."""
-    own = next((each for each in gateways if _full_name(each) == f"{edge.namespace}/{edge.app}-gateway"), None)
+    own = next((gateway for gateway in gateways if _full_name(gateway) == f"{edge.namespace}/{edge.app}-gateway"), None)
     return [
         Claim(
             gateway=_full_name(gateway),
@@ -84,7 +84,7 @@ def refusal(edge: Edge, found: Sequence[Claim]) -> Iterator[Refusal]:
 
 
 def warnings(edge: Edge, found: Sequence[Claim]) -> Iterator[str]:
-    """What to tell of younger Gateways, which this environment takes the requests from."""
+    """Warnings about younger Gateways, from which this environment takes the requests."""
     for claim in found:
         if not claim.is_older:
             yield (
@@ -115,7 +115,7 @@ def _led(edge: Edge, gateway: Object, scope: str, host: str, services: Sequence[
         if is_own or scope not in ("*", namespace) or not _is_attached(service, gateway):
             continue
         hosts = as_mapping(service.get("spec")).get("hosts")
-        texts = [as_text(each).lower() for each in hosts] if isinstance(hosts, list) else []
+        texts = [as_text(host).lower() for host in hosts] if isinstance(hosts, list) else []
         if any(_common(host, text) == edge.host.lower() for text in texts):
             yield name
 
@@ -136,7 +136,7 @@ def _servers(gateway: Object) -> Iterator[tuple[int, str, str]]:
 
 def _is_attached(service: Object, gateway: Object) -> bool:
     named = as_mapping(service.get("spec")).get("gateways")
-    names = [as_text(each) for each in named] if isinstance(named, list) else []
+    names = [as_text(name) for name in named] if isinstance(named, list) else []
     return _full_name(gateway) in {name if "/" in name else f"{_namespace(service)}/{name}" for name in names}
 
 
