@@ -4,6 +4,7 @@ import contextlib
 import json
 import secrets
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import yaml
 from tests import work
 from tests.cli import Result, pulumi
 from tests.cluster import ROOT, SandboxCluster
+from tests.engine import toy_layer
 from tests.entrance import Endpoint
 
 PREFIX = "bluegreen-test-"
@@ -165,21 +167,27 @@ class SandboxEnvironment:
 
     @property
     def routing(self) -> str:
-        return str(yaml.safe_load(self.config_file.read_text())["config"].get("bluegreen:routing", "istio"))
+        return str(self._config.get("bluegreen:routing", "istio"))
+
+    @property
+    def _config(self) -> dict[str, Any]:
+        found: dict[str, Any] = yaml.safe_load(self.config_file.read_text())["config"]
+        return found
 
     @property
     def users(self) -> Endpoint:
         """Where users come in. The selector moves new connections only, and has nobody but the application to say the color."""
         if self.routing == "istio":
             return Endpoint(url=self.cluster.gateway_url, host=self.host, color_header="x-color")
+        if self.routing == toy_layer.__name__:
+            return Endpoint(url=self._config["bluegreen:proxyUrl"], color_header=toy_layer.HEADER)
         return self._node_port("myapp")
 
     @property
     def testers(self) -> Endpoint:
         """Where testers come in, as long as there is a test color."""
-        if self.routing == "istio":
-            cookie = "theme=dark; test=true; lang=en"
-            return Endpoint(url=self.cluster.gateway_url, host=self.host, cookie=cookie, color_header="x-color")
+        if self.routing in ("istio", toy_layer.__name__):
+            return replace(self.users, cookie="theme=dark; test=true; lang=en")
         return self._node_port("myapp-test")
 
     def _node_port(self, service: str) -> Endpoint:

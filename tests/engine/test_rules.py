@@ -135,19 +135,6 @@ def test_with_one_color_it_is_refused_in_words_and_nothing_is_touched(
         refused(alone, *words)
 
 
-def test_with_the_selector_the_same_is_refused(new_environment: Environments) -> None:
-    environment = new_environment(BOTH_COLORS | {"bluegreen:routing": "selector", "bluegreen:replicas": 1})
-    environment.up()
-    environment.users.wait_for("blue")
-    with undisturbed(environment):
-        environment.set(SWITCH | {"green:imageTag": "3.0"})
-        refused(environment, *by(Rule.NEVER_BOTH))
-    break_a_pod(environment, "green")
-    with undisturbed(environment):
-        environment.set({"green:imageTag": "2.0"})
-        refused(environment, *by(Rule.READY))
-
-
 def test_a_promotion_that_approves_what_runs_moves_the_users(both: SandboxEnvironment) -> None:
     with same_config_afterwards(both):
         both.set(SWITCH | {"bluegreen:expect": "2.0"})
