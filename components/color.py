@@ -16,11 +16,14 @@ from components.kubernetes_object import KubernetesObject
 class Checks(Protocol):
     """What decides when a color is ready and what is looked at when the route is written: the program's gate, or a fake."""
 
-    def ready(self, color: ColorSettings, deployment: pulumi.Resource) -> pulumi.Output[Any]:
-        """Resolves when every pod of the Deployment is ready; fails with the reason when they cannot be."""
+    def ready(self, color: ColorSettings, deployment: KubernetesObject) -> pulumi.Output[bool]:
+        """Resolves when every pod of the Deployment is ready; fails with the reason when they cannot be.
+
+        The value is whether the update has written the spec of the Deployment.
+        """
         ...
 
-    def still_used(self, color: ColorSettings, ready: pulumi.Output[Any]) -> pulumi.Output[list[Object]]:
+    def still_used(self, color: ColorSettings, ready: pulumi.Output[bool]) -> pulumi.Output[list[Object]]:
         """The ConfigMaps and Secrets of other values that pods of the color use when it is ready."""
         ...
 

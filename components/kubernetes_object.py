@@ -34,6 +34,7 @@ class KubernetesObject(pulumi.CustomResource):
     """
 
     spec: pulumi.Output[Any]
+    metadata: pulumi.Output[Any]
 
     def __init__(self, manifest: Manifest, opts: pulumi.ResourceOptions) -> None:
         version = manifest.api_version
@@ -51,7 +52,8 @@ class KubernetesObject(pulumi.CustomResource):
             annotations["pulumi.com/deletionPropagationPolicy"] = "background"
         hidden = ["data", "stringData"] if manifest.kind == "Secret" else []
         body = {key: pulumi.Output.secret(value) if key in hidden else value for key, value in manifest.body.items()}
-        described = {"name": manifest.name, "labels": dict(manifest.labels), "annotations": annotations}
+        labels = {**metadata.labels(manifest.labels["app"]), **manifest.labels}
+        described = {"name": manifest.name, "labels": labels, "annotations": annotations}
         props = {"apiVersion": version, "kind": manifest.kind, "metadata": described, **body}
         own = pulumi.ResourceOptions(
             aliases=[pulumi.Alias(name=name) for name in manifest.formerly],

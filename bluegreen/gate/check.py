@@ -32,10 +32,20 @@ from bluegreen.release.transition import Transition, Wanted, WantedColor, transi
 from bluegreen.release.writes import write
 from bluegreen.routing import find
 from bluegreen.routing.base import Claims
+from components.kubernetes_object import KubernetesObject
 
 
-def wanted(settings: Settings, owner: str, about: About | None = None, evidence: Evidence = NOT_ASKED) -> Wanted:
-    """What the config asks for, in the terms of the rules. `about` is the subcommand that runs the update, if any."""
+def wanted(settings: Settings, owner: str, live: Live, about: About | None = None, evidence: Evidence = NOT_ASKED) -> Wanted:
+    """What the config asks for, in the terms of the rules. `about` is the subcommand that runs the update, if any.
+
+    A color that is live as the config asks for it keeps its pod template hash, also if an earlier version gave it.
+    """
+    source = workload.source("settings")
+
+    def template(color: ColorSettings) -> str:
+        known, present = source.pod_template_hashes(color), live.colors.get(color.name)
+        return present.template if present and present.template in known else known[0]
+
     return Wanted(
         owner=owner,
         traffic=settings.traffic,
@@ -45,7 +55,7 @@ def wanted(settings: Settings, owner: str, about: About | None = None, evidence:
         colors={
             name: WantedColor(
                 image=color.image,
-                template=workload.source("settings").pod_template_hash(color),
+                template=template(color),
                 release=color.release,
                 is_autoscaled=color.max_replicas > 0,
             )
@@ -89,7 +99,7 @@ class Gate:
             self._live = await asyncio.to_thread(self._cluster.with_autoscalers, self._live)
         found = ownership.foreign(self._live, self._owner)
         evidence = await asyncio.to_thread(backend.evidence, self._owner, ownership.names(found)) if found else NOT_ASKED
-        asked = wanted(self._settings, self._owner, self._about, evidence)
+        asked = wanted(self._settings, self._owner, self._live, self._about, evidence)
         self._transition = transition(self._live, asked)
         route = self._layer.route(self._settings.service.name)
         self._notes = Notes(
@@ -176,28 +186,32 @@ class Gate:
     def _where_users_are(self) -> str:
         return f"Nothing was changed; {self._live.users}." if self._live.route_owner is not None else "Nothing was changed."
 
-    def ready(self, color: ColorSettings, deployment: pulumi.Resource) -> pulumi.Output[Any]:
-        """Resolves when every pod of the Deployment is ready.
+    def ready(self, color: ColorSettings, deployment: KubernetesObject) -> pulumi.Output[bool]:
+        """Resolves when every pod of the Deployment is ready, to whether this update has written its spec.
 
         Fails with the pod, the container, the reason, the last log lines and events and what to do, as soon as a problem is
         final (`release/readiness.py`), and at the latest after `ready_timeout_seconds`.
         """
 
-        async def wait(_: Any) -> None:
-            if self._is_awaited(color.name):
+        async def wait(metadata: Any) -> bool:
+            present = self._live.colors.get(color.name)
+            # Kubernetes counts the changes of a spec. The state has the number of the latest write.
+            is_written = present is None or int(metadata.get("generation", 0)) > present.generation
+            if self._is_awaited(color.name, is_written=is_written):
                 await PodsOfColor(self._cluster, color, self._workload, self._live, self._where()).until_ready(deployment)
+            return is_written
 
-        return deployment.urn if pulumi.runtime.is_dry_run() else deployment.urn.apply(wait)
+        return deployment.urn.apply(lambda _: False) if pulumi.runtime.is_dry_run() else deployment.metadata.apply(wait)
 
-    def still_used(self, color: ColorSettings, ready: pulumi.Output[Any]) -> pulumi.Output[list[Object]]:
+    def still_used(self, color: ColorSettings, ready: pulumi.Output[bool]) -> pulumi.Output[list[Object]]:
         """The ConfigMaps and Secrets of other values that pods of the color use when it is `ready`.
 
         A color that this update waits for has none. The live color is not waited for: when its last change failed, its old pods
         serve the users with the old values.
         """
 
-        async def look(_: Any) -> list[Object]:
-            if not self._may_use_others(color):
+        async def look(is_written: bool) -> list[Object]:
+            if not self._may_use_others(color, is_written=is_written):
                 return []
             try:
                 return await asyncio.to_thread(still_used, self._cluster, self._workload, color, self._owner)
@@ -214,7 +228,7 @@ class Gate:
 
         return ready.apply(look)
 
-    def _may_use_others(self, color: ColorSettings) -> bool:
+    def _may_use_others(self, color: ColorSettings, *, is_written: bool) -> bool:
         """Whether pods of the color may use other values than those in the config, as far as what was live before shows."""
         present = self._live.colors.get(color.name)
         if not self._hooks:
@@ -223,10 +237,9 @@ class Gate:
             return False
         if pulumi.runtime.is_dry_run():
             return not present.is_settled and color.name not in self._transition.changes
-        is_changed = color.name in self._transition.changes or color.name in self._hooks.rewritten
-        return is_changed or not present.is_settled
+        return is_written or color.name in self._transition.changes or not present.is_settled
 
-    def _is_awaited(self, color: str) -> bool:
+    def _is_awaited(self, color: str, *, is_written: bool) -> bool:
         """Whether this update changes a color, or may send somebody to it who is not there yet.
 
         The color that serves users is not waited for as long as its pods stay as they are: what it lacks is a reason to
@@ -235,7 +248,7 @@ class Gate:
         """
         if not self._hooks:
             return False
-        if color in self._hooks.rewritten or color not in self._live.colors:
+        if is_written:
             return True
         if self._about and color != self._about.color:
             # A color that users have just left by `rollback --now` is often one that never becomes ready again.
@@ -267,8 +280,8 @@ class Gate:
         target = self._settings.active_color
         # Users who are split are gathered on the target, although most of them may be there already.
         moves = self._transition.moves or next((Move(name, target) for name in sorted(self._live.also - {target})), None)
-        looks: list[Any] = [self._hooks.route_kept, *([self._hooks.route_update(moves)] if moves else [])]
-        return pulumi.ResourceHookBinding(before_update=looks, after_create=written, after_update=written)
+        looks = self._hooks.route_update(moves)
+        return pulumi.ResourceHookBinding(before_update=[looks], after_create=written, after_update=written)
 
     def verified(self, route: pulumi.Resource) -> pulumi.Output[Any]:
         """Resolves when users are served by the active color, if the config asks for that; fails with who answers instead."""
@@ -285,8 +298,8 @@ class Gate:
         1. An object is created only when it is not there yet.
         2. A Deployment is not updated while users move.
         3. A subcommand writes what it is about.
-        4. The pods of the live color stay as they are, also where somebody has changed them beside this stack. So does an image
-           that an admission controller has written by another name.
+        4. The pod template of a color stays as it was deployed until the color changes, whatever this version would write. That
+           of the live color stays even if somebody has changed it beside this stack; that of another one is then written anew.
         5. What somebody has changed beside this stack is written again; see `release.notes`.
         """
         if not args.type_.startswith("kubernetes:"):
@@ -304,29 +317,21 @@ class Gate:
         )
         added = pulumi.ResourceOptions(hooks=hooks)
         color = props["metadata"]["labels"].get("color")
-        if is_deployment and color in self._live.serving and color not in self._transition.changes:
-            added.ignore_changes = ["spec.template"]
-        elif is_deployment and color not in self._transition.changes:
-            props = self._as_admitted(color, props)
+        if is_deployment and color not in self._transition.changes:
+            props = _noted(props, {metadata.TEMPLATE: self._live.colors[color].template})
+            if color in self._live.serving or not self._notes.is_changed(ref, _pod_template(props)):
+                # The engine keeps its own inputs, those of when the color was deployed.
+                added.ignore_changes = ["spec.template"]
         options = pulumi.ResourceOptions.merge(args.opts, added)
         ignored = [tuple(path.split(".")) for path in options.ignore_changes or ()]
         if self._notes.is_changed(ref, props, ignored):
             pulumi.info(f"{ref} was changed beside this stack, so it is written again.")
         return pulumi.ResourceTransformationResult(_noted(props, self._notes.annotations(ref, props, ignored)), options)
 
-    def _as_admitted(self, color: str, props: Any) -> Any:
-        """An unchanged Deployment with the image by the name that an admission controller has written, if one has.
 
-        The provider compares with what the cluster returned, and would write our name again in every update.
-        """
-        present = self._live.colors.get(color)
-        if present is None or not present.is_rewritten:
-            return props
-        template = props["spec"]["template"]
-        (container, *others) = template["spec"]["containers"]
-        containers = [{**container, "image": present.image}, *others]
-        admitted = {**template, "spec": {**template["spec"], "containers": containers}}
-        return {**props, "spec": {**props["spec"], "template": admitted}}
+def _pod_template(props: Any) -> dict[str, Any]:
+    """A Deployment that holds its pod template and nothing else that could be written."""
+    return {"metadata": {"labels": props["metadata"]["labels"]}, "spec": {"template": props["spec"]["template"]}}
 
 
 def _noted(props: Any, annotations: Mapping[str, str]) -> dict[str, Any]:
@@ -337,6 +342,6 @@ def _noted(props: Any, annotations: Mapping[str, str]) -> dict[str, Any]:
 
 def _unnoted(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult:
     """Without a look at the cluster the annotations stay what they are in the state."""
-    kept = [f'metadata.annotations["{name}"]' for name in (metadata.SERVED, metadata.REPLACES)]
+    kept = [f'metadata.annotations["{name}"]' for name in metadata.names(metadata.SERVED, metadata.REPLACES)]
     options = pulumi.ResourceOptions.merge(args.opts, pulumi.ResourceOptions(ignore_changes=kept))
     return pulumi.ResourceTransformationResult(args.props, options)

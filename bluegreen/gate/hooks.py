@@ -69,8 +69,6 @@ class Hooks:
         self._owner = owner
         self._transition = transition
         self._beyond = beyond
-        self.rewritten: set[str] = set()
-        """The colors whose pods this run may change: their Deployments get another spec, or their own spec again."""
 
     @cached_property
     def creation(self) -> pulumi.ResourceHook:
@@ -120,22 +118,24 @@ class Hooks:
             old, new = args.old_inputs or {}, args.new_inputs or {}
             color = new["metadata"]["labels"]["color"]
             self._judge.stop_at(deployment_update(self._transition, color, old["spec"], new["spec"]))
-            # Other annotations change no pod.
-            if old["spec"] != new["spec"] or annotation(old, metadata.REPLACES) != annotation(new, metadata.REPLACES):
-                self.rewritten.add(color)
 
         return pulumi.ResourceHook("moves-nobody", moves_nobody, _IN_PREVIEW_TOO)
 
-    @cached_property
-    def route_kept(self) -> pulumi.ResourceHook:
-        """Before an object of the route is updated: that it holds nothing that somebody else wrote."""
+    def route_update(self, moves: Move | None) -> pulumi.ResourceHook:
+        """Before the route is updated: checks that it holds nothing that somebody else wrote.
 
-        async def is_ours(args: pulumi.ResourceHookArgs) -> None:
+        An update that `moves` users also checks that the target is still ready and has room for them.
+        """
+
+        async def may_be_written(args: pulumi.ResourceHookArgs) -> None:
             written = args.new_inputs or {}
             live = await asyncio.to_thread(self._cluster.live)
-            self._judge.stop_at(route_overwrite(f"{written['kind']} {written['metadata']['name']}", live.foreign))
+            refusals = [*route_overwrite(f"{written['kind']} {written['metadata']['name']}", live.foreign)]
+            if moves and not pulumi.runtime.is_dry_run():
+                refusals += route_update(moves, live)
+            self._judge.stop_at(refusals)
 
-        return pulumi.ResourceHook("route-is-ours", is_ours, _IN_PREVIEW_TOO)
+        return pulumi.ResourceHook("route-may-be-written", may_be_written, _IN_PREVIEW_TOO)
 
     @cached_property
     def presence(self) -> pulumi.ResourceHook:
@@ -151,12 +151,3 @@ class Hooks:
                 )
 
         return pulumi.ResourceHook("is-there", is_there, _IN_PREVIEW_TOO)
-
-    def route_update(self, moves: Move) -> pulumi.ResourceHook:
-        """Before the route is updated to move users: checks that the target is still ready and has room for them."""
-
-        async def is_still_ready(_: pulumi.ResourceHookArgs) -> None:
-            live = await asyncio.to_thread(self._cluster.live)
-            self._judge.stop_at(route_update(moves, live))
-
-        return pulumi.ResourceHook("target-is-still-ready", is_still_ready)

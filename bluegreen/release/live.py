@@ -24,7 +24,7 @@ class LiveColor:
 
     `owner`, `template`, `release`, `uid` and `migration` (a Job that had succeeded when it was written) are empty when it does
     not say. `is_settled` is true when the cluster has processed the newest template and no pod of an older one is left.
-    `is_autoscaled` is known only after `Cluster.with_autoscalers`.
+    `is_autoscaled` is known only after `Cluster.with_autoscalers`. `generation` rises with each change of the spec.
     """
 
     image: str
@@ -38,6 +38,7 @@ class LiveColor:
     ready: int = 1
     is_settled: bool = True
     is_autoscaled: bool = False
+    generation: int = 0
 
     @property
     def is_ready(self) -> bool:
@@ -52,11 +53,6 @@ class LiveColor:
     def runs(self, image: str) -> bool:
         """Whether the pods run `image`, also if an admission controller has pinned it to a digest, or named it otherwise."""
         return image == self.asked or Image.parse(self.image).pins(Image.parse(image))
-
-    @property
-    def is_rewritten(self) -> bool:
-        """Whether an admission controller has written another name of the image than the program."""
-        return self.asked not in ("", self.image)
 
     @property
     def called(self) -> str:
@@ -129,7 +125,8 @@ def live_color(deployment: Object) -> LiveColor:
     """Reads a Deployment as a color. What it does not say counts as not ready."""
     status = {name: _number(deployment, 0, "status", name) for name in _COUNTS}
     wanted = _number(deployment, 1, "spec", "replicas")
-    seen = status["observedGeneration"] >= _number(deployment, 0, "metadata", "generation")
+    generation = _number(deployment, 0, "metadata", "generation")
+    seen = status["observedGeneration"] >= generation
     container = main_container(deployment)
     field = ("f:spec", "f:template", "f:spec", "f:containers", f'k:{{"name":{json.dumps(container.get("name"))}}}', "f:image")
     return LiveColor(
@@ -142,6 +139,7 @@ def live_color(deployment: Object) -> LiveColor:
         migration=annotation(deployment, metadata.MIGRATION),
         replicas=wanted,
         ready=status["readyReplicas"],
+        generation=generation,
         is_settled=seen and status["updatedReplicas"] == status["replicas"] == wanted,
     )
 
@@ -155,12 +153,12 @@ def _number(item: Object, default: int, *path: str) -> int:
 
 
 def main_container(deployment: Object) -> Object:
-    """The container of the application: it has the name of the app. An injected container may come before it.
+    """The container of the application: the Deployment names it, or it has the name of the app. Others may come before it.
 
     Without one of that name it is the first, as in a Deployment that others have made; an empty object without any.
     """
     listed = value_at(deployment, "spec", "template", "spec", "containers")
     containers = [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else []
-    app = value_at(deployment, "metadata", "labels", "app")
+    name = annotation(deployment, metadata.CONTAINER) or value_at(deployment, "metadata", "labels", "app")
     first: Object = containers[0] if containers else {}
-    return next((container for container in containers if container.get("name") == app), first)
+    return next((container for container in containers if container.get("name") == name), first)

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from bluegreen.release import metadata
+
 Object = Mapping[str, Any]
 """An object as the cluster returns it, with the keys of Kubernetes."""
 
@@ -42,8 +44,8 @@ def value_at(item: object, *path: str) -> Any:
 
 
 def annotation(item: Object, name: str) -> str:
-    """An annotation of an object, empty when it has none of that name."""
-    return str(value_at(item, "metadata", "annotations", name) or "")
+    """An annotation of the program (see `metadata`), empty if the object does not have it."""
+    return str(metadata.read(as_mapping(value_at(item, "metadata", "annotations")), name) or "")
 
 
 def is_terminating(item: Object) -> bool:

@@ -5,9 +5,9 @@ Plain functions over plain data, as in `transition.py`: no Pulumi, no cluster.
 
 from collections.abc import Iterable, Iterator
 
+from bluegreen.release import metadata
 from bluegreen.release.about import About, refusal, said
 from bluegreen.release.live import Live
-from bluegreen.release.metadata import OWNER
 from bluegreen.release.objects import Object, Ref, annotation, value_at
 from bluegreen.release.ownership import remedy as way_out
 from bluegreen.release.refusals import Refusal, Rule
@@ -68,21 +68,23 @@ def write(about: About | None, live: Live, route: Iterable[Ref], old: Object | N
     """Refuses to write an object that is not what the subcommand is about, such as another color's number of pods.
 
     `old` is None for an object that is created; `route` are the objects of the route. The owner may be written at any time: it
-    is the same stack under another name.
+    is the same stack under another name. So may the labels and the names of annotations that another version writes.
     """
     what = item["kind"], item["metadata"]["name"]
     is_route = what in {(kind, name) for _, kind, name in route}
     if about is None or not live.serving or about.may_write(value_at(item, "metadata", "labels", "color"), is_route=is_route):
         return
-    if old is not None and _but_owner(old) == _but_owner(item):
+    if old is not None and _compared(old) == _compared(item):
         return
     yield refusal(about, f"a change of {' '.join(what)}", said(live))
 
 
-def _but_owner(item: Object) -> Object:
-    annotations = value_at(item, "metadata", "annotations") or {}
-    others = {name: value for name, value in annotations.items() if name != OWNER}
-    return {**item, "metadata": {**item["metadata"], "annotations": others}}
+def _compared(item: Object) -> Object:
+    """An object without its owner, and without what another version of the program names otherwise."""
+    annotations = metadata.with_new_domain(value_at(item, "metadata", "annotations") or {})
+    annotations.pop(metadata.OWNER, None)
+    labels = metadata.without_labels(value_at(item, "metadata", "labels") or {})
+    return {**item, "metadata": {**item["metadata"], "annotations": annotations, "labels": labels}}
 
 
 def creation(what: str, found: Object | None, owner: str, owner_exists: bool | None = None) -> Iterator[Refusal]:
@@ -92,7 +94,7 @@ def creation(what: str, found: Object | None, owner: str, owner_exists: bool | N
     """
     if found is None:
         return
-    whose = annotation(found, OWNER)
+    whose = annotation(found, metadata.OWNER)
     if whose == owner:
         lost = "another state of the same stack, a lost one, or the same cluster by another context"
         remedy = f"This is {lost}: use the backend and the context that made it, or bring it into this state (pulumi import)."

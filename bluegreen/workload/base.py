@@ -1,6 +1,6 @@
 """What a source of workloads offers to the components and to the gate, and the names that they all use."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -25,10 +25,11 @@ class Workload(Protocol):
         """
         ...
 
-    def pod_template_hash(self, color: ColorSettings) -> str:
+    def pod_template_hashes(self, color: ColorSettings) -> Sequence[str]:
         """What distinguishes the pods of a color from those with another image or other settings.
 
-        As long as it stays as it is, an update changes no pod of the color.
+        A color that is deployed gets the first one. As long as it has one of them, no update changes its pod template. The
+        others are those that earlier versions of the source gave to it.
         """
         ...
 
@@ -64,9 +65,11 @@ def _values_prefix(color: ColorSettings, kind: str) -> str:
 def written(workload: Workload, color: ColorSettings) -> list[Manifest]:
     """The objects of a color with the annotations by which updates recognize what is deployed."""
     manifests = workload.objects(color)
-    deployed = {metadata.TEMPLATE: workload.pod_template_hash(color), metadata.IMAGE: color.image}
+    deployed = {metadata.TEMPLATE: workload.pod_template_hashes(color)[0], metadata.IMAGE: color.image}
     if migration := migration_name(workload, color):
         deployed[metadata.MIGRATION] = migration
+    if (container := workload.main_container(color)) != color.app:
+        deployed[metadata.CONTAINER] = container
     if color.release:
         deployed[metadata.RELEASE] = color.release
     added = {"Deployment": deployed}

@@ -9,9 +9,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from bluegreen.release import metadata
 from bluegreen.release.manifest import Manifest
 from bluegreen.release.objects import Ref
 from bluegreen.release.settings import ColorSettings
+from bluegreen.workload import earlier
 from bluegreen.workload.base import labels_of, name_of, values_name
 
 
@@ -25,9 +27,36 @@ def objects(color: ColorSettings) -> list[Manifest]:
     return [*variables, *migration, deployment, *budget, *autoscaler]
 
 
-def pod_template_hash(color: ColorSettings) -> str:
-    """A digest of the pod template."""
-    return hashlib.sha256(_canonical(pod_template(color))).hexdigest()[:16]
+# The settings that shape pods, besides those that every color has. The others are about how many pods there are, how an update
+# waits for them, and about the migration.
+_SHAPES_PODS = (
+    "port",
+    "readiness_path",
+    "drain_seconds",
+    "shutdown_seconds",
+    "env",
+    "config_map_refs",
+    "secret_refs",
+    "resources",
+    "image_pull_secret",
+    "run_as_user",
+)
+
+
+def pod_template_hashes(color: ColorSettings) -> tuple[str, ...]:
+    """A digest of the settings that shape pods, and that of version 0.1.0.
+
+    It is one of settings and not of the pod template, because a new version may write another template for the same settings,
+    and must not restart the pods of every color for that. A setting with its default value does not count: a new version may
+    add one.
+    """
+    defaults = ColorSettings(app=color.app, name=color.name, image=color.image)
+    inputs = {name: getattr(color, name) for name in _SHAPES_PODS if getattr(color, name) != getattr(defaults, name)}
+    inputs |= {"app": color.app, "color": color.name, "image": str(color.image)}
+    if color.secret_env:
+        inputs["secret_env"] = color.secret_digest
+    digest = hashlib.sha256(_canonical(inputs)).hexdigest()[:16]
+    return digest, earlier.pod_template_hash(color, config_map_name(color), secret_name(color))
 
 
 def main_container(color: ColorSettings) -> str:
@@ -190,14 +219,14 @@ def pod_template(color: ColorSettings) -> dict[str, Any]:
         "lifecycle": {"preStop": {"sleep": {"seconds": color.drain_seconds}}},
     }
     spec = _pod(color, container) | {"terminationGracePeriodSeconds": color.drain_seconds + color.shutdown_seconds}
-    return {"metadata": {"labels": labels_of(color)}, "spec": spec}
+    return {"metadata": {"labels": {**metadata.labels(color.app), **labels_of(color)}}, "spec": spec}
 
 
 def migration_template(color: ColorSettings) -> dict[str, Any]:
     """The template of the migration's Job: the color's own image and variables, another command."""
     container = _container(color) | {"command": list(color.migrate)}
     return {
-        "metadata": {"labels": {"app": f"{color.app}-migrate"}},
+        "metadata": {"labels": {**metadata.labels(color.app), "app": f"{color.app}-migrate"}},
         "spec": _pod(color, container) | {"restartPolicy": "Never", "activeDeadlineSeconds": color.migrate_timeout_seconds},
     }
 

@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from bluegreen.release import metadata
 from bluegreen.routing.istio import cookie_pattern
 from tests.engine import toy_layer
 from tests.unit.program import BOTH_COLORS, ONE_COLOR, SWITCHED, Run, run
@@ -179,9 +180,9 @@ def test_a_deployment_names_the_migration_that_it_was_deployed_after() -> None:
     objects = run(ONE_COLOR | {"blue:migrate": "/migrate"}).objects()
     [job] = [each for each in objects if each.startswith("Job/")]
     noted = objects["Deployment/shop-blue"].inputs["metadata"]["annotations"]
-    assert noted["bluegreen/migration"] == objects[job].inputs["metadata"]["name"]
+    assert noted[metadata.MIGRATION] == objects[job].inputs["metadata"]["name"]
     without = run(ONE_COLOR).objects()["Deployment/shop-blue"].inputs["metadata"]["annotations"]
-    assert "bluegreen/migration" not in without
+    assert metadata.MIGRATION not in without
 
 
 def test_the_time_of_a_migration_begins_when_a_node_has_accepted_its_pod() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pulumi
@@ -16,10 +17,12 @@ from bluegreen.release import metadata
 from bluegreen.release.about import About
 from bluegreen.release.config_reader import read_settings
 from bluegreen.release.live import Live, LiveColor
+from bluegreen.release.objects import Object, Ref
 from bluegreen.release.refusals import EXCEPTIONS, Rule
 from bluegreen.release.traffic import Move, Traffic
 from bluegreen.release.transition import Transition
 from bluegreen.routing import istio
+from bluegreen.workload import source
 from tests.unit.program import BOTH_COLORS, run
 
 # The mocks have no organization.
@@ -65,7 +68,7 @@ class Cluster:
 
 def served(owner: str = OWNER, **change: object) -> Live:
     """What is live after an update with both colors; `change` is of green."""
-    asked = wanted(read_settings(BOTH_COLORS), owner)
+    asked = wanted(read_settings(BOTH_COLORS), owner, Live())
     colors = {name: LiveColor(image=color.image, template=color.template, owner=owner) for name, color in asked.colors.items()}
     colors["green"] = replace(colors["green"], **change)  # type: ignore[arg-type]
     return Live(traffic=Traffic.to("blue", "green"), route_owner=owner, colors=colors)
@@ -192,8 +195,8 @@ def test_a_target_that_is_no_longer_ready_when_the_route_is_written_is_refused(
     gate = Gate(read_settings(BOTH_COLORS | SWITCH), cluster, OWNER)
     asyncio.run(gate.check())
     with pytest.raises(RuntimeError, match=Rule.READY):
-        call(hooks(cluster).route_update(Move("blue", "green")))
-    call(hooks(cluster, "unready").route_update(Move("blue", "green")))
+        call(hooks(cluster).route_update(Move("blue", "green")), new_inputs=ROUTE)
+    call(hooks(cluster, "unready").route_update(Move("blue", "green")), new_inputs=ROUTE)
     assert ["bluegreen:allow has unready" in each for each in warnings] == [True]
 
 
@@ -201,8 +204,8 @@ def test_a_live_color_that_was_scaled_up_when_the_route_is_written_is_not_left(
     hooks: Callable[..., Hooks], warnings: list[str]
 ) -> None:
     with pytest.raises(RuntimeError, match=Rule.ROOM):
-        call(hooks(Cluster(crowded())).route_update(Move("blue", "green")))
-    call(hooks(Cluster(crowded()), "less-room").route_update(Move("blue", "green")))
+        call(hooks(Cluster(crowded())).route_update(Move("blue", "green")), new_inputs=ROUTE)
+    call(hooks(Cluster(crowded()), "less-room").route_update(Move("blue", "green")), new_inputs=ROUTE)
     assert ["bluegreen:allow has less-room" in each for each in warnings] == [True]
 
 
@@ -238,32 +241,62 @@ def test_a_deployment_that_is_scaled_while_users_move_is_refused(hooks: Callable
     allowed = hooks(Cluster(Live()), "switch-and-change")
     call(allowed.deployment_update, old_inputs=old, new_inputs=new)
     assert len(warnings) == 1
-    assert allowed.rewritten == {"green"}
 
 
-def test_a_deployment_that_gets_another_annotation_alone_is_not_waited_for(hooks: Callable[..., Hooks]) -> None:
+@pytest.mark.parametrize(
+    ("generation", "awaited"), [(7, []), (8.0, ["blue", "green"])], ids=["annotations alone", "a new spec"]
+)
+def test_a_color_is_awaited_if_the_update_has_written_its_spec(
+    monkeypatch: pytest.MonkeyPatch, generation: float, awaited: list[str]
+) -> None:
     """A live color that fails must not hold up the way out because a new version of the program annotates it."""
-    spec = {"replicas": 1, "template": {}}
-    old, new = ({"metadata": {"labels": {"color": "blue"}, "annotations": {"a": text}}, "spec": spec} for text in ("1", "2"))
-    made = hooks(Cluster(Live()))
-    call(made.deployment_update, old_inputs=old, new_inputs=new)
-    assert made.rewritten == set()
-    written_again = {"metadata": {"labels": {"color": "blue"}, "annotations": {"bluegreen/replaces": "7"}}, "spec": spec}
-    call(made.deployment_update, old_inputs=old, new_inputs=written_again)
-    assert made.rewritten == {"blue"}
+    live = served()
+    live = replace(live, colors={name: replace(color, generation=7) for name, color in live.colors.items()})
+    gate = Gate(read_settings(BOTH_COLORS), cast(Any, Cluster(live)), OWNER)
+    assert waited_for(monkeypatch, gate, generation) == awaited
 
 
-def test_every_object_of_the_cluster_is_guarded_and_only_the_live_color_keeps_its_template() -> None:
+def ignored(live: Live, change: dict[str, str]) -> dict[str, list[str]]:
+    """What is ignored of each Deployment."""
+    objects = run(BOTH_COLORS | change, live=live).objects()
+    return {name: [*each.request.ignoreChanges] for name, each in objects.items() if each.kind == "Deployment"}
+
+
+def test_every_object_of_the_cluster_is_guarded() -> None:
     objects = run(BOTH_COLORS, live=served()).objects()
     assert [name for name, each in objects.items() if len(each.request.hooks.before_create) != 1] == []
-    deployments = {name: [*each.request.ignoreChanges] for name, each in objects.items() if each.kind == "Deployment"}
-    assert deployments == {"Deployment/shop-blue": ["spec.template"], "Deployment/shop-green": []}
+
+
+def test_a_color_keeps_the_pod_template_that_it_was_deployed_with_until_it_changes() -> None:
+    kept = ["spec.template"]
+    assert ignored(served(), {}) == {"Deployment/shop-blue": kept, "Deployment/shop-green": kept}
+    assert ignored(served(), {"green:imageTag": "3.0"}) == {"Deployment/shop-blue": kept, "Deployment/shop-green": []}
+
+
+def test_the_pod_template_of_an_idle_color_that_somebody_has_changed_is_written_anew() -> None:
+    field: Object = {"f:spec": {"f:template": {"f:spec": {"f:terminationGracePeriodSeconds": {}}}}}
+    fields = [{"manager": "kubectl-edit", "fieldsV1": field}]
+    noted = {"managedFields": fields, "labels": {"color": "green"}}
+    changed = {"metadata": noted, "spec": {"template": {"spec": {"terminationGracePeriodSeconds": 1}}}}
+    live = replace(served(), objects={Ref("apps/v1", "Deployment", "shop-green"): changed})
+    assert ignored(live, {}) == {"Deployment/shop-blue": ["spec.template"], "Deployment/shop-green": []}
+
+
+@pytest.mark.parametrize("version", ["0.1.0", "today's"])
+def test_a_color_keeps_the_hash_that_its_version_gave_to_it(version: str) -> None:
+    hashes = source("settings").pod_template_hashes(read_settings(BOTH_COLORS).service.colors["blue"])
+    template = hashes[0 if version == "today's" else 1]
+    live = served()
+    live = replace(live, colors={**live.colors, "blue": replace(live.colors["blue"], template=template)})
+    made = run(BOTH_COLORS, live=live).objects()["Deployment/shop-blue"]
+    assert made.inputs["metadata"]["annotations"][metadata.TEMPLATE] == template
+    assert [*made.request.ignoreChanges] == ["spec.template"]
 
 
 def test_only_a_move_of_users_looks_at_the_target_again() -> None:
     route = "VirtualService/shop-blue-green"
     staying, moving = (run(BOTH_COLORS | change, live=served()).objects()[route] for change in ({}, SWITCH))
-    assert [len(each.request.hooks.before_update) for each in (staying, moving)] == [1, 2]
+    assert [len(each.request.hooks.before_update) for each in (staying, moving)] == [1, 1]
 
 
 FOREIGN = "rule 1 (maintenance) redirects all requests before users reach a color"
@@ -275,10 +308,10 @@ def test_what_somebody_else_wrote_into_the_route_is_not_overwritten_unless_it_is
 ) -> None:
     cluster = Cluster(replace(served(), foreign=FOREIGN))
     with pytest.raises(RuntimeError, match=Rule.ROUTE_KEPT) as refusal:
-        call(hooks(cluster).route_kept, new_inputs=ROUTE)
+        call(hooks(cluster).route_update(None), new_inputs=ROUTE)
     assert FOREIGN in str(refusal.value)
-    call(hooks(cluster, "overwrite-route").route_kept, new_inputs=ROUTE)
-    call(hooks(Cluster(served())).route_kept, new_inputs=ROUTE)
+    call(hooks(cluster, "overwrite-route").route_update(None), new_inputs=ROUTE)
+    call(hooks(Cluster(served())).route_update(None), new_inputs=ROUTE)
     assert ["bluegreen:allow has overwrite-route" in each for each in warnings] == [True]
 
 
@@ -291,7 +324,7 @@ def test_what_somebody_else_wrote_into_the_route_is_a_warning_while_the_route_is
 def test_users_who_are_split_are_gathered_only_on_a_color_that_is_ready() -> None:
     split = replace(served(), also=frozenset({"green"}), foreign="users are split")
     route = run(BOTH_COLORS, live=split).objects()["VirtualService/shop-blue-green"]
-    assert len(route.request.hooks.before_update) == 2
+    assert len(route.request.hooks.before_update) == 1
 
 
 @pytest.mark.parametrize(
@@ -302,6 +335,12 @@ def test_a_subcommand_does_not_wait_for_a_color_that_users_have_left(
     monkeypatch: pytest.MonkeyPatch, about: About | None, awaited: list[str]
 ) -> None:
     """Users are on blue, and green is not ready: that is why they are there, after `rollback --now`."""
+    cluster = cast(Any, Cluster(served(ready=0)))
+    assert waited_for(monkeypatch, Gate(read_settings(BOTH_COLORS), cluster, OWNER, about), generation=0) == awaited
+
+
+def waited_for(monkeypatch: pytest.MonkeyPatch, gate: Gate, generation: float) -> list[str]:
+    """The colors that an update waits for whose Deployments have come to `generation`."""
     waited: list[str] = []
 
     class Pods:
@@ -312,29 +351,24 @@ def test_a_subcommand_does_not_wait_for_a_color_that_users_have_left(
             waited.append(self._name)
 
     monkeypatch.setattr("bluegreen.gate.check.PodsOfColor", Pods)
-    settings, cluster = read_settings(BOTH_COLORS), cast(Any, Cluster(served(ready=0)))
 
     async def update() -> None:
-        gate = Gate(settings, cluster, OWNER, about)
         await gate.check()
-        for color in settings.service.colors.values():
-            deployment: Any = type("Deployment", (), {"urn": pulumi.Output.from_input("urn")})
+        for color in read_settings(BOTH_COLORS).service.colors.values():
+            deployment: Any = SimpleNamespace(metadata=pulumi.Output.from_input({"generation": generation}))
             await gate.ready(color, deployment).future()
 
     asyncio.run(update())
-    assert waited == awaited
+    return waited
 
 
-def test_an_image_that_an_admission_controller_has_pinned_is_written_as_it_is() -> None:
-    """The engine compares with what the cluster returned. Our name of the image would be an update in every run."""
+def test_an_image_that_an_admission_controller_has_pinned_stays_as_it_is() -> None:
+    """The provider compares with what the cluster returned. Our name of the image would be an update in every run."""
     pinned = f"registry.example/shop:2.0@sha256:{'a' * 64}"
-    for asked, image in (("registry.example/shop:2.0", pinned), ("", "registry.example/shop:2.0")):
-        objects = run(BOTH_COLORS, live=served(image=pinned, asked=asked)).objects()
-        containers = objects["Deployment/shop-green"].inputs["spec"]["template"]["spec"]["containers"]
-        assert [container["image"] for container in containers] == [image]
-        assert (
-            objects["Deployment/shop-green"].inputs["metadata"]["annotations"]["bluegreen/image"] == "registry.example/shop:2.0"
-        )
+    live = served(image=pinned, asked="registry.example/shop:2.0")
+    deployment = run(BOTH_COLORS, live=live).objects()["Deployment/shop-green"]
+    assert [*deployment.request.ignoreChanges] == ["spec.template"]
+    assert deployment.inputs["metadata"]["annotations"][metadata.IMAGE] == "registry.example/shop:2.0"
 
 
 def test_an_object_that_is_gone_is_named_before_the_provider_fails_at_it(hooks: Callable[..., Hooks]) -> None:
@@ -354,7 +388,8 @@ def test_without_a_look_at_the_cluster_the_annotations_of_the_state_stay() -> No
     made = gate.guard(args)
     assert made is not None
     assert made.props == props
-    assert made.opts.ignore_changes == [f'metadata.annotations["{name}"]' for name in (metadata.SERVED, metadata.REPLACES)]
+    kept = metadata.names(metadata.SERVED, metadata.REPLACES)
+    assert made.opts.ignore_changes == [f'metadata.annotations["{name}"]' for name in kept]
 
 
 def test_a_change_beside_the_stack_is_said_and_written_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -266,4 +266,3 @@ def test_an_image_that_another_manager_wrote_is_another_image(managers: tuple[st
 
 def test_the_requested_image_is_shown_by_its_own_name() -> None:
     assert written("shop:2", "bluegreen").called == "shop:2"
-    assert not written("shop:2", "bluegreen").is_rewritten

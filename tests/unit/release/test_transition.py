@@ -254,7 +254,7 @@ class Releases(RuleBasedStateMachine):
     def _update(self, change: dict[str, str], data: st.DataObject) -> None:
         self.config = {key: value for key, value in {**self.config, **change}.items() if value}
         try:
-            asked = wanted(read_settings(self.config), OWNER)
+            asked = wanted(read_settings(self.config), OWNER, Live())
         except SettingsError:
             return
         decided = transition(self.live, asked)
