@@ -9,6 +9,7 @@ with startup.program_imports():
     import pulumi
     from pulumi.runtime.config import CONFIG, is_config_secret
 
+    from bluegreen import workload
     from bluegreen.environment import LiveEnvironment
     from bluegreen.gate.check import Gate
     from bluegreen.gate.cli_version import require_cli
@@ -29,6 +30,8 @@ try:
     about = About.given(os.environ)
     written = stack_file.of_program(pulumi.get_stack(), Path.cwd())
     settings = read_settings(config, written.secrets.union(filter(is_config_secret, config)), written.misread, LAYERS)
+    if wrong := [*workload.problems(settings)]:
+        raise SettingsError(wrong)
 except (SettingsError, ValueError) as error:
     raise pulumi.RunError(str(error)) from None
 for warning in warnings(settings):

@@ -17,7 +17,7 @@ class Environment(pulumi.ComponentResource):
     def __init__(self, name: str, settings: Settings, checks: Checks, opts: pulumi.ResourceOptions) -> None:
         super().__init__("bluegreen:components:Environment", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        source = workload.source("settings")
+        source = workload.source(settings.workload)
         colors = [
             Color(f"{name}-{color}", color_settings, source, checks, child)
             for color, color_settings in settings.service.colors.items()

@@ -40,7 +40,7 @@ def wanted(settings: Settings, owner: str, live: Live, about: About | None = Non
 
     A color that is live as the config asks for it keeps its pod template hash, also if an earlier version gave it.
     """
-    source = workload.source("settings")
+    source = workload.source(settings.workload)
 
     def template(color: ColorSettings) -> str:
         known, present = source.pod_template_hashes(color), live.colors.get(color.name)
@@ -72,7 +72,7 @@ class Gate:
         self._layer = find(settings.routing)
         self._cluster = cluster
         self._owner = owner
-        self._workload = workload.source("settings")
+        self._workload = workload.source(settings.workload)
         self._about = about
         self._judge = Judge(settings.allow)
         self._verification = Verification(settings)

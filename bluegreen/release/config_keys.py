@@ -86,6 +86,13 @@ ROUTING = Key(
     description="The routing layer: a module of bluegreen.routing, such as istio (a VirtualService) or selector (two NodePort "
     "Services), or a module of your own by its dotted name. Empty for istio.",
 )
+WORKLOAD = Key(
+    name="workload",
+    parse=values.module_name,
+    default="settings",
+    description="The source of the pods: a module of bluegreen.workload (settings: the keys of this file), or a module of your "
+    "own by its dotted name.",
+)
 TEST_COOKIE = Key(
     name="testCookie",
     parse=values.cookie,
@@ -156,6 +163,7 @@ ENVIRONMENT: tuple[Key[Any], ...] = (
     NAMESPACE,
     CONTEXT,
     ROUTING,
+    WORKLOAD,
     TEST_COOKIE,
     HOST,
     TLS_SECRET,

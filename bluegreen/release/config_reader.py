@@ -132,6 +132,7 @@ class _Reader:
             test_color=self._value(keys.TEST_COLOR),
             test_cookie=self._value(keys.TEST_COOKIE),
             routing=self._value(keys.ROUTING),
+            workload=self._value(keys.WORKLOAD),
             namespace=self._value(keys.NAMESPACE),
             context=self._value(keys.CONTEXT),
             host=self._value(keys.HOST),

@@ -72,6 +72,7 @@ class Settings:
     test_color: str = keys.TEST_COLOR.default
     test_cookie: str = keys.TEST_COOKIE.default
     routing: str = keys.ROUTING.default
+    workload: str = keys.WORKLOAD.default
     namespace: str = keys.NAMESPACE.default
     context: str = keys.CONTEXT.default
     host: str = keys.HOST.default
