@@ -50,6 +50,7 @@ cluster = provider(settings.context, settings.namespace)
 # Not transforms: the engine would call back into this process for each resource.
 options = pulumi.ResourceOptions(transformations=[placed_in(cluster), gate.guard])
 checked: pulumi.Output[None] = pulumi.Output.from_input(gate.check())
+# Made inside `apply`, because no object may be registered before the rules have been checked.
 environment = checked.apply(lambda _: Environment(service, settings, gate, options))
 
 pulumi.export("activeColor", settings.active_color)

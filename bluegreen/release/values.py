@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from bluegreen.release.image import Image
+
 T = TypeVar("T")
 Parser = Callable[[str], T]
 
@@ -166,7 +168,8 @@ approval = matching(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*", "a release, a tag, a dige
 
 def image_repository(text: str) -> str:
     """The repository of an image, without a tag: `registry.example/shop`, `registry.example:5000/shop`."""
-    if "@" in text or ":" in text.rpartition("/")[2]:
+    image = Image.parse(text)
+    if image.tag or image.digest:
         raise InvalidValueError("an image without tag or digest", "Put the tag into blue:imageTag or green:imageTag.")
     part = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
     registry = r"([a-zA-Z0-9.-]+(:[0-9]+)?/)?"
