@@ -27,6 +27,7 @@ OTHER_VALUES = {
     "namespace": "prod",
     "context": "east",
     "routing": "selector",
+    "workload": "tests.workload_with_sidecar",
     "testCookie": "preview=on",
     "host": "shop.example",
     "tlsSecret": "shop-tls",

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bluegreen.release import metadata
 from bluegreen.release.about import VARIABLE, About
 from bluegreen.release.colors import COLORS, other
 from bluegreen.release.live import Live, LiveColor
@@ -197,3 +198,13 @@ def test_a_renamed_stack_writes_its_name_to_every_object_whatever_the_subcommand
     )
     assert [*write(about("activate blue"), LIVE, ROUTE, old, new)] == []
     assert [*write(about("activate blue"), LIVE, ROUTE, old, new | {"spec": {"hosts": ["b"]}})] != []
+
+
+def test_a_new_version_writes_its_annotations_and_labels_to_every_object_whatever_the_subcommand() -> None:
+    before = {"name": "shop-gateway", "annotations": {"bluegreen/owner": OWNER, "bluegreen/replaces": "7"}}
+    after = {"name": "shop-gateway", "annotations": {metadata.OWNER: OWNER, metadata.REPLACES: "7"}}
+    after |= {"labels": metadata.labels("shop")}
+    old, new = (item("Gateway", "shop-gateway") | {"metadata": described} for described in (before, after))
+    assert [*write(about("activate blue"), LIVE, ROUTE, old, new)] == []
+    changed = new | {"metadata": after | {"annotations": {metadata.OWNER: OWNER, metadata.REPLACES: "8"}}}
+    assert [*write(about("activate blue"), LIVE, ROUTE, old, changed)] != []
