@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bluegreen.release import metadata
 from bluegreen.release.refusals import Rule
 from tests.cli import pulumi
 from tests.cluster import SandboxCluster
@@ -91,7 +92,7 @@ def test_a_renamed_stack_is_recognized_and_users_notice_nothing(new_environment:
         assert renamed.up().written == set()
     assert {color: pods(environment, color) for color in ("blue", "green")} == kept
     owners = {
-        item["metadata"]["annotations"]["bluegreen/owner"]
+        item["metadata"]["annotations"][metadata.OWNER]
         for key, item in environment.objects().items()
         if key.partition("/")[0] in ("Deployment", "Service", "VirtualService", "Gateway", "DestinationRule")
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bluegreen.release import metadata
 from tests.cluster import ROOT, SandboxCluster, eventually
 from tests.conftest import Environments
 from tests.engine.onlookers import by_way_of
@@ -81,7 +82,7 @@ def test_the_preview_of_a_switch_shows_the_route_alone_and_reads_as_the_switch(s
     said = [line.strip() for line in preview.text.partition("--outputs:--")[0].splitlines() if "=>" in line]
     fields = {"istio": ["subset", "x-color"], "selector": ["color"]}[standing.routing]
     both_ways = ['"blue" => "green"', '"green" => "blue"']
-    record = [line for line in said if line.startswith("~ bluegreen/served")]
+    record = [line for line in said if line.startswith(f"~ {metadata.SERVED}")]
     assert len(record) <= 1
     assert sorted(set(said) - set(record)) == sorted(f"~ {field}: {way}" for field in fields for way in both_ways)
     assert standing.objects() == before

@@ -18,6 +18,7 @@ from bluegreen.cli.progress import Progress
 from bluegreen.cli.selection import Selection
 from bluegreen.cli.session import Session
 from bluegreen.cli.updates import EngineStep, Record
+from bluegreen.release import metadata
 from bluegreen.release.ownership import Evidence
 from tests.engine import toy_layer
 from tests.unit.api_server import Request, Response
@@ -104,7 +105,7 @@ def test_a_route_of_an_older_version_gets_a_record(serve: Serve) -> None:
     with serve(environs) as selection:
         assert emergency.move(selection, None).target == "blue"
         assert emergency.move(selection, None).is_already
-    assert environs.objects[ROUTE]["metadata"]["annotations"] == {"bluegreen/served": "green:g,blue:b"}
+    assert environs.objects[ROUTE]["metadata"]["annotations"] == {metadata.SERVED: "green:g,blue:b"}
 
 
 def test_without_anything_that_served_before_a_color_must_be_named(serve: Serve) -> None:
