@@ -1,21 +1,16 @@
 """Runs a command with the rights of one file of `examples/rbac/`, and records which rights its requests need.
 
-A proxy stands between the command and the API server. It adds the credentials, passes each request on, and writes down what the
-API server checks for it: verb, API group and resource.
+The API server checks verb, API group and resource of each.
 """
 
-import base64
 import contextlib
-import http.client
+import http
 import json
 import re
-import ssl
 import subprocess
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -23,6 +18,7 @@ import yaml
 
 from tests.cluster import ROOT
 from tests.command import Operator
+from tests.engine.recorder import PASSES, Request, recording
 from tests.stack import SandboxEnvironment
 
 RBAC = ROOT / "examples" / "rbac"
@@ -52,7 +48,7 @@ class Right:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class Checked:
     """One request about objects. `namespace` is empty for all namespaces; `rights` are those that the API server checks."""
 
     method: str
@@ -70,34 +66,34 @@ class Request:
 class Recorded:
     """The requests of one role's commands."""
 
-    requests: list[Request] = field(default_factory=list)
+    requests: list[Checked] = field(default_factory=list)
 
     def used(self, namespace: str) -> set[Right]:
         """The rights in `namespace` that some request used, and was granted."""
         granted = [each for each in self.requests if each.status != http.HTTPStatus.FORBIDDEN and each.namespace == namespace]
         return {right for each in granted for right in each.rights}
 
-    def refused(self) -> list[Request]:
+    def refused(self) -> list[Checked]:
         return [each for each in self.requests if each.status == http.HTTPStatus.FORBIDDEN]
 
 
-def request_of(method: str, target: str, status: int) -> Request | None:
-    """What the API server checks for a request; None when it is not about objects (discovery, schemas, one's own rights)."""
-    parts = urlsplit(target)
+def checked(request: Request) -> Checked | None:
+    """What the API server checks for a request; None if it is not about objects (discovery, schemas, one's own rights)."""
+    method, parts = request.method, urlsplit(request.path)
     found = _OBJECT.fullmatch(parts.path)
     if not found or found["group"] == _GIVEN_TO_ALL:
         return None
     query = parse_qs(parts.query)
     verbs = {_verb(method, found["name"], query)}
-    if method == "PATCH" and status == http.HTTPStatus.CREATED:
+    if method == "PATCH" and request.status == http.HTTPStatus.CREATED:
         verbs.add("create")  # server-side apply of an object that did not exist: the API server checks both
     resource = "/".join(filter(None, (found["resource"], found["subresource"])))
-    return Request(
+    return Checked(
         method=method,
-        path=target,
+        path=request.path,
         namespace=found["namespace"] or "",
         is_dry_run="dryRun" in query,
-        status=status,
+        status=request.status,
         rights=frozenset(Right(resource, verb, found["group"] or "") for verb in verbs),
     )
 
@@ -110,70 +106,9 @@ def _verb(method: str, name: str | None, query: Mapping[str, list[str]]) -> str:
     return _VERBS[method]
 
 
-@contextlib.contextmanager
-def recording(kubeconfig: Path, recorded: Recorded, is_old: bool) -> Iterator[str]:
-    """The address of a proxy to the cluster of `kubeconfig`, with its token. What goes through it is added to `recorded`.
-
-    With `is_old` the API server seems to be one that cannot begin a watch with what is there already (before Kubernetes 1.34),
-    so that the provider lists the objects instead.
-    """
-    config = yaml.safe_load(kubeconfig.read_text())
-    cluster, token = config["clusters"][0]["cluster"], config["users"][0]["user"]["token"]
-    server = urlsplit(cluster["server"])
-    authority = _decoded(cluster["certificate-authority-data"])
-    tls = ssl.create_default_context(cadata=authority)
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-        upstream: http.client.HTTPSConnection
-
-        def setup(self) -> None:
-            super().setup()
-            self.upstream = http.client.HTTPSConnection(server.hostname or "", server.port or 443, context=tls, timeout=120)
-
-        def finish(self) -> None:
-            self.upstream.close()
-            super().finish()
-
-        def pass_on(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            if is_old and "sendInitialEvents=true" in self.path:
-                self.send_error(http.HTTPStatus.UNPROCESSABLE_ENTITY)
-                return
-            kept = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "authorization")}
-            self.upstream.request(self.command, self.path, body or None, kept | {"Authorization": f"Bearer {token}"})
-            response = self.upstream.getresponse()
-            if seen := request_of(self.command, self.path, response.status):
-                recorded.requests.append(seen)
-            self.send_response(response.status)
-            for name, value in response.getheaders():
-                if name.lower() not in ("content-length", "transfer-encoding", "connection", "date"):
-                    self.send_header(name, value)
-            self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
-            with contextlib.suppress(ConnectionError):  # a client that has seen enough of a watch
-                while chunk := response.read1(65536):
-                    self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
-                self.wfile.write(b"0\r\n\r\n")
-            response.close()  # a response with a length is not closed by its last byte
-
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = pass_on  # noqa: N815 - the names that the base class looks for
-
-        def log_message(self, *_: object) -> None:
-            """Says nothing: what matters is recorded."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as proxy:
-        proxy.daemon_threads = True
-        Thread(target=proxy.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{proxy.server_port}"
-        finally:
-            proxy.shutdown()
-
-
-def _decoded(text: str) -> str:
-    return base64.b64decode(text).decode()
+def as_before_kubernetes_1_34(request: Request) -> str:
+    """Makes the API server one that cannot begin a watch with the objects that exist: the provider lists them instead."""
+    return "422" if "sendInitialEvents=true" in request.path else PASSES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,7 +187,8 @@ class Person:
     @contextlib.contextmanager
     def working(self, *, is_old: bool = False) -> Iterator[Operator]:
         """The command and the environment are operated with this account, and its requests are recorded."""
-        with recording(self.kubeconfig, self.recorded, is_old) as server:
+        on_request = as_before_kubernetes_1_34 if is_old else lambda _: PASSES
+        with recording(self.kubeconfig, on_request) as (server, asked):
             config = yaml.safe_load(self.kubeconfig.read_text())
             config["clusters"][0]["cluster"] = {"server": server}
             config["users"][0]["user"] = {}
@@ -266,6 +202,8 @@ class Person:
                 yield operator
             finally:
                 self.environment._variables = variables
+                answered = [request for request in asked if request.status]
+                self.recorded.requests += filter(None, map(checked, answered))
 
     def used(self) -> set[Right]:
         """The rights in the namespace that its commands used."""
