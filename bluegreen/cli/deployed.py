@@ -32,7 +32,7 @@ def write(stack_name: str, file: Path, timeout_seconds: float, rest: Path | None
         _copy(rest, file)
     else:
         stack.refresh_config()
-    present = {key: value.value for key in RELEASE_KEYS if (value := good.config.get(key))}
+    present = {key: value for key in RELEASE_KEYS if (value := good.config.get(key))}
     # An approval was for its own update.
     config_edit.change(file, {key: present.get(key) or None for key in RELEASE_KEYS} | {EXPECT: None})
 

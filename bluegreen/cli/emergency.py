@@ -13,7 +13,8 @@ from typing import Any
 from bluegreen import backend
 from bluegreen.cli.outcomes import Exit, ReleaseError, refused
 from bluegreen.cli.progress import Progress
-from bluegreen.cli.selection import Selection, project_name
+from bluegreen.cli.project import project_name
+from bluegreen.cli.selection import Selection
 from bluegreen.environment import LiveEnvironment
 from bluegreen.kube.api_error import ApiError
 from bluegreen.kube.cluster import LiveError

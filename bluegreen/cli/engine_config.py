@@ -13,15 +13,36 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bluegreen.cli import project
 from bluegreen.cli.outcomes import Exit, ReleaseError
-
-ROOT = Path(__file__).parents[2]
+from bluegreen.cli.pulumi_sentences import UNKNOWN, VARIABLES_TABLE
 
 # An environment may log in to a cloud when it is opened.
 LONGEST_SECONDS = 120
 
 # Pulumi reads every option from a variable, too. These give values, or another project, to `pulumi up` alone.
 _OVERRIDES = ("PULUMI_OPTION_CONFIG", "PULUMI_OPTION_CONFIG_PATH", "PULUMI_OPTION_OVERRIDE_ENV", "PULUMI_OPTION_CWD")
+
+
+# These let an update skip or replace objects, or go on with deletions after an error: not the update that the rules judged.
+_PARTIAL = (
+    "PULUMI_OPTION_TARGET",
+    "PULUMI_OPTION_TARGET_REPLACE",
+    "PULUMI_OPTION_EXCLUDE",
+    "PULUMI_OPTION_REPLACE",
+    "PULUMI_OPTION_CONTINUE_ON_ERROR",
+    "PULUMI_CONTINUE_ON_ERROR",
+)
+
+
+def refuse_partial_updates() -> None:
+    """Raises `ReleaseError` if a variable makes the engine carry out a part of an update, or go on after an error."""
+    if given := [name for name in _PARTIAL if os.environ.get(name)]:
+        raise ReleaseError(
+            Exit.CONFIG,
+            f"{' and '.join(given)} lets Pulumi carry out a part of an update, which the rules cannot judge.\n"
+            f"Nothing was changed.\n  next: unset {' '.join(given)}.",
+        )
 
 
 def refuse_overrides() -> None:
@@ -84,7 +105,13 @@ def _run(arguments: list[str], stack: str, file: Path) -> str:
     command = ["pulumi", "--non-interactive", "--color", "never", *arguments]
     try:
         ran = subprocess.run(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False
+            command,
+            cwd=project.ROOT,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=LONGEST_SECONDS,
+            check=False,
         )
     except FileNotFoundError:
         raise _unresolved(stack, file, "there is no pulumi on PATH") from None
@@ -104,14 +131,14 @@ def _parsed(printed: str, stack: str, file: Path) -> dict[str, dict[str, Any]]:
         found = None
     if not isinstance(found, dict) or not all(isinstance(entry, dict) for entry in found.values()):
         raise _unresolved(stack, file, f"pulumi config printed no JSON object: {printed.strip()[:200]}")
-    if unknown := [key for key, entry in found.items() if "[unknown]" in str(entry.get("value"))]:
+    if unknown := [key for key, entry in found.items() if UNKNOWN in str(entry.get("value"))]:
         raise _unresolved(stack, file, f"the environment leaves {' and '.join(unknown)} unknown")
     return found
 
 
 def _sets_kubeconfig(printed: str) -> bool:
     """Whether an environment sets KUBECONFIG, by the table of its variables that `pulumi config` prints below the values."""
-    return any(line.split()[:1] == ["KUBECONFIG"] for line in printed.partition("ENVIRONMENT VARIABLE")[2].splitlines())
+    return any(line.split()[:1] == ["KUBECONFIG"] for line in printed.partition(VARIABLES_TABLE)[2].splitlines())
 
 
 def _unresolved(stack: str, file: Path, why: str, remedy: str = "") -> ReleaseError:

@@ -4,8 +4,6 @@ import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
-from typing import Any, Protocol
 
 import click
 
@@ -13,6 +11,7 @@ from bluegreen.cli.config_changes import ACTIVE
 from bluegreen.cli.options import reading
 from bluegreen.cli.progress import Progress, console
 from bluegreen.cli.selection import Selection
+from bluegreen.cli.stack import PastUpdate, Stack
 from bluegreen.release.colors import other
 
 _OURS = re.compile(r"bluegreen (?P<verb>.*), by (?P<who>.*)")
@@ -22,27 +21,8 @@ _OURS = re.compile(r"bluegreen (?P<verb>.*), by (?P<who>.*)")
 @reading
 def command(selection: Selection, progress: Progress) -> None:
     """Show every time users moved: when, between which colors, how long it took, and who did it."""
-    from bluegreen.cli.stack import Stack
-
     stack = Stack(selection.stack, selection.config_file, wait_seconds=0, timeout_seconds=60, show=lambda _: None)
     show(switches(stack.history()), progress)
-
-
-class Update(Protocol):
-    """What the Automation API reports about one update."""
-
-    kind: str
-    result: str
-    message: str
-    version: int | None
-    start_time: datetime
-    end_time: datetime | None
-    environment: Any
-
-    @property
-    def config(self) -> Any:
-        """Full key -> its value, an object with `value`."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +43,7 @@ class Switch:
         return self.how.startswith("rollback")
 
 
-def switches(updates: Sequence[Update]) -> list[Switch]:
+def switches(updates: Sequence[PastUpdate]) -> list[Switch]:
     """The switches among `updates`, which are the newest first; so are the switches."""
     good = [update for update in reversed(updates) if update.kind == "update" and update.result == "succeeded"]
     found = [
@@ -74,13 +54,13 @@ def switches(updates: Sequence[Update]) -> list[Switch]:
     return found[::-1]
 
 
-def _switch(before: Update, after: Update) -> Switch:
+def _switch(before: PastUpdate, after: PastUpdate) -> Switch:
     target = _value(after, ACTIVE)
     ours = _OURS.fullmatch(after.message or "")
-    author = str(after.environment.get("git.author", ""))
+    author = after.environment.get("git.author", "")
     ended = after.end_time or after.start_time
     return Switch(
-        version=after.version or 0,
+        version=after.version,
         at=after.start_time.isoformat() + "Z",
         seconds=(ended - after.start_time).total_seconds(),
         origin=_value(before, ACTIVE),
@@ -91,18 +71,17 @@ def _switch(before: Update, after: Update) -> Switch:
     )
 
 
-def _value(update: Update, key: str) -> str:
-    found = update.config.get(key)
-    return str(found.value) if found else ""
+def _value(update: PastUpdate, key: str) -> str:
+    return update.config.get(key, "")
 
 
-def is_back_already(updates: Sequence[Update], active: str) -> bool:
+def is_back_already(updates: Sequence[PastUpdate], active: str) -> bool:
     """Whether the newest switch was a roll-back to the color that is active: once more would be forward again."""
     newest = next(iter(switches(updates)), None)
     return bool(newest and newest.is_rollback and newest.target == active and newest.origin == other(active))
 
 
-def served(updates: Sequence[Update], color: str) -> str:
+def served(updates: Sequence[PastUpdate], color: str) -> str:
     """The tag that `color` had when users were on it last, or empty when they never were."""
     good = (update for update in updates if update.kind == "update" and update.result == "succeeded")
     return next((_value(update, f"{color}:imageTag") for update in good if _value(update, ACTIVE) == color), "")

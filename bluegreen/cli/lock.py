@@ -1,150 +1,154 @@
-"""Who holds a stack's lock, read from what the CLI says, and what can be known about them.
+"""Waiting for a turn: for the lock of the stack, and for other commands of this host that change the same config file.
 
-The formats are those of pkg/backend/diy/lock.go of the CLI, and of the blob backends of gocloud.dev below it.
+Pulumi's lock is no queue: an update that meets it fails at once. So the command tries again until `--wait` is over.
 """
 
-import re
+import contextlib
+import fcntl
+import getpass
+import hashlib
+import os
+import random
 import socket
-from dataclasses import dataclass
-from datetime import datetime
+import stat
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-_HOLDER = re.compile(r"(?P<url>\S+): created by (?P<user>\S*)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
+from bluegreen.cli import lock_holder
+from bluegreen.cli.outcomes import Exit, ReleaseError
+from bluegreen.cli.process import LockedError
+from bluegreen.cli.pulumi_sentences import LOCK_MAY_HAVE_VANISHED, LOCK_VANISHED
+from bluegreen.cli.updates import Record, UpdateError
 
-# The CLI lists the locks, then reads each one, and fails if one was given back meanwhile. On files and on Azure it says which.
-# https://github.com/pulumi/pulumi/blob/v3.274.1/pkg/backend/diy/lock.go
-_LOCK = r"\.pulumi(?:/|%2F)locks(?:/|%2F)\S+\.json"
-_VANISHED = re.compile(
-    rf"{_LOCK}: no such file or directory"
-    rf'|blob \(key "\S*{_LOCK}"\) \(code=NotFound\)'  # any backend, where the CLI prints the error of gocloud.dev as a whole
-    rf"|{_LOCK}\b.*^ERROR CODE: BlobNotFound$",
-    re.MULTILINE | re.DOTALL,
-)
-
-# On S3 and on Google Cloud it only says that an object is missing, which may be a lock.
-_MISSING = re.compile(r"NoSuchKey: |storage: object doesn't exist")
-
-# File systems on a disk, or in the memory, of one machine alone.
-_LOCAL = ("btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "xfs", "zfs")
-
-# The namespace of the first process of a machine, from which all others are seen (include/linux/proc_ns.h).
-_ALL_PROCESSES = "pid:[4026531836]"
-
-_PROC = Path("/proc")
+# How often in a row an object may be missing that may be a lock given back meanwhile, until it counts as missing for good.
+MISSING_TIMES = 5
 
 
-@dataclass(frozen=True, kw_only=True)
-class Holder:
-    """The process that holds a lock, as a self-managed backend names it. `since` is its start, with its zone."""
+def update(run: Callable[[], Record], stack: str, wait_seconds: float, show: Callable[[str], None]) -> Record:
+    """Runs an update of `stack`, again and again while it is locked, for `wait_seconds`; `show` gets who holds the lock.
 
-    url: str
-    user: str
-    host: str
-    pid: int
-    since: datetime
-
-    def doubt(self) -> str:
-        """Why the process may still run. Empty if it is certain that it does not: then nobody will give the lock back."""
-        if self.host != socket.gethostname():
-            return f"process {self.pid} runs, or ran, on another host: {self.host}"
-        if not _is_on_this_machine(self.url):
-            return f"the lock is not on a disk of this host, so another machine called {self.host} may hold it"
-        if not _sees_all_processes():
-            return "this command does not see all processes of this host: it runs in a container, or not on Linux"
-        return f"process {self.pid} runs on this host, or in a container on it" if _may_run(self.pid) else ""
-
-    def __str__(self) -> str:
-        return f"{self.user}@{self.host} (process {self.pid}) since {self.since:%Y-%m-%d %H:%M:%S %Z}"
-
-
-def holders(text: str) -> list[Holder]:
-    """The holders that the CLI names in `text`; none where a backend does not name them."""
-    return [
-        Holder(
-            url=found["url"],
-            user=found["user"],
-            host=found["host"],
-            pid=int(found["pid"]),
-            since=datetime.fromisoformat(found["since"]),
-        )
-        for found in _HOLDER.finditer(text)
-    ]
-
-
-def who(text: str) -> str:
-    """Who holds the lock, for people."""
-    return " and ".join(map(str, holders(text))) or "another update, which the backend does not name"
-
-
-def known(text: str) -> str:
-    """What is known about those who hold the lock: a line for each, empty if the backend does not name them."""
-    return "".join(f"  known: {holder.doubt() or f'process {holder.pid} is gone'}\n" for holder in holders(text))
-
-
-def vanished(text: str) -> bool:
-    """Whether a lock was given back while the CLI looked at it. It looks before it begins, so nothing was changed."""
-    return bool(_VANISHED.search(text))
-
-
-def may_have_vanished(text: str) -> bool:
-    """Whether an object is missing that may be such a lock. Only if it stays missing it is another one."""
-    return bool(_MISSING.search(text))
-
-
-def abandoned(text: str, stack: str) -> str:
-    """Why waiting for the lock is vain and what to do, or nothing if somebody may still give it back."""
-    found = holders(text)
-    if not found or any(holder.doubt() for holder in found):
-        return ""
-    return (
-        f"The stack is locked by {who(text)}, and that process is gone: it was killed before it could give the lock back.\n"
-        "The lock is not removed by itself, because its holder may have left something half-done.\n"
-        f"  next: pulumi cancel {stack}, then this command again; it brings the environment to what the config says."
-    )
-
-
-def _is_on_this_machine(url: str) -> bool:
-    """Whether a lock is a file on a disk that no other machine writes to."""
-    scheme, _, path = url.partition("?")[0].partition("://")
-    if scheme != "file":
-        return False
-    try:
-        folder = Path(path).expanduser().parent.resolve(strict=True)
-        mounts = (_PROC / "self/mountinfo").read_text().splitlines()
-    except (OSError, RuntimeError):
-        return False
-    return _file_system(folder, mounts) in _LOCAL
-
-
-def _file_system(folder: Path, mounts: list[str]) -> str:
-    """The type of the file system of a folder; of two mounts at the same place the later one counts."""
-    longest, found = -1, ""
-    for line in mounts:
-        fields, _, rest = line.partition(" - ")
-        at = Path(fields.split()[4].encode().decode("unicode_escape"))
-        if folder.is_relative_to(at) and len(at.parts) >= longest:
-            longest, found = len(at.parts), rest.split()[0]
-    return found
-
-
-def _sees_all_processes() -> bool:
-    """Whether a process that is not seen here does not run on this machine at all."""
-    try:
-        # The status of the first process cannot be read where /proc hides the processes of other users.
-        return str((_PROC / "self/ns/pid").readlink()) == _ALL_PROCESSES and bool((_PROC / "1/status").read_text())
-    except OSError:
-        return False
-
-
-def _may_run(pid: int) -> bool:
-    """Whether a process has this number, here or in the container that it runs in."""
-    for status in _PROC.glob("[0-9]*/status"):
+    Raises `ReleaseError` with status 12 if it stays locked, or if it is certain that nobody will give the lock back.
+    """
+    until = time.monotonic() + wait_seconds
+    pause_seconds, shown, missing = 0.5, "", 0
+    while True:
         try:
-            numbers = re.search(r"^NSpid:(.*)$", status.read_text(errors="replace"), re.MULTILINE)
-        except (FileNotFoundError, ProcessLookupError):  # it has just ended
-            continue
-        except OSError:  # it is hidden from this user
-            return True
-        if not numbers or str(pid) in numbers[1].split():
-            return True
-    return False
+            return run()
+        except LockedError as error:
+            text = str(error)
+        except UpdateError as error:
+            text = str(error)
+            missing = missing + 1 if LOCK_MAY_HAVE_VANISHED.search(text) else 0
+            if error.record.began or not (LOCK_VANISHED.search(text) or 0 < missing <= MISSING_TIMES):
+                raise
+        _refuse_to_wait(text, stack, wait_seconds, until)
+        holder = lock_holder.who(text)
+        if holder != shown:
+            show(f"waiting for {holder}")
+            shown = holder
+        # Jitter, so that those who wait do not all come back at once.
+        time.sleep(min(pause_seconds * random.uniform(0.5, 1.5), max(0.0, until - time.monotonic())))
+        pause_seconds = min(pause_seconds * 1.5, 5)
+
+
+def _refuse_to_wait(text: str, stack: str, wait_seconds: float, until: float) -> None:
+    """Raises `ReleaseError` if waiting is over, or vain."""
+    if reason := lock_holder.abandoned(text, stack):
+        raise ReleaseError(Exit.LOCKED, reason)
+    if time.monotonic() >= until:
+        raise ReleaseError(
+            Exit.LOCKED,
+            f"The stack {stack} was locked for all of the {wait_seconds:.0f} s that this command may wait: "
+            f"{lock_holder.who(text)}.\nNothing was changed.\n{lock_holder.known(text)}"
+            "  next: the same command later, or with a longer --wait. If you know that nobody works on the stack: "
+            f"pulumi cancel {stack}, then this command again.",
+        )
+
+
+@contextlib.contextmanager
+def turn(file: Path, wait_seconds: float, show: Callable[[str], None]) -> Iterator[None]:
+    """Lets commands of one host and user that change the same config file run one after the other.
+
+    Raises `ReleaseError` with status 12 after `wait_seconds`.
+    """
+    path = _path(file)
+    until, is_shown = time.monotonic() + wait_seconds, False
+    while not (descriptor := _locked(path)):
+        holder = _holder(path)
+        if time.monotonic() > until:
+            raise ReleaseError(
+                Exit.LOCKED,
+                f"{file} was being changed by {holder} for all of the {wait_seconds:.0f} s that this command may wait.\n"
+                "Nothing was changed.\n  next: the same command later, or with a longer --wait.",
+            )
+        if not is_shown:
+            show(f"waiting for {holder}")
+            is_shown = True
+        time.sleep(random.uniform(0.05, 0.25))
+    try:
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"bluegreen of {who()} (process {os.getpid()}) since {time.strftime('%F %T')}".encode())
+        yield
+    finally:
+        path.unlink(missing_ok=True)  # before the lock is given back: a command that has opened the file sees that it is gone
+        os.close(descriptor)
+
+
+def who() -> str:
+    """Who runs this, for the history and for those who wait: the CI's actor where there is one."""
+    actor = os.environ.get("GITHUB_ACTOR") or os.environ.get("SEMAPHORE_PIPELINE_PROMOTED_BY")
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        user = str(os.getuid())
+    return actor or f"{user}@{socket.gethostname()}"
+
+
+def _path(file: Path) -> Path:
+    name = hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:16]
+    return _folder() / f"{name}.lock"
+
+
+def _folder() -> Path:
+    """A folder of this user alone: in $XDG_RUNTIME_DIR, else in the cache folder, else (no home) beside temporary files."""
+    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    for place in (os.environ.get("XDG_RUNTIME_DIR"), caches):
+        if place:
+            with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: there is no home
+                return _own_folder(Path(place, "bluegreen").expanduser())
+    return _own_folder(Path(tempfile.gettempdir(), f"bluegreen-{os.getuid()}"))
+
+
+def _own_folder(folder: Path) -> Path:
+    """Makes a folder that nobody else can enter. Raises `OSError` if it cannot be made, or belongs to somebody else."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(f"{folder} is not a folder of this user")
+    return folder
+
+
+def _locked(path: Path) -> int:
+    """The descriptor of the lock file with its lock taken; 0 if another command has it.
+
+    The file is this user's alone. A symlink is not followed: `OSError`.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # The command before has removed the file if this one had opened it by then: another one may have made a new file.
+        if os.fstat(descriptor).st_ino == path.stat().st_ino:
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(descriptor)
+    return 0
+
+
+def _holder(path: Path) -> str:
+    try:
+        return path.read_text().strip() or "another command"
+    except OSError:
+        return "another command"

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bluegreen.cli import project
 from bluegreen.cli.outcomes import Exit, ReleaseError
 from bluegreen.cli.progress import Progress
-from bluegreen.cli.selection import Selection, find, stack_files
+from bluegreen.cli.selection import Selection, find
 from bluegreen.release.colors import COLORS
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ COLOR = click.argument("color", type=click.Choice(COLORS), help="The color that 
 
 def _stacks(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
     """What a shell completes: the stacks that have a config file here. The backend knows more, and takes a second to ask."""
-    names = (file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in stack_files().glob("Pulumi.*.yaml"))
+    names = (file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in project.stack_files().glob("Pulumi.*.yaml"))
     return sorted(name for name in names if name.startswith(begun))
 
 

@@ -4,7 +4,6 @@ The summary for a pull request is deterministic, and begins with a marker that i
 one comment can be found and updated in place. When it is too long the diff is cut, never the summary.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -14,9 +13,9 @@ import click
 from bluegreen.cli.options import RELEASE_FROM_STATE, changing
 from bluegreen.cli.outcomes import ReleaseError
 from bluegreen.cli.progress import SYMBOLS, Progress
+from bluegreen.cli.pulumi_sentences import PREVIEW_PASSING
 from bluegreen.cli.session import Session
-from bluegreen.cli.stack import UpdateError
-from bluegreen.cli.updates import EngineStep, Record
+from bluegreen.cli.updates import EngineStep, Record, UpdateError
 from bluegreen.release.colors import COLORS
 from bluegreen.release.config_keys import PROJECT
 from bluegreen.release.image import Image
@@ -26,9 +25,6 @@ from bluegreen.release.settings import Settings
 # A comment on GitHub has room for 65,536 characters.
 LONGEST = 60_000
 MOST_ROWS = 40
-
-# What differs from one run to the next.
-_PASSING = re.compile(r"^(Previewing update|@ |Duration|View (in Browser|Live)|Loading policy|\s*$)")
 
 
 @click.command("plan")
@@ -103,7 +99,7 @@ def make(record: Record, settings: Settings, live: Live | None, *, project: str,
         steps=steps,
         refusals=record.errors,
         warnings=record.warnings,
-        diff="\n".join(line.rstrip() for line in record.text.splitlines() if not _PASSING.match(line)),
+        diff="\n".join(line.rstrip() for line in record.text.splitlines() if not PREVIEW_PASSING.match(line)),
     )
 
 

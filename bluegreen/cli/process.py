@@ -1,8 +1,9 @@
-"""Runs the Pulumi CLI for the Automation API: with a deadline, and so that it outlives what is only looking on.
+"""Runs the Pulumi CLI: with a deadline, and so that an update ends well if this process is killed.
 
-The Automation API's own way has no deadline, and connects the engine to this process by pipes: were this process killed, the
-engine's next word would kill it too, in the middle of an update and with the lock taken. Here it writes into files, which this
-process follows; when this process is gone it ends what it has begun, and gives the lock back.
+Not by the Automation API: importing it takes as long as a small update, it has no deadline, and it connects the engine to
+this process by pipes. Were this process killed, the next line of the engine would kill the engine, too, in the middle of an
+update and with the lock taken. Here it writes into files, which this process follows; without this process it ends what it has
+begun, and gives the lock back.
 """
 
 import json
@@ -12,14 +13,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from pulumi.automation import CommandResult, PulumiCommand
-from pulumi.automation.errors import create_command_error
-
 from bluegreen.cli.outcomes import Exit, ReleaseError
+from bluegreen.cli.pulumi_sentences import LOCKED, NOT_LOGGED_IN, STACK_NOT_FOUND
 
 POLL_SECONDS = 0.03
 
@@ -30,37 +29,35 @@ Event = Mapping[str, Any]
 """One event of the engine, as it stands in its event log."""
 
 
-class Pulumi(PulumiCommand):
+class CliError(ReleaseError):
+    """The CLI failed. The message is what it printed."""
+
+
+class LockedError(CliError):
+    """The stack is locked by another update."""
+
+
+class Pulumi:
     """The `pulumi` on PATH. `on_event` gets the events of an update or a preview while it runs."""
 
     def __init__(self, on_event: Callable[[Event], None], timeout_seconds: float) -> None:
-        # Not the constructor of the base class: it asks the CLI for its version, which takes as long as a small update.
-        self.command = "pulumi"
-        self.version = None
         self._on_event = on_event
         self._deadline = time.monotonic() + timeout_seconds
         self._timeout_seconds = timeout_seconds
 
-    def run(
-        self,
-        args: list[str],
-        cwd: str,
-        additional_env: Mapping[str, str],
-        on_output: Callable[[str], Any] | None = None,  # noqa: ARG002 - the base class has it
-        on_error: Callable[[str], Any] | None = None,  # noqa: ARG002
-    ) -> CommandResult:
-        """What a command of the CLI printed. Raises what the Automation API raises, and `ReleaseError` at the deadline."""
-        with tempfile.TemporaryDirectory(prefix="bluegreen-") as directory:
-            log, out, err = (Path(directory, name) for name in ("events", "out", "err"))
+    def run(self, arguments: Sequence[str], directory: Path, variables: Mapping[str, str] | None = None) -> str:
+        """What a command of the CLI printed. Raises `CliError`, and `ReleaseError` at the deadline."""
+        with tempfile.TemporaryDirectory(prefix="bluegreen-") as temporary:
+            log, out, err = (Path(temporary, name) for name in ("events", "out", "err"))
             log.touch()
-            followed = ["--event-log", str(log)] if args[0] in ("up", "preview") else []
+            followed = ["--event-log", str(log)] if arguments[0] in ("up", "preview") else []
             with out.open("w") as stdout, err.open("w") as stderr, log.open() as events:
-                process = _start([self.command, "--non-interactive", *args, *followed], cwd, additional_env, stdout, stderr)
+                command = ["pulumi", "--non-interactive", *arguments, *followed]
+                process = _start(command, directory, variables or {}, stdout, stderr)
                 self._follow(process, events)
-            result = CommandResult(out.read_text(), err.read_text(), process.returncode)
-        if result.code:
-            raise create_command_error(result)
-        return result
+            if process.returncode:
+                raise failure(out.read_text(), err.read_text(), process.returncode)
+            return out.read_text()
 
     def _follow(self, process: subprocess.Popen[bytes], events: TextIO) -> None:
         reader = _lines(events)
@@ -85,8 +82,20 @@ class Pulumi(PulumiCommand):
             self._on_event(json.loads(line))
 
 
+def failure(out: str, err: str, code: int) -> CliError:
+    """The error for a CLI that has printed this and ended with the status `code`."""
+    text = (err.strip() or out.strip()).removeprefix("error: ")
+    if any(sentence in err for sentence in LOCKED):
+        return LockedError(Exit.LOCKED, text)
+    if STACK_NOT_FOUND.search(err):
+        return CliError(Exit.STACK_NOT_FOUND, text)
+    if NOT_LOGGED_IN.search(err):
+        return CliError(Exit.AUTHENTICATION, text)
+    return CliError(Exit(code) if Exit.ERROR <= code <= Exit.TIMEOUT else Exit.ERROR, text)
+
+
 def _start(
-    command: list[str], directory: str, environment: Mapping[str, str], stdout: TextIO, stderr: TextIO
+    command: list[str], directory: Path, environment: Mapping[str, str], stdout: TextIO, stderr: TextIO
 ) -> subprocess.Popen[bytes]:
     # The engine finds the program's Python on PATH. A session of its own: Ctrl-C reaches it once, by way of us.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])

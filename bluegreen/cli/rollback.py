@@ -14,8 +14,8 @@ from bluegreen.release.colors import COLORS, other
 
 if TYPE_CHECKING:
     from bluegreen.cli.emergency import Moved
-    from bluegreen.cli.history import Update
     from bluegreen.cli.session import Session
+    from bluegreen.cli.stack import PastUpdate
     from bluegreen.release.live import Live
     from bluegreen.release.settings import Settings
     from bluegreen.release.way_back import WayBack
@@ -76,7 +76,7 @@ def rollback(session: "Session", to: str | None, match_room: bool = False) -> No
     moving.move(session, session.selection.users(), About(verb="rollback", color=target))
 
 
-def _way_back(settings: "Settings", live: "Live", updates: "Sequence[Update]") -> "WayBack":
+def _way_back(settings: "Settings", live: "Live", updates: "Sequence[PastUpdate]") -> "WayBack":
     """By the route's record; a route of an older version has none, so then by the history of the stack."""
     from bluegreen.cli import history
     from bluegreen.release import metadata, served
@@ -124,7 +124,7 @@ def rollback_now(session: "Session", to: str | None, match_room: bool = False, m
 
 def _behind(moved: "Moved", error: ReleaseError) -> ReleaseError:
     """The error of the update that was to follow the route."""
-    from bluegreen.cli.stack import UpdateError
+    from bluegreen.cli.updates import UpdateError
 
     users = f"Users are on {moved.target}" if moved.is_already else f"Users have moved to {moved.target}"
     status = Exit.UNEXPECTED_CHANGES if error.status in (Exit.REFUSED, Exit.CONFIG) else error.status

@@ -3,25 +3,24 @@
 import functools
 import json
 import os
-import re
 import subprocess
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from bluegreen.cli import engine_config
+from bluegreen.cli import engine_config, project
 from bluegreen.cli.outcomes import Exit, ReleaseError
 from bluegreen.environment import LiveEnvironment
 from bluegreen.release import stack_file
 from bluegreen.release.config_reader import Layers, SettingsError, read_place, read_settings
 from bluegreen.release.endpoint import Endpoint, Given
 from bluegreen.release.settings import Settings
-from bluegreen.release.stack_file import ConfigFileError, Misread, is_secret
+from bluegreen.release.stack_file import ConfigFileError, Contents, Misread, is_secret
 from bluegreen.routing import LAYERS
 from bluegreen.routing import find as layer_of
 
-ROOT = Path(__file__).parents[2]
+Reader = Callable[[Mapping[str, str], Collection[str], Iterable[Misread], Layers], Settings]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,14 +44,11 @@ class Selection:
         """Where the environment is, whatever else is wrong with its config; see `read_place`. Raises `ReleaseError`."""
         return self._read(read_place)
 
-    def _read(self, read: Callable[[Mapping[str, str], Collection[str], Iterable[Misread], Layers], Settings]) -> Settings:
+    def _read(self, read: Reader) -> Settings:
         engine_config.refuse_overrides()
+        files = self.config_file, project.ROOT / "Pulumi.yaml"
         try:
-            found = stack_file.of_command(self.config_file, ROOT / "Pulumi.yaml")
-            if text := engine_config.text_with_environment(self.config_file):
-                resolved, secrets = engine_config.ask(self.stack, self.config_file, text)
-                return read(resolved, found.secrets.union(secrets), found.misread, LAYERS)
-            return read(as_engine(found.values), found.secrets, found.misread, LAYERS)
+            return _settings(read, self.stack, files, tuple(map(_version, files)))
         except (SettingsError, ConfigFileError) as error:
             raise ReleaseError(Exit.CONFIG, str(error)) from None
 
@@ -83,6 +79,30 @@ class Selection:
         return Given(url=self.url, test_url=self.test_url, color_header=self.color_header)
 
 
+@functools.lru_cache(maxsize=8)
+def _settings(read: Reader, stack: str, files: tuple[Path, Path], versions: tuple[object, ...]) -> Settings:
+    """Reads the settings once for each version of the files, however often a command needs them."""
+    found = _contents(files, versions)
+    if text := engine_config.text_with_environment(files[0]):
+        resolved, secrets = engine_config.ask(stack, files[0], text)
+        return read(resolved, found.secrets.union(secrets), found.misread, LAYERS)
+    return read(as_engine(found.values), found.secrets, found.misread, LAYERS)
+
+
+@functools.lru_cache(maxsize=8)
+def _contents(files: tuple[Path, Path], _versions: tuple[object, ...]) -> Contents:
+    return stack_file.of_command(*files)
+
+
+def _version(file: Path) -> object:
+    """Another value whenever something has written the file. `config_edit` replaces it, so its inode changes."""
+    try:
+        found = file.stat()
+    except OSError:  # the reader reports it
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
 @functools.cache
 def _cluster(context: str, namespace: str, app: str, routing: str) -> LiveEnvironment:
     return LiveEnvironment(context=context, namespace=namespace, app=app, routing=routing)
@@ -103,30 +123,18 @@ def find(stack: str | None, file: Path | None, **reached: str) -> Selection:
     """
     name = stack or os.environ.get("PULUMI_OPTION_STACK") or os.environ.get("PULUMI_STACK") or _selected()
     named = file or Path(os.environ.get("PULUMI_OPTION_CONFIG_FILE", ""))
-    default = stack_files() / f"Pulumi.{name.rpartition('/')[2]}.yaml"
+    default = project.stack_files() / f"Pulumi.{name.rpartition('/')[2]}.yaml"
     return Selection(stack=name, config_file=named if named.name else default, **reached)
-
-
-def stack_files() -> Path:
-    """The directory of the stacks' config files: that of Pulumi.yaml, or the `stackConfigDir` in it."""
-    return stack_file.stack_files(ROOT)
-
-
-@functools.cache
-def project_name() -> str:
-    """The name of the project in Pulumi.yaml, found without parsing it; empty if it has none."""
-    try:
-        text = (ROOT / "Pulumi.yaml").read_text(encoding="utf-8")
-    except (OSError, ValueError):  # the reader of the config reports it
-        return ""
-    found = re.search(r"""^name:\s*["']?([^"'#\s]*)""", text, re.MULTILINE)
-    return found[1] if found else ""
 
 
 def _selected() -> str:
     try:
         ran = subprocess.run(
-            ["pulumi", "stack", "--show-name", "--non-interactive"], cwd=ROOT, capture_output=True, text=True, check=False
+            ["pulumi", "stack", "--show-name", "--non-interactive"],
+            cwd=project.ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
         )
     except FileNotFoundError:
         raise ReleaseError(

@@ -8,26 +8,19 @@ lock of the stack keeps updates apart.
 
 import contextlib
 import dataclasses
-import fcntl
-import getpass
-import hashlib
-import os
-import random
-import socket
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bluegreen.cli import config_edit, deployed
+from bluegreen.cli import config_edit, deployed, engine_config, lock
 from bluegreen.cli.config_changes import EXPECT, Changes
 from bluegreen.cli.config_edit import ConfigFileError
 from bluegreen.cli.outcomes import Exit, ReleaseError
 from bluegreen.cli.progress import Progress
 from bluegreen.cli.selection import Selection
-from bluegreen.cli.stack import Stack, UpdateError
-from bluegreen.cli.updates import EngineStep, Record
+from bluegreen.cli.stack import Stack
+from bluegreen.cli.updates import EngineStep, Record, UpdateError
 from bluegreen.kube.cluster import LiveError
 from bluegreen.release.about import About
 from bluegreen.release.endpoint import Endpoint
@@ -80,14 +73,14 @@ class Session:
         file = self.selection.config_file
         with (
             self.progress.working(verb, self.selection, watch),
-            _turn(file, self.wait_seconds, self._show),
+            lock.turn(file, self.wait_seconds, self._show),
             _as_release_error(),
         ):
             made = config_edit.change(file, {**changes, **({EXPECT: expect} if expect else {})})
             try:
                 if route_alone:
                     self._refuse_more_than_the_route()
-                record = self.stack().up(f"bluegreen {verb}, by {who()}", about)
+                record = self.stack().up(f"bluegreen {verb}, by {lock.who()}", about)
             except ReleaseError as error:
                 is_wished = isinstance(error, UpdateError) and error.record.has_changed
                 if not is_wished and not route_alone:
@@ -164,6 +157,7 @@ def opened(
 ) -> Iterator[Session]:
     """A session; `from_state` gives it a config file of its own with the config of the last good update, and
     `release_from_state` one with the release of that update and all else as it is in the environment's file."""
+    engine_config.refuse_partial_updates()
     with contextlib.ExitStack() as until_the_end:
         if from_state or release_from_state:
             directory = until_the_end.enter_context(tempfile.TemporaryDirectory(prefix="bluegreen-"))
@@ -180,53 +174,9 @@ def opened(
         )
 
 
-def who() -> str:
-    """Who runs this, for the history: the CI's actor where there is one."""
-    actor = os.environ.get("GITHUB_ACTOR") or os.environ.get("SEMAPHORE_PIPELINE_PROMOTED_BY")
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        user = str(os.getuid())
-    return actor or f"{user}@{socket.gethostname()}"
-
-
 @contextlib.contextmanager
 def _as_release_error() -> Iterator[None]:
     try:
         yield
     except ConfigFileError as error:
         raise ReleaseError(Exit.CONFIG, str(error)) from None
-
-
-@contextlib.contextmanager
-def _turn(file: Path, wait_seconds: float, show: Callable[[str], None]) -> Iterator[None]:
-    """Commands of one host and user that change the same config file, one after the other."""
-    name = hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:16]
-    path = Path(tempfile.gettempdir(), f"bluegreen-{os.getuid()}-{name}.lock")
-    until, is_told = time.monotonic() + wait_seconds, False
-    with path.open("a+") as mine:
-        while not _taken(mine.fileno()):
-            mine.seek(0)
-            holder = mine.read().strip() or "another command"
-            if time.monotonic() > until:
-                raise ReleaseError(
-                    Exit.LOCKED,
-                    f"{file} was being changed by {holder} for all of the {wait_seconds:.0f} s that this command may wait.\n"
-                    "Nothing was changed.\n  next: the same command later, or with a longer --wait.",
-                )
-            if not is_told:
-                show(f"waiting for {holder}")
-                is_told = True
-            time.sleep(random.uniform(0.05, 0.25))
-        mine.truncate(0)
-        mine.write(f"bluegreen of {who()} (process {os.getpid()}) since {time.strftime('%Y-%m-%d %H:%M:%S')}")
-        mine.flush()
-        yield
-
-
-def _taken(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

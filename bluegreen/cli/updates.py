@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bluegreen.cli.outcomes import Exit, ReleaseError, status_of
 from bluegreen.cli.process import Event
+from bluegreen.cli.pulumi_sentences import AFTERMATH, NOT_AWAITED
+from bluegreen.kube.rights import missing
 from bluegreen.release.refusals import Code, Fault, Rule, code_of
 
-_AFTERMATH = ("an unhandled error occurred: program exited", "update failed", "preview failed")
-_NO_NEWS = "Skipping await logic"
 _NO_STEP = ("same", "read", "refresh")
 
 
@@ -51,11 +52,11 @@ class Record:
         return None
 
     def _diagnosed(self, severity: str, message: str, is_passing: bool) -> str | None:
-        if severity == "error" and message and not message.startswith(_AFTERMATH):
+        if severity == "error" and message and not message.startswith(AFTERMATH):
             self.errors.append(message)
         if severity == "warning" and message:
             self.warnings.append(message)
-        return message if message and is_passing and severity == "info" and message != _NO_NEWS else None
+        return message if message and is_passing and severity == "info" and message != NOT_AWAITED else None
 
     @property
     def code(self) -> Code | None:
@@ -85,6 +86,19 @@ class Record:
     @property
     def _objects_done(self) -> list[EngineStep]:
         return [step for step in self.ended if step.is_object]
+
+
+class UpdateError(ReleaseError):
+    """An update or a preview that failed. `record` shows how far it came."""
+
+    def __init__(self, status: Exit, message: str, record: Record) -> None:
+        if record.code:
+            status = status_of(record.code)
+        elif status is Exit.ERROR and record.has_changed:
+            status = Exit.RESOURCE
+        rights = [f"{sentence}." for sentence in missing("\n".join(record.errors))]
+        super().__init__(status, "\n\n".join([*record.errors, *rights]) or message, record.code)
+        self.record = record
 
 
 def stderr_of(event: Event) -> str:

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-from bluegreen.kube.credentials import basic, pem
+from bluegreen.kube.credentials import basic
 from bluegreen.kube.kubeconfig import ClusterConfig, KubeconfigError
+from bluegreen.kube.pem import pem
 
 # Timeout per socket operation. After it the attempt has failed; the client retries.
 TIMEOUT_SECONDS = 10

@@ -12,11 +12,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from bluegreen.kube.kubeconfig import ClusterConfig, KubeconfigError
+from bluegreen.kube.pem import pem, text_of
 
 # A token file is read again after this time, as in client-go; its writer renews the token well before it expires.
 _FILE_SECONDS = 60
@@ -66,20 +66,6 @@ def read_credentials(config: ClusterConfig, *, is_secure: bool = True) -> Creden
 def basic(name: str, password: str) -> str:
     """The value of the Authorization header for a name and a password."""
     return f"Basic {base64.b64encode(f'{name}:{password}'.encode(errors='replace')).decode()}"
-
-
-def pem(entry: Mapping[str, Any], key: str) -> str:
-    """The certificate or key that an entry contains (`<key>-data`, base64) or names as a file; empty if it has neither.
-
-    Raises `KubeconfigError`.
-    """
-    data = entry.get(f"{key}-data")
-    if not data:
-        return _text(entry[key]) if entry.get(key) else ""
-    try:
-        return base64.b64decode(data).decode()
-    except ValueError:
-        raise KubeconfigError(f"the {key}-data of the kubeconfig must be text in base64") from None
 
 
 def seconds_until_renewal(expiry: datetime) -> float:
@@ -170,15 +156,8 @@ def _token(user: Mapping[str, Any]) -> str:
     """The token in `tokenFile`, which the cluster renews; `token` if there is no file, or it cannot be read."""
     token: str = user.get("token") or ""
     try:
-        return (_text(user["tokenFile"]).strip() if user.get("tokenFile") else "") or token
+        return (text_of(user["tokenFile"]).strip() if user.get("tokenFile") else "") or token
     except KubeconfigError:
         if not token:
             raise
         return token
-
-
-def _text(file: str) -> str:
-    try:
-        return Path(file).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or an invalid file name
-        raise KubeconfigError(f"a file that the kubeconfig names cannot be read: {error}") from None

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, Any
 
-from bluegreen.kube.credentials import pem
 from bluegreen.kube.kubeconfig import KubeconfigError
+from bluegreen.kube.pem import pem
 
 VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 

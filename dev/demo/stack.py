@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from bluegreen.cli import lock
+from bluegreen.cli import lock_holder
 from bluegreen.release.endpoint import Endpoint, Given
 from bluegreen.release.settings import ServiceSettings, Settings
 from bluegreen.routing import find
@@ -86,7 +86,7 @@ def _remove_stack() -> None:
     try:
         _output(*remove)
     except DemoError as error:
-        if not lock.abandoned(str(error), STACK):
+        if not lock_holder.abandoned(str(error), STACK):
             raise
         _output("pulumi", "cancel", STACK, "--yes")
         _output(*remove)

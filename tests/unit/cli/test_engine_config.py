@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bluegreen.cli import engine_config
-from bluegreen.cli import selection as environment
+from bluegreen.cli import engine_config, project
 from bluegreen.cli.outcomes import Exit, ReleaseError
+from bluegreen.cli.progress import Progress
 from bluegreen.cli.selection import Selection, find
+from bluegreen.cli.session import opened
 
 # As `pulumi config --json --open` prints it: the values of the file, of the environment and of Pulumi.yaml.
 RESOLVED = {
@@ -155,7 +156,7 @@ def test_the_stack_and_its_file_are_those_that_the_cli_takes(monkeypatch: pytest
     monkeypatch.setenv("PULUMI_STACK", "acme/bluegreen/selected")
     assert find(None, None).stack == "acme/bluegreen/selected"
     monkeypatch.setenv("PULUMI_OPTION_STACK", "option")
-    assert find(None, None).config_file == environment.ROOT / "Pulumi.option.yaml"
+    assert find(None, None).config_file == project.ROOT / "Pulumi.option.yaml"
     assert find("given", None).stack == "given"
     monkeypatch.setenv("PULUMI_OPTION_CONFIG_FILE", "elsewhere/shop.yaml")
     assert find(None, None).config_file == Path("elsewhere/shop.yaml")
@@ -165,5 +166,21 @@ def test_the_stack_and_its_file_are_those_that_the_cli_takes(monkeypatch: pytest
 @pytest.mark.parametrize("line", ["stackConfigDir: stacks", 'stackConfigDir: "stacks"  # where they are'])
 def test_the_files_of_the_stacks_are_where_the_project_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
     (tmp_path / "Pulumi.yaml").write_text(f"name: bluegreen\n{line}\n")
-    monkeypatch.setattr(environment, "ROOT", tmp_path)
+    monkeypatch.setattr(project, "ROOT", tmp_path)
     assert find("acme/bluegreen/prod", None).config_file == tmp_path / "stacks" / "Pulumi.prod.yaml"
+
+
+@pytest.mark.parametrize("name", engine_config._PARTIAL)
+def test_a_variable_that_makes_an_update_partial_is_refused_before_a_session_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    own = stack(tmp_path, FILE + "  bluegreen:image: shop\n")
+    with opened(own, Progress(is_json=True), from_state=False, wait_seconds=0, timeout_seconds=1) as session:
+        assert session.selection == own
+    monkeypatch.setenv(name, "true")
+    with (
+        pytest.raises(ReleaseError, match=f"unset {name}") as refusal,
+        opened(own, Progress(is_json=True), from_state=False, wait_seconds=0, timeout_seconds=1),
+    ):
+        pass
+    assert refusal.value.status is Exit.CONFIG

@@ -9,8 +9,7 @@ from click.testing import CliRunner
 from bluegreen.cli.main import cli
 from bluegreen.cli.outcomes import Exit, ReleaseError, refused, status_of
 from bluegreen.cli.session import Session
-from bluegreen.cli.stack import UpdateError
-from bluegreen.cli.updates import Record
+from bluegreen.cli.updates import Record, UpdateError
 from bluegreen.release import refusals
 from bluegreen.release.config_reader import SettingsError, read_settings
 from bluegreen.release.refusals import SENTENCES, Code, Fault, Refusal, Rule, code_of, mark

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from bluegreen.cli import config_edit
 from bluegreen.cli.outcomes import Exit, ReleaseError
 from bluegreen.cli.selection import Selection
+from bluegreen.release import stack_file
 
 File = Callable[[str], Selection]
 SECRET = "{secure: v1:abc=}"
@@ -56,3 +58,20 @@ def test_a_plain_value_that_yaml_changes_is_refused(file: File) -> None:
 def test_where_an_environment_is_does_not_depend_on_the_rest_of_its_config(file: File) -> None:
     place = file(f"  bluegreen:namespace: prod\n  blue:env: {{UMASK: 0022, A: {SECRET}}}\n  bluegreen:expect: ' '\n").place()
     assert (place.namespace, place.service.name, set(place.service.colors)) == ("prod", "myapp", {"blue"})
+
+
+def test_the_config_is_read_once_until_something_has_written_it(file: File, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[Path] = []
+    of_command = stack_file.of_command
+
+    def counted(path: Path, project_file: Path) -> stack_file.Contents:
+        reads.append(path)
+        return of_command(path, project_file)
+
+    monkeypatch.setattr(stack_file, "of_command", counted)
+    selection = file("  bluegreen:namespace: first\n")
+    assert [selection.settings().namespace, selection.place().namespace, selection.settings().namespace] == ["first"] * 3
+    assert len(reads) == 1
+    config_edit.change(selection.config_file, {"bluegreen:namespace": "other"})
+    assert [selection.settings().namespace, selection.place().namespace] == ["other"] * 2
+    assert len(reads) == 2

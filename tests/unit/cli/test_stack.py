@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from pulumi.automation import CommandResult
-from pulumi.automation.errors import create_command_error
 
 from bluegreen.cli import stack
 from bluegreen.cli.outcomes import Exit, ReleaseError
-from bluegreen.cli.stack import Stack, UpdateError, _status, _words
-from tests.unit.cli.test_lock import AZURE, FILE, GCS, S3
+from bluegreen.cli.process import failure
+from bluegreen.cli.stack import PastUpdate, Stack
+from bluegreen.cli.updates import UpdateError
+from tests.unit.cli.test_lock_holder import AZURE, FILE, GCS, S3
 
 
 @pytest.mark.parametrize(
@@ -30,12 +30,12 @@ from tests.unit.cli.test_lock import AZURE, FILE, GCS, S3
     ],
 )
 def test_a_status_of_pulumi_keeps_its_meaning(code: int, stderr: str, status: Exit) -> None:
-    assert _status(create_command_error(CommandResult("", stderr, code))) is status
+    assert failure("", stderr, code).status is status
 
 
-def test_what_the_cli_said_is_told_without_the_frame_around_it() -> None:
-    error = create_command_error(CommandResult("Updating (prod):", "error: no such thing", 1))
-    assert _words(str(error)) == "no such thing"
+def test_what_the_cli_printed_is_shown_without_its_prefix() -> None:
+    assert str(failure("Updating (prod):", "error: no such thing", 1)) == "no such thing"
+    assert str(failure("no such thing either\n", "", 1)) == "no such thing either"
 
 
 def stack_whose_updates_fail_with(errors: list[str], monkeypatch: pytest.MonkeyPatch) -> Stack:
@@ -44,10 +44,10 @@ def stack_whose_updates_fail_with(errors: list[str], monkeypatch: pytest.MonkeyP
     class Failing:
         def __init__(self, *_: object) -> None: ...
 
-        def run(self, *_: object) -> CommandResult:
+        def run(self, *_: object) -> str:
             if errors:
-                raise create_command_error(CommandResult("", errors.pop(0), 255))
-            return CommandResult("Updated", "", 0)
+                raise failure("", errors.pop(0), 255)
+            return "Updated"
 
     monkeypatch.setattr(stack, "Pulumi", Failing)
     return Stack("x", Path("Pulumi.x.yaml"), wait_seconds=5, timeout_seconds=5, show=lambda _: None)
@@ -86,3 +86,31 @@ def test_at_the_end_of_the_waiting_it_is_said_who_holds_the_lock_what_is_known_a
 def test_another_file_that_is_missing_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UpdateError, match=r"index\.json"):
         stack_whose_updates_fail_with(["error: open /s/index.json: no such file or directory"], monkeypatch).up("why")
+
+
+ENTRY = {
+    "kind": "update",
+    "startTime": "2026-01-02T03:04:05.000Z",
+    "message": "bluegreen activate green, by ada@build-7",
+    "environment": {"git.author": "Ada"},
+    "config": {
+        "bluegreen:activeColor": {"value": "green", "secret": False},
+        "blue:secretEnv": {"secret": True},
+        "blue:env": {"value": '{"A":"b"}', "objectValue": {"A": "b"}, "secret": False},
+    },
+    "result": "succeeded",
+    "endTime": "2026-01-02T03:04:08.000Z",
+}
+
+
+def test_an_entry_of_the_history_is_read_as_the_cli_prints_it() -> None:
+    update = PastUpdate.of(ENTRY)
+    assert update.end_time
+    assert (update.kind, update.result, update.version) == ("update", "succeeded", 0)
+    assert (update.end_time - update.start_time).total_seconds() == 3
+    assert update.start_time.isoformat() == "2026-01-02T03:04:05"
+    assert update.config == {"bluegreen:activeColor": "green", "blue:secretEnv": "", "blue:env": '{"A":"b"}'}
+
+
+def test_an_entry_of_an_update_that_has_not_ended_has_no_end() -> None:
+    assert PastUpdate.of({key: value for key, value in ENTRY.items() if key != "endTime"}).end_time is None

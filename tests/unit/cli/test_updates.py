@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from bluegreen.cli.outcomes import Exit
-from bluegreen.cli.stack import UpdateError
-from bluegreen.cli.updates import Record, stderr_of
+from bluegreen.cli.updates import Record, UpdateError, stderr_of
 from bluegreen.release.refusals import Fault, Rule, mark
 
 ROUTE = "urn:pulumi:s::bluegreen::bluegreen:routing:Istio$kubernetes:networking.istio.io/v1:VirtualService::myapp-blue-green"

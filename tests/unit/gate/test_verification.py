@@ -10,8 +10,7 @@ import pytest
 
 from bluegreen import probe
 from bluegreen.cli.outcomes import Exit
-from bluegreen.cli.stack import UpdateError
-from bluegreen.cli.updates import Record
+from bluegreen.cli.updates import Record, UpdateError
 from bluegreen.gate.verification import Verification
 from bluegreen.release.config_reader import SettingsError, read_settings
 from bluegreen.routing import LAYERS

@@ -10,8 +10,7 @@ import pytest
 import yaml
 
 from bluegreen.cli.outcomes import Exit
-from bluegreen.cli.stack import UpdateError
-from bluegreen.cli.updates import Record
+from bluegreen.cli.updates import Record, UpdateError
 from bluegreen.gate.check import Gate
 from bluegreen.gate.hooks import Hooks, Judge
 from bluegreen.kube.client import Client

@@ -63,7 +63,7 @@ def test_the_stack_of_an_earlier_demo_is_removed_first(root: Path, monkeypatch: 
 
 
 def test_the_lock_of_a_killed_demo_is_removed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bluegreen.cli.lock.abandoned", lambda text, _: f"{text}, whose process is gone")
+    monkeypatch.setattr("bluegreen.cli.lock_holder.abandoned", lambda text, _: f"{text}, whose process is gone")
     calls = stand_in(root, monkeypatch, lock_of(1))
     stack.create("istio")
     assert "pulumi cancel demo --yes" in calls.read_text()
