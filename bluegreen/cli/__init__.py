@@ -1,5 +1,5 @@
-"""The command `bluegreen`: the cycle of a release in words, on Pulumi's Automation API.
+"""The command `bluegreen`: the cycle of a release, by the Pulumi CLI.
 
 It changes the config of a stack and runs the program of this repository, exactly as a person does with `pulumi up`; every
-rule is the program's. What answers at once (`status`, `--help`, the first half of `rollback --now`) must not import Pulumi.
+rule is the program's. Each subcommand is a module of its own. Nothing here imports Pulumi's SDK.
 """
