@@ -107,8 +107,9 @@ def _migration(color: ColorSettings, variables: list[Manifest]) -> Manifest:
         labels=labels_of(color),
         # A name that was too long does not begin with the color's.
         resource_name=f"{name_of(color)}{name.removeprefix(name_of(color))}",
-        # A Job cannot change, and a variable that changes later must not run it again.
-        ignored=("spec",),
+        # A Job cannot change, and neither a variable that changes later nor a new version of the program must run it again. The
+        # provider replaces a Job after an update of its metadata, whatever is ignored of its spec.
+        ignored=("spec", "metadata"),
         waits_for=tuple(variable.ref for variable in variables),
     )
 

@@ -143,20 +143,23 @@ def _renewed(state: dict[str, Any], live: Mapping[tuple[str, str], dict[str, Any
     return state
 
 
-def _jobs(environment: SandboxEnvironment) -> list[str]:
-    return environment.cluster.kubectl("get", "jobs", "--namespace", environment.name, "--output=name").split()
+def _jobs(environment: SandboxEnvironment, field: str = "metadata.name") -> list[str]:
+    """One field of each migration, without those that do not have it yet."""
+    output = f"--output=jsonpath={{.items[*].{field}}}"
+    return environment.cluster.kubectl("get", "jobs", "--namespace", environment.name, output).split()
 
 
 def _complete(environment: SandboxEnvironment) -> None:
     """Ends the migration of the sample application, which serves instead, as a migration that has succeeded."""
+    jobs, where = _jobs(environment), ("--namespace", environment.name)
+    eventually(lambda: len(_jobs(environment, "status.startTime")), len(jobs))
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     conditions = [
         {"type": kind, "status": "True", "lastTransitionTime": now, "lastProbeTime": now}
         for kind in ("SuccessCriteriaMet", "Complete")
     ]
-    status = {"startTime": now, "completionTime": now, "active": 0, "ready": 0, "terminating": 0, "succeeded": 1}
+    status = {"completionTime": now, "active": 0, "ready": 0, "terminating": 0, "succeeded": 1}
     change = json.dumps({"status": {**status, "conditions": conditions}})
-    where = ("--namespace", environment.name)
-    for job in _jobs(environment):
-        environment.cluster.kubectl("patch", job, *where, "--subresource=status", "--type=merge", f"--patch={change}")
+    for job in jobs:
+        environment.cluster.kubectl("patch", "job", job, *where, "--subresource=status", "--type=merge", f"--patch={change}")
     environment.cluster.kubectl("delete", "pods", *where, "--selector=app=myapp-migrate", "--wait=false")
