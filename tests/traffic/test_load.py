@@ -120,7 +120,7 @@ def test_refused_connections_are_failures(server: Server) -> None:
 def test_the_load_ends_by_itself(server: Server) -> None:
     with Load(server.url, rate=50, seconds=0.5) as load:
         eventually(lambda: load.live().running, False)
-    assert len(load.stop()) == 25
+    assert 0 < len(load.stop()) <= 25
 
 
 def test_what_vegeta_cannot_do_is_an_error_with_its_words() -> None:
