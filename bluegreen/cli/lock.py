@@ -19,11 +19,11 @@ from pathlib import Path
 from bluegreen.cli import lock_holder
 from bluegreen.cli.outcomes import Exit, ReleaseError
 from bluegreen.cli.process import LockedError
-from bluegreen.cli.pulumi_sentences import LOCK_MAY_HAVE_VANISHED, LOCK_VANISHED
+from bluegreen.cli.pulumi_sentences import LOCK_MAY_HAVE_VANISHED, LOCK_VANISHED, STATE_MAY_BE_WRITTEN
 from bluegreen.cli.updates import Record, UpdateError
 
-# How often in a row an object may be missing that may be a lock given back meanwhile, until it counts as missing for good.
-MISSING_TIMES = 5
+# How often in a row an update may fail at what another one is about to write or has just removed, until that counts as lost.
+PASSING_TIMES = 5
 
 
 def update(run: Callable[[], Record], stack: str, wait_seconds: float, show: Callable[[str], None]) -> Record:
@@ -32,7 +32,7 @@ def update(run: Callable[[], Record], stack: str, wait_seconds: float, show: Cal
     Raises `ReleaseError` with status 12 if it stays locked, or if it is certain that nobody will give the lock back.
     """
     until = time.monotonic() + wait_seconds
-    pause_seconds, shown, missing = 0.5, "", 0
+    pause_seconds, shown, passing = 0.5, "", 0
     while True:
         try:
             return run()
@@ -40,8 +40,8 @@ def update(run: Callable[[], Record], stack: str, wait_seconds: float, show: Cal
             text = str(error)
         except UpdateError as error:
             text = str(error)
-            missing = missing + 1 if LOCK_MAY_HAVE_VANISHED.search(text) else 0
-            if error.record.began or not (LOCK_VANISHED.search(text) or 0 < missing <= MISSING_TIMES):
+            passing = passing + 1 if LOCK_MAY_HAVE_VANISHED.search(text) or STATE_MAY_BE_WRITTEN.search(text) else 0
+            if error.record.began or not (LOCK_VANISHED.search(text) or 0 < passing <= PASSING_TIMES):
                 raise
         _refuse_to_wait(text, stack, wait_seconds, until)
         holder = lock_holder.who(text)

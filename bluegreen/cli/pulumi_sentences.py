@@ -29,6 +29,10 @@ LOCK_VANISHED = re.compile(
 # On S3 and on Google Cloud the message only says that an object is missing, which may be a lock.
 LOCK_MAY_HAVE_VANISHED = re.compile(r"NoSuchKey: |storage: object doesn't exist")
 
+# pkg/backend/diy/state.go: the CLI reads the state before it takes the lock, and an update that holds the lock writes the state
+# in place, so a reader may find it empty or cut off.
+STATE_MAY_BE_WRITTEN = re.compile(r"failed to load checkpoint: .*(EOF|unexpected end of JSON input)")
+
 # Follow the error of the program, which says more (pkg/engine and sdk/python/cmd/pulumi-language-python-exec).
 AFTERMATH = ("an unhandled error occurred: program exited", "update failed", "preview failed")
 

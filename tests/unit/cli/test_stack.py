@@ -59,10 +59,18 @@ def test_a_lock_given_back_while_the_cli_looks_at_it_is_no_failure(text: str, mo
     assert stack_whose_updates_fail_with([text] * 3, monkeypatch).up("why").text == "Updated"
 
 
-def test_an_object_that_stays_missing_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("cut_off", ["EOF", "unexpected EOF", "unexpected end of JSON input"])
+def test_a_state_that_another_update_is_writing_is_read_again(cut_off: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)
-    with pytest.raises(UpdateError, match="NoSuchKey"):
-        stack_whose_updates_fail_with([S3] * 20, monkeypatch).up("why")
+    unfinished = f"error: failed to load checkpoint: {cut_off}"
+    assert stack_whose_updates_fail_with([unfinished] * 3, monkeypatch).up("why").text == "Updated"
+
+
+@pytest.mark.parametrize("text", [S3, "error: failed to load checkpoint: EOF"], ids=["missing", "cut off"])
+def test_an_object_that_stays_missing_or_cut_off_is_a_failure(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    with pytest.raises(UpdateError, match=r"NoSuchKey|EOF"):
+        stack_whose_updates_fail_with([text] * 20, monkeypatch).up("why")
 
 
 def test_at_the_end_of_the_waiting_it_is_said_who_holds_the_lock_what_is_known_and_how_to_go_on(
