@@ -19,7 +19,8 @@ KUBECONFIG = ROOT / ".sandbox" / "kubeconfig"
 T = TypeVar("T")
 
 # What the cluster or its admission writes, at times of its own choosing.
-_VOLATILE = ("managedFields", "resourceVersion")
+# A Job takes its finalizer off a pod some time after the pod has ended.
+_VOLATILE = ("finalizers", "managedFields", "resourceVersion")
 
 # What an environment may consist of.
 _KINDS = ",".join(
