@@ -41,4 +41,4 @@ def decommission(session: Session, color: str, expect_served: bool = False) -> N
     while color in session.live().colors and time.monotonic() < until:
         session.progress.passing(f"waiting until the pods of {color} have terminated")
         time.sleep(1)
-    done(session, f"decommission {color}", [str(step) for step in record.ended if step.is_object])
+    done(session, f"decommission {color}", record.changed)

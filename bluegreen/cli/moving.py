@@ -17,8 +17,7 @@ def move(session: Session, users: Endpoint, about: About, expect: str | None = N
 def update(session: Session, users: Endpoint, about: About, expect: str | None = None) -> list[str]:
     """Moves users to the color of `about`, and returns the steps of the engine that changed objects."""
     changes = config_changes.activate(session.selection.settings(), about.color)
-    record = session.apply(name(about), changes, about=about, expect=expect, watch=users)
-    return [str(step) for step in record.ended if step.is_object]
+    return session.apply(name(about), changes, about=about, expect=expect, watch=users).changed
 
 
 def name(about: About) -> str:

@@ -118,8 +118,7 @@ def rollback_now(session: "Session", to: str | None, match_room: bool = False, m
     users, live = session.selection.known_users(), session.live()
     is_ours = not live.foreign and not live.also
     seen = [verify(session, users, moved.target, "users", is_back=True)] if users and is_ours else []
-    changed = [str(step) for step in record.ended if step.is_object]
-    done(session, "rollback --now", changed, seen, is_unverified=users is None)
+    done(session, "rollback --now", record.changed, seen, is_unverified=users is None)
 
 
 def _behind(moved: "Moved", error: ReleaseError) -> ReleaseError:

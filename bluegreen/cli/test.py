@@ -36,7 +36,7 @@ def test(session: Session, color: str, checks: Path | None, command: Sequence[st
     about = About(verb="test", color=color)
     record = session.apply(str(about), config_changes.test(color), about=about)
     seen = verify(session, testers, color, "testers")
-    done(session, str(about), [str(step) for step in record.ended if step.is_object], [seen])
+    done(session, str(about), record.changed, [seen])
     smoke_test(session, testers, color, listed, command)
 
 

@@ -35,7 +35,7 @@ def up(session: Session, about: About | None = None, changes: Changes | None = N
     users = session.selection.known_users()
     is_moved = bool(after) and (after != before or _is_route_written(session, record))
     seen = [verify(session, users, after, "users")] if is_moved and users else []
-    done(session, verb, [str(step) for step in record.ended if step.is_object], seen, is_unverified=is_moved and not users)
+    done(session, verb, record.changed, seen, is_unverified=is_moved and not users)
 
 
 def _active(session: Session) -> str | None:

@@ -81,11 +81,12 @@ class Record:
     @property
     def has_changed(self) -> bool:
         """Whether any object was written, or may have been: a step that began and did not end well counts."""
-        return any(step.is_object for step in self.began) and not (self.is_refused and not self._objects_done)
+        return any(step.is_object for step in self.began) and not (self.is_refused and not self.changed)
 
     @property
-    def _objects_done(self) -> list[EngineStep]:
-        return [step for step in self.ended if step.is_object]
+    def changed(self) -> list[str]:
+        """The steps that changed an object, such as `update Deployment/shop-blue`."""
+        return [str(step) for step in self.ended if step.is_object]
 
 
 class UpdateError(ReleaseError):
