@@ -149,13 +149,8 @@ def _move(live: Live, wanted: Wanted, moves: Move, changes: tuple[str, ...]) -> 
         )
         return
     if changes:
-        yield Refusal(
-            rule=Rule.NEVER_BOTH,
-            asked=f"{asked}, and new pods of {' and '.join(changes)}",
-            live="; ".join(f"{name} runs {live.colors[name].image}" for name in changes if name in live.colors),
-            remedy=f"Change the pods first: pulumi config set activeColor {old} && pulumi up, then switch.",
-            exception="switch-and-change",
-        )
+        runs = "; ".join(f"{name} runs {live.colors[name].image}" for name in changes if name in live.colors)
+        yield never_both(moves, f"new pods of {' and '.join(changes)}", runs)
     elif not target.runs(wanted.colors[new].image):
         yield Refusal(
             rule=Rule.SAME_IMAGE,
@@ -174,6 +169,17 @@ def _move(live: Live, wanted: Wanted, moves: Move, changes: tuple[str, ...]) -> 
             target,
             "Approve what runs (pulumi config set expect <tag or release>), or deploy what was approved.",
         )
+
+
+def never_both(moves: Move, change: str, live: str) -> Refusal:
+    """The refusal of an update that moves users and makes a `change` of pods; `live` is what runs, in words."""
+    return Refusal(
+        rule=Rule.NEVER_BOTH,
+        asked=f"{moves}, and {change}",
+        live=live,
+        remedy=f"Change the pods first: pulumi config set activeColor {moves.origin} && pulumi up, then switch.",
+        exception="switch-and-change",
+    )
 
 
 def unready(asked: str, name: str, target: LiveColor) -> Refusal:

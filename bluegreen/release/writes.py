@@ -12,7 +12,7 @@ from bluegreen.release.objects import Object, Ref, annotation, value_at
 from bluegreen.release.ownership import remedy as way_out
 from bluegreen.release.refusals import Refusal, Rule
 from bluegreen.release.traffic import Move
-from bluegreen.release.transition import Transition, less_room, unready
+from bluegreen.release.transition import Transition, less_room, never_both, unready
 
 
 def deployment_update(transition: Transition, color: str, old: Object, new: Object) -> Iterator[Refusal]:
@@ -26,13 +26,7 @@ def deployment_update(transition: Transition, color: str, old: Object, new: Obje
     drifted = old["template"] != new["template"] and color not in transition.changes
     if transition.moves and (scaled or drifted):
         change = f"{color} from {' to '.join(numbers)} replicas" if scaled else f"{color} back to the pods of the config"
-        yield Refusal(
-            rule=Rule.NEVER_BOTH,
-            asked=f"{transition.moves}, and {change}",
-            live=f"{transition.moves.origin} serves the users",
-            remedy=f"Change the pods first: pulumi config set activeColor {transition.moves.origin} && pulumi up, then switch.",
-            exception="switch-and-change",
-        )
+        yield never_both(transition.moves, change, f"{transition.moves.origin} serves the users")
 
 
 def route_update(moves: Move, live: Live) -> Iterator[Refusal]:
