@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from bluegreen.release import metadata
 from bluegreen.release.drift import is_own
 from bluegreen.release.image import Image
-from bluegreen.release.objects import Object, Ref, annotation, is_terminating, value_at
+from bluegreen.release.objects import Object, Ref, annotation, as_items, as_number, is_terminating, value_at
 from bluegreen.release.served import Served
 from bluegreen.release.traffic import NOBODY, Traffic
 
@@ -24,7 +24,7 @@ class LiveColor:
 
     `owner`, `template`, `release`, `uid` and `migration` (a Job that had succeeded when it was written) are empty when it does
     not say. `is_settled` is true when the cluster has processed the newest template and no pod of an older one is left.
-    `is_autoscaled` is known only after `Cluster.with_autoscalers`. `generation` rises with each change of the spec.
+    `is_autoscaled` is known only after `LiveEnvironment.with_autoscalers`. `generation` rises with each change of the spec.
     """
 
     image: str
@@ -148,8 +148,8 @@ _COUNTS = ("observedGeneration", "replicas", "updatedReplicas", "readyReplicas")
 
 
 def _number(item: Object, default: int, *path: str) -> int:
-    found = value_at(item, *path)
-    return found if isinstance(found, int) else default
+    found = as_number(value_at(item, *path))
+    return default if found is None else found
 
 
 def main_container(deployment: Object) -> Object:
@@ -157,8 +157,8 @@ def main_container(deployment: Object) -> Object:
 
     Without one of that name it is the first, as in a Deployment that others have made; an empty object without any.
     """
-    listed = value_at(deployment, "spec", "template", "spec", "containers")
-    containers = [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else []
+    listed = as_items(value_at(deployment, "spec", "template", "spec", "containers"))
+    containers = [container for container in listed if container]
     name = annotation(deployment, metadata.CONTAINER) or value_at(deployment, "metadata", "labels", "app")
     first: Object = containers[0] if containers else {}
     return next((container for container in containers if container.get("name") == name), first)
