@@ -1,6 +1,7 @@
 """Waiting for the migration of a color, with words for why it has failed."""
 
 import asyncio
+from functools import cached_property
 
 import pulumi
 
@@ -20,7 +21,7 @@ class Migration(Wait):
     _ran: float | None = None
     """When its container was seen running first, by `clock`."""
 
-    @property
+    @cached_property
     def _name(self) -> str:
         return migration_name(self._workload, self._color)
 
@@ -30,14 +31,11 @@ class Migration(Wait):
 
     async def until_done(self, job: pulumi.Resource) -> None:
         """Returns when the migration has succeeded; raises `pulumi.RunError` as `Gate.migrated` says."""
-        said = ""
         while (run := await asyncio.to_thread(self._look)).state is not State.SUCCEEDED:
             if failure := await asyncio.to_thread(self._failure, run):
                 raise pulumi.RunError(f"{failure}\nThe pods of the color were not touched. {who_serves(self._live)}")
             text = waiting_for(self._name, run.problem, self._color.fail_fast_seconds) if run.problem else f"{self._name} runs"
-            if text != said:
-                said = text
-                pulumi.info(text, job, ephemeral=True)
+            self._show(text, job)
             await self._pause(POLL_SECONDS)
 
     def _look(self) -> Run:

@@ -16,14 +16,11 @@ class PodsOfColor(Wait):
 
     async def until_ready(self, deployment: pulumi.Resource) -> None:
         """Returns when every pod of the Deployment is ready; raises `pulumi.RunError` as `Gate.ready` says."""
-        said = ""
         while found := await asyncio.to_thread(self._problem):
             waited = self._clock() - self._began
             if found.is_final or waited >= self._color.ready_timeout_seconds:
                 raise pulumi.RunError(await asyncio.to_thread(self._failure, found, waited))
-            if (text := waiting_for(self._color.name, found, self._color.fail_fast_seconds)) != said:
-                said = text
-                pulumi.info(text, deployment, ephemeral=True)
+            self._show(waiting_for(self._color.name, found, self._color.fail_fast_seconds), deployment)
             await self._pause(POLL_SECONDS)
 
     def _problem(self) -> Problem | None:

@@ -5,6 +5,8 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from http import HTTPStatus
 
+import pulumi
+
 from bluegreen.environment import LiveEnvironment
 from bluegreen.kube.api_error import ApiError
 from bluegreen.kube.cluster import LiveError
@@ -44,6 +46,13 @@ class Wait:
         )
         self._began = clock()
         self._refused: float | None = None
+        self._shown = ""
+
+    def _show(self, text: str, resource: pulumi.Resource) -> None:
+        """Shows what the update waits for beside `resource`, once as long as it stays the same."""
+        if text != self._shown:
+            self._shown = text
+            pulumi.info(text, resource, ephemeral=True)
 
     def _unread(self, error: LiveError) -> Problem:
         """The cluster cannot be read. An API server that restarts comes back; a right that is missing is usually not given."""
