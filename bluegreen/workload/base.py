@@ -1,6 +1,6 @@
 """What a source of workloads offers to the components and to the gate, and the names that they all use."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -66,7 +66,7 @@ def written(workload: Workload, color: ColorSettings) -> list[Manifest]:
     """The objects of a color with the annotations by which updates recognize what is deployed."""
     manifests = workload.objects(color)
     deployed = {metadata.TEMPLATE: workload.pod_template_hashes(color)[0], metadata.IMAGE: color.image}
-    if migration := migration_name(workload, color):
+    if migration := _migration_name(manifests):
         deployed[metadata.MIGRATION] = migration
     if (container := workload.main_container(color)) != color.app:
         deployed[metadata.CONTAINER] = container
@@ -86,7 +86,11 @@ def kept(color: ColorSettings, found: Object) -> Manifest:
 
 def migration_name(workload: Workload, color: ColorSettings) -> str:
     """The name of the Job that is the color's migration, empty without one."""
-    return next((manifest.name for manifest in workload.objects(color) if manifest.kind == "Job"), "")
+    return _migration_name(workload.objects(color))
+
+
+def _migration_name(manifests: Iterable[Manifest]) -> str:
+    return next((manifest.name for manifest in manifests if manifest.kind == "Job"), "")
 
 
 def _values(manifest: Manifest) -> Manifest:
