@@ -13,7 +13,7 @@ from bluegreen.routing import find
 class LiveEnvironment(Cluster):
     """The objects of one app in one namespace. The methods raise `LiveError` as those of `Cluster` do.
 
-    `routing` is the value of `bluegreen:routing`. Raises `UnknownLayerError` if it names no routing layer.
+    `routing` is the value of `bluegreen:routing`. Raises `UnknownModuleError` if it names no routing layer.
     """
 
     def __init__(self, *, context: str, namespace: str, app: str, routing: str) -> None:

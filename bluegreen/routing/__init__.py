@@ -9,7 +9,7 @@ from typing import Any
 
 from bluegreen.release.config_keys import Key
 from bluegreen.release.config_reader import Layers, Problem
-from bluegreen.release.modules import named
+from bluegreen.release.modules import UnknownModuleError, named
 from bluegreen.release.settings import Settings
 from bluegreen.routing.base import Layer
 
@@ -17,32 +17,16 @@ BUILT_IN = ("istio", "selector")
 DEFAULT = "istio"
 
 
-class UnknownLayerError(Exception):
-    """A name that leads to no routing layer. The message says why."""
-
-
 def find(name: str) -> Layer:
-    """The layer that `name` leads to; the default one if it is empty. Raises `UnknownLayerError`."""
-    full = name if "." in name else f"{__name__}.{name or DEFAULT}"
-    try:
-        module = named(__name__, name or DEFAULT)
-    except ImportError as error:
-        is_absent = isinstance(error, ModuleNotFoundError) and f"{full}.".startswith(f"{error.name}.")
-        absent = f"There is no module {full} (the Python path has no {error.name})"
-        raise UnknownLayerError(absent if is_absent else f"The module {full} could not be imported: {error}") from None
-    if not isinstance(module, Layer):
-        missing = sorted(_MEMBERS - vars(module).keys())
-        raise UnknownLayerError(f"The module {full} is not a routing layer: it has no {', '.join(missing)}")
-    return module
-
-
-_MEMBERS = {*Layer.__annotations__, *(name for name in vars(Layer) if not name.startswith("_"))}
+    """The layer that `name` leads to; the default one if it is empty. Raises `UnknownModuleError`."""
+    layer: Layer = named(__name__, name or DEFAULT, Layer, "a routing layer")
+    return layer
 
 
 def _own_keys(name: str) -> Iterable[Key[Any]]:
     try:
         return find(name).KEYS
-    except UnknownLayerError:  # `_problems` reports it
+    except UnknownModuleError:  # `_problems` reports it
         return ()
 
 
@@ -50,7 +34,7 @@ def _problems(settings: Settings) -> Iterator[Problem]:
     """Everything that is wrong with the settings for the routing layer that they name."""
     try:
         layer = find(settings.routing)
-    except UnknownLayerError as error:
+    except UnknownModuleError as error:
         allowed = f"a routing layer: {', '.join(BUILT_IN)}, or a module of your own, such as my_team.consul"
         yield Problem("bluegreen:routing", settings.routing, allowed, f"{error}. Correct the name: pulumi config set routing")
         return

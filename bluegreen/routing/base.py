@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 from bluegreen.release.config_keys import Key
 from bluegreen.release.config_reader import Problem
@@ -58,7 +58,6 @@ def cannot_verify(fix: str) -> Problem:
     return Problem("bluegreen:verify", "true", "false as long as nothing says where users enter", fix)
 
 
-@runtime_checkable
 class Layer(Protocol):
     """What the module of a routing layer offers. `app` is the name of the application."""
 

@@ -5,29 +5,24 @@ of your own. `base.Workload` is what it must offer. Only the source that is used
 """
 
 from collections.abc import Iterator
-from typing import cast
 
 from bluegreen.release.config_reader import Problem
-from bluegreen.release.modules import named
+from bluegreen.release.modules import UnknownModuleError, named
 from bluegreen.release.settings import Settings
 from bluegreen.workload.base import Workload
 
-_MEMBERS = ("main_container", "objects", "pod_template_hashes")
-
 
 def source(name: str) -> Workload:
-    """The source of workloads that `name` leads to. Raises `ImportError` if there is none."""
-    return cast(Workload, named(__name__, name))
+    """The source of workloads that `name` leads to. Raises `UnknownModuleError` if there is none."""
+    found: Workload = named(__name__, name, Workload, "a source of workloads")
+    return found
 
 
 def problems(settings: Settings) -> Iterator[Problem]:
     """What is wrong with the source of workloads that the settings name."""
     try:
-        found, why = source(settings.workload), ""
-    except ImportError as error:
-        found, why = None, str(error)
-    if missing := [member for member in _MEMBERS if not hasattr(found, member)]:
-        why = why or f"The module has no {', '.join(missing)}"
+        source(settings.workload)
+    except UnknownModuleError as error:
         allowed = "a source of workloads: settings, or a module of your own, such as my_team.pods"
-        fix = f"{why}. Correct the name: pulumi config set workload settings"
+        fix = f"{error}. Correct the name: pulumi config set workload settings"
         yield Problem("bluegreen:workload", settings.workload, allowed, fix)

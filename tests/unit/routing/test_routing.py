@@ -17,9 +17,10 @@ from bluegreen.environment import LiveEnvironment
 from bluegreen.release.colors import COLORS
 from bluegreen.release.config_reader import SettingsError, read_settings
 from bluegreen.release.live import Live
+from bluegreen.release.modules import UnknownModuleError
 from bluegreen.release.objects import Object
 from bluegreen.release.traffic import Traffic
-from bluegreen.routing import BUILT_IN, LAYERS, UnknownLayerError, find
+from bluegreen.routing import BUILT_IN, LAYERS, find
 from tests.engine import toy_layer
 from tests.unit.cli.cluster import apply_operation
 from tests.unit.program import BOTH_COLORS, ROOT
@@ -429,7 +430,7 @@ def test_a_layer_that_cannot_be_imported_is_an_error_that_says_why(tmp_path: Pat
     (tmp_path / "half_a_layer").mkdir()
     (tmp_path / "half_a_layer" / "consul.py").write_text("import no_such_library\n")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(UnknownLayerError, match="could not be imported: No module named 'no_such_library'"):
+    with pytest.raises(UnknownModuleError, match="could not be imported: No module named 'no_such_library'"):
         find("half_a_layer.consul")
 
 
