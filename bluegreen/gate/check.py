@@ -78,7 +78,7 @@ class Gate:
         self._verification = Verification(settings)
         self._live = Live()
         self._transition = Transition(moves=None, changes=(), refusals=())
-        # None as long as the cluster is not read: whoever goes on then goes on blindly.
+        # None as long as the cluster is not read: an update that goes on is not checked.
         self._hooks: Hooks | None = None
         self._notes: Notes | None = None
 
@@ -190,7 +190,7 @@ class Gate:
         """Resolves when every pod of the Deployment is ready, to whether this update has written its spec.
 
         Fails with the pod, the container, the reason, the last log lines and events and what to do, as soon as a problem is
-        final (`release/readiness.py`), and at the latest after `ready_timeout_seconds`.
+        final (`kube/readiness.py`), and at the latest after `ready_timeout_seconds`.
         """
 
         async def wait(metadata: Any) -> bool:

@@ -186,7 +186,7 @@ def first_end(pod: Pod, container: Container) -> datetime | None:
     """When a container first ended after it was last healthy; None if it has not failed since.
 
     A pod's status has the last two ends only. Earlier ones are inferred: one came before the last run started, and the back-off
-    message tells how long the container has waited between its runs.
+    message says how long the container has waited between its runs.
     """
     end = container.latest_end
     if end is None or end.finished is None or (container.role is Role.INIT and end.exit_code == 0):

@@ -55,7 +55,7 @@ def apply(objects: Sequence[dict[str, Any]]) -> None:
 
 
 def clean() -> None:
-    """Removes everything from the cluster that a run has made or a killed run has left behind."""
+    """Removes every object that a run, or a killed run, has made in the cluster."""
     for kind in ("namespaces", "customresourcedefinitions"):
         kubectl("delete", kind, f"--selector={LABEL}=true", "--ignore-not-found", "--timeout=120s")
 
