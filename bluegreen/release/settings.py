@@ -12,6 +12,7 @@ from typing import Any
 
 from bluegreen.release import config_keys as keys
 from bluegreen.release.config_keys import Key, T
+from bluegreen.release.snapshot import Snapshot
 from bluegreen.release.traffic import Traffic
 
 
@@ -41,6 +42,22 @@ class ColorSettings:
     release: str = keys.RELEASE.default
     migrate: tuple[str, ...] = keys.MIGRATE.default
     migrate_timeout_seconds: int = keys.MIGRATE_TIMEOUT_SECONDS.default
+    snapshot: Snapshot | None = None
+    """The team's own manifest for this color. The settings above that `given` names override it."""
+    secret_data: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    """The values of the Secrets in the snapshot: name of the Secret, key, value."""
+    given: frozenset[str] = frozenset()
+    """The names of the color keys that the config sets, for this color or for both."""
+    repository: str = keys.IMAGE.default
+    """`bluegreen:image`; empty if the snapshot alone names the image."""
+    image_tag: str = ""
+    """`imageTag`; empty if the image is that of the snapshot."""
+    namespace: str = keys.NAMESPACE.default
+    users_service: str = ""
+    """`bluegreen:service`: the Service of the snapshot that users reach; empty if only one can be meant."""
+    users_port: int = 0
+    """`bluegreen:port`, the port of the Service that users reach; 0 if the config does not set it."""
+    allow: tuple[str, ...] = keys.ALLOW.default
 
     @functools.cached_property
     def secret_digest(self) -> str:
@@ -51,12 +68,26 @@ class ColorSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SharedService:
+    """A Service that both colors share. `spec` is that of the Service without its selector."""
+
+    name: str
+    spec: Mapping[str, Any]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServiceSettings:
-    """One service that is released blue-green: its name, the port its clients use, and its deployed colors by name."""
+    """One service that is released blue-green: its name, the port its clients use, and its deployed colors by name.
+
+    `shared` are the Services that both colors share, that of the users first.
+    """
 
     name: str = keys.APP.default
     port: int = keys.PORT.default
     colors: Mapping[str, ColorSettings]
+    shared: tuple[SharedService, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

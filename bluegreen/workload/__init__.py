@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from bluegreen.release.config_reader import Problem
 from bluegreen.release.modules import UnknownModuleError, named
-from bluegreen.release.settings import Settings
+from bluegreen.release.settings import ColorSettings, Settings
 from bluegreen.workload.base import Workload
 
 
@@ -16,6 +16,11 @@ def source(name: str) -> Workload:
     """The source of workloads that `name` leads to. Raises `UnknownModuleError` if there is none."""
     found: Workload = named(__name__, name, Workload, "a source of workloads")
     return found
+
+
+def source_of(settings: Settings, color: ColorSettings) -> Workload:
+    """The source of the pods of a color: `manifest` for a color with a snapshot, else what the settings name."""
+    return source("manifest" if color.snapshot else settings.workload)
 
 
 def problems(settings: Settings) -> Iterator[Problem]:

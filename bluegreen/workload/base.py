@@ -1,13 +1,38 @@
 """What a source of workloads offers to the components and to the gate, and the names that they all use."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Protocol
 
 from bluegreen.release import metadata
+from bluegreen.release.config_reader import Problem
 from bluegreen.release.manifest import Manifest
 from bluegreen.release.objects import Object
-from bluegreen.release.settings import ColorSettings
+from bluegreen.release.settings import ColorSettings, SharedService
+from bluegreen.release.snapshot import Place
+
+
+class NoteKind(StrEnum):
+    """What a note is about."""
+
+    UNDERSTOOD = "understood"
+    REWRITTEN = "rewritten"
+    SHARED = "shared"
+    LEFT_OUT = "left out"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """What a source has made of a snapshot, in one sentence. `place` is the line that it is about."""
+
+    kind: NoteKind
+    text: str
+    place: Place | None = None
+
+    def __str__(self) -> str:
+        return f"{self.text} ({self.place})" if self.place else self.text
 
 
 class Workload(Protocol):
@@ -35,6 +60,26 @@ class Workload(Protocol):
 
     def main_container(self, color: ColorSettings) -> str:
         """The name of the application's container, which decides about readiness, in the color's pods and in its migration."""
+        ...
+
+    def image(self, color: ColorSettings) -> str:
+        """The image of the main container. It may be called before `color.image` is known, and returns what that must be."""
+        ...
+
+    def problems(self, color: ColorSettings) -> Iterator[Problem]:
+        """What of the color's config or snapshot cannot be released. The other methods may fail while there are problems."""
+        ...
+
+    def services(self, color: ColorSettings) -> tuple[SharedService, ...]:
+        """The Services that the color shares with the other one, that of the users first."""
+        ...
+
+    def selector(self, color: ColorSettings) -> Mapping[str, str]:
+        """Labels of the pods of both colors. Together with the label `color` they select the pods of one color."""
+        ...
+
+    def notes(self, color: ColorSettings) -> Sequence[Note]:
+        """What was rewritten, shared and left out, and what deserves a warning."""
         ...
 
 

@@ -6,15 +6,16 @@ new pods of this color alone.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bluegreen.release import metadata
+from bluegreen.release.config_reader import Problem
 from bluegreen.release.manifest import Manifest
 from bluegreen.release.objects import Ref
-from bluegreen.release.settings import ColorSettings
+from bluegreen.release.settings import ColorSettings, SharedService
 from bluegreen.workload import earlier
-from bluegreen.workload.base import labels_of, name_of, values_name
+from bluegreen.workload.base import Note, labels_of, name_of, values_name
 
 
 def objects(color: ColorSettings) -> list[Manifest]:
@@ -62,6 +63,32 @@ def pod_template_hashes(color: ColorSettings) -> tuple[str, ...]:
 def main_container(color: ColorSettings) -> str:
     """The container has the name of the application."""
     return color.app
+
+
+def image(color: ColorSettings) -> str:
+    """The image that the config names."""
+    return color.image
+
+
+def problems(_: ColorSettings) -> Iterator[Problem]:
+    """None: the reader of the config has checked every value."""
+    yield from ()
+
+
+def services(color: ColorSettings) -> tuple[SharedService, ...]:
+    """One Service with the name of the application; the name of its port says that it carries HTTP."""
+    port = {"name": "http", "port": color.users_port or color.port, "targetPort": "http"}
+    return (SharedService(name=color.app, spec={"ports": [port]}),)
+
+
+def selector(color: ColorSettings) -> dict[str, str]:
+    """The label `app`."""
+    return {"app": color.app}
+
+
+def notes(_: ColorSettings) -> list[Note]:
+    """None: the config says what the pods are."""
+    return []
 
 
 def _variables(color: ColorSettings) -> list[Manifest]:

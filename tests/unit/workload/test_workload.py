@@ -112,6 +112,9 @@ SHAPES_PODS = {
 }
 SHAPES_NO_PODS = {"replicas", "max_replicas", "strategy", "ready_timeout_seconds", "fail_fast_seconds", "release"}
 SHAPES_NO_PODS |= {"migrate", "migrate_timeout_seconds"}
+# Only the source `manifest` reads these.
+SHAPES_NO_PODS |= {"snapshot", "secret_data", "given", "repository", "image_tag"}
+SHAPES_NO_PODS |= {"namespace", "users_service", "users_port", "allow"}
 
 
 def test_every_setting_either_shapes_pods_or_does_not() -> None:
