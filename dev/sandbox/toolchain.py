@@ -42,6 +42,7 @@ _KUBERNETES = "k8s.io/kubernetes/cmd"
 _CONTAINERD = "github.com/containerd/containerd/v2/cmd"
 _CNI = "github.com/containernetworking/plugins/plugins"
 _PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
+_PROVIDER_SDK = "github.com/pulumi/pulumi-kubernetes/sdk/v4"
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ class Tool:
     tags: tuple[str, ...] = ()
     embeds: tuple[ModuleFile, ...] = ()
     """Files the tool's own main embeds: they are put beside it before the build."""
+    replaced: dict[str, str] = field(default_factory=dict)
+    """The folder beside the main from which each of these modules is built: files of ours, and those that `embeds` adds."""
     files: tuple[ModuleFile, ...] = ()
     """Files that go into the tool's folder beside its commands."""
 
@@ -82,7 +85,16 @@ PROVIDER = Tool(
     embeds=(
         ModuleFile(_PROVIDER, "cmd/pulumi-resource-kubernetes/schema.json"),
         ModuleFile(_PROVIDER, "cmd/pulumi-resource-kubernetes/terraform-mapping.json"),
+        # All that the provider needs of it, without yaml/v2/kinds.go: that file imports the Go types of every kind, which take
+        # longer to compile than the provider. The file of the same name in dev/tools takes its place.
+        ModuleFile(_PROVIDER_SDK, "go.mod", "sdk"),
+        ModuleFile(_PROVIDER_SDK, "go/kubernetes/*.go", "sdk/go/kubernetes"),
+        ModuleFile(_PROVIDER_SDK, "go/kubernetes/utilities/*.go", "sdk/go/kubernetes/utilities"),
+        ModuleFile(_PROVIDER_SDK, "go/kubernetes/helm/v4/*.go", "sdk/go/kubernetes/helm/v4"),
+        ModuleFile(_PROVIDER_SDK, "go/kubernetes/yaml/v2/config*.go", "sdk/go/kubernetes/yaml/v2"),
+        ModuleFile(_PROVIDER_SDK, "go/kubernetes/yaml/v2/init.go", "sdk/go/kubernetes/yaml/v2"),
     ),
+    replaced={_PROVIDER_SDK: "sdk"},
 )
 KUBERNETES = Tool(
     name="kubernetes",
@@ -171,14 +183,23 @@ def cache_key(tool: Tool, go_version: str, checkout: Path = CHECKOUT) -> str:
     digest = hashlib.sha256()
     for path in _sources(checkout / tool.source):
         digest.update(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
-    recipe = (tool.commands, tool.values, (*TAGS, *tool.tags), tool.embeds, tool.files, BUILD_ENVIRONMENT, go_version)
+    recipe = (
+        tool.commands,
+        tool.values,
+        (*TAGS, *tool.tags),
+        tool.embeds,
+        tool.replaced,
+        tool.files,
+        BUILD_ENVIRONMENT,
+        go_version,
+    )
     digest.update(repr(recipe).encode())
     return digest.hexdigest()[:16]
 
 
 def _sources(folder: Path) -> list[Path]:
     sources = [path for path in folder.glob("*.go") if not path.name.endswith("_test.go")]
-    return sorted([*sources, *folder.glob("go.mod"), *folder.glob("go.sum")])
+    return sorted([*sources, *folder.glob("*/**/*.go"), *folder.glob("go.mod"), *folder.glob("go.sum")])
 
 
 def folder_of(tool: Tool, go: Go, cache: Path) -> Path:
@@ -223,8 +244,12 @@ def _build(tool: Tool, go: Go, folder: Path) -> None:
     sources.mkdir(parents=True)
     results.mkdir()
     for path in _sources(CHECKOUT / tool.source):
-        shutil.copy2(path, sources)
+        copy = sources / path.relative_to(CHECKOUT / tool.source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, copy)
     _copy_module_files(tool.embeds, go, sources, sources)
+    for module, directory in tool.replaced.items():
+        go.run(["mod", "edit", f"-replace={module}=./{directory}"], sources)
     go.run(_build_arguments(tool, results), sources)
     _copy_module_files(tool.files, go, sources, results)
     results.rename(folder)

@@ -24,10 +24,12 @@ def checkout(tmp_path: Path) -> Path:
     (source / "go.mod").write_text("module tools/tool\n\nrequire example.com/a v1.0.0\n")
     (source / "go.sum").write_text("example.com/a v1.0.0 h1:x\n")
     (source / "main.go").write_text("package main\n")
+    (source / "sdk/go").mkdir(parents=True)
+    (source / "sdk/go/kinds.go").write_text("package kinds\n")
     return tmp_path
 
 
-@pytest.mark.parametrize("file", ["go.mod", "go.sum", "main.go"])
+@pytest.mark.parametrize("file", ["go.mod", "go.sum", "main.go", "sdk/go/kinds.go"])
 def test_changed_source_changes_the_key(checkout: Path, file: str) -> None:
     before = cache_key(TOOL, GO, checkout)
     with (checkout / TOOL.source / file).open("a") as source:
@@ -37,8 +39,13 @@ def test_changed_source_changes_the_key(checkout: Path, file: str) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"values": {"main.version": "2"}}, {"tags": ("no_zfs",)}, {"commands": {"other": "."}}],
-    ids=["linker value", "tag", "command"],
+    [
+        {"values": {"main.version": "2"}},
+        {"tags": ("no_zfs",)},
+        {"commands": {"other": "."}},
+        {"replaced": {"example.com/a": "sdk"}},
+    ],
+    ids=["linker value", "tag", "command", "replaced module"],
 )
 def test_changed_recipe_changes_the_key(checkout: Path, change: dict[str, object]) -> None:
     changed = dataclasses.replace(TOOL, **change)  # type: ignore[arg-type]
