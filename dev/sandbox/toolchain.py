@@ -160,7 +160,7 @@ ACTIONLINT = Tool(
     usual_seconds=5,
 )
 PAUSE = Tool(name="pause", source="dev/tools/pause", commands={"pause": "."}, usual_seconds=1)
-APP = Tool(name="app", source="examples/app", commands={"app": "."}, usual_seconds=2)
+APP = Tool(name="app", source="examples/app", commands={"app": "."}, usual_seconds=5)
 # Not part of the cluster: built when somebody wants that example.
 NOTES = Tool(name="notes", source="examples/notes", commands={"notes": "."}, usual_seconds=5)
 

@@ -1,10 +1,13 @@
-// Command app is the sample application: a small HTTP server that responds with its version and color, has a readiness
-// endpoint, drains on SIGTERM, and fails on request. It is configured by environment variables:
+// Command app is the sample application: a small server that responds with its version and color, has a readiness endpoint,
+// drains on SIGTERM, and fails on request. It is configured by environment variables:
 //
-//	PORT            the port to listen on, default 3000
+//	PORT            the port for HTTP/1.1, with WebSocket on /ws; default 3000
+//	H2C_PORT        a port for HTTP/2 without TLS (and nothing else); empty for none
+//	GRPC_PORT       a port for gRPC, with the standard health service; empty for none
+//	TCP_PORT        a port for lines of text over plain TCP; empty for none
 //	VERSION, COLOR  the version and color in its responses; set by the image and by the Deployment
-//	DRAIN_DELAY     how long it serves new requests after SIGTERM, default 1s
-//	DRAIN_TIMEOUT   how long requests in flight may take after that, default 20s
+//	DRAIN_DELAY     how long it serves new requests and connections after SIGTERM, default 1s
+//	DRAIN_TIMEOUT   how long what is in flight may take after that, default 20s
 //	FAULT           never-ready, exit, slow or errors; empty for none
 //	FAULT_DELAY     the delay that slow adds to responses of / and /ping, default 5s
 //	FAULT_RATE      the share of requests to / and /ping that errors responds to with 500, default 0.05
@@ -23,9 +26,12 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"google.golang.org/grpc/health"
 )
 
 const (
@@ -38,11 +44,12 @@ const (
 var shownValues = []string{"DB_HOST", "DB_PORT", "DB_SCHEMA", "NODE_ENV"}
 
 type settings struct {
-	port, version, color, pod string
-	drainDelay, drainTimeout  time.Duration
-	fault                     string
-	faultDelay                time.Duration
-	faultRate                 float64
+	port, h2cPort, grpcPort, tcpPort string
+	version, color, pod              string
+	drainDelay, drainTimeout         time.Duration
+	fault                            string
+	faultDelay                       time.Duration
+	faultRate                        float64
 }
 
 // readSettings reads the variables with lookup. The error contains all invalid values.
@@ -63,6 +70,9 @@ func readSettings(lookup func(string) string) (settings, error) {
 	}
 	s := settings{
 		port:         text("PORT", "3000"),
+		h2cPort:      lookup("H2C_PORT"),
+		grpcPort:     lookup("GRPC_PORT"),
+		tcpPort:      lookup("TCP_PORT"),
 		version:      text("VERSION", "unknown"),
 		color:        lookup("COLOR"),
 		pod:          lookup("HOSTNAME"),
@@ -86,7 +96,32 @@ func readSettings(lookup func(string) string) (settings, error) {
 
 type app struct {
 	settings
-	draining atomic.Bool
+	draining atomic.Bool     // not ready any more, but still serving
+	closing  context.Context // done when streams, WebSockets and TCP connections have to end
+	endAll   context.CancelFunc
+	sockets  sync.WaitGroup // open WebSockets
+	health   *health.Server // what the standard health service of gRPC answers
+}
+
+func newApp(s settings) *app {
+	closing, endAll := context.WithCancel(context.Background())
+	a := &app{settings: s, closing: closing, endAll: endAll, health: health.NewServer()}
+	if s.fault == "never-ready" {
+		a.health.Shutdown()
+	}
+	return a
+}
+
+// A reply is what every protocol but plain TCP answers to a message.
+type reply struct {
+	Version string `json:"version"`
+	Color   string `json:"color"`
+	Pod     string `json:"pod"`
+	Message string `json:"message"`
+}
+
+func (a *app) reply(message string) reply {
+	return reply{Version: a.version, Color: a.color, Pod: a.pod, Message: message}
 }
 
 func (a *app) handler() http.Handler {
@@ -96,13 +131,14 @@ func (a *app) handler() http.Handler {
 	mux.HandleFunc("GET /ready", a.ready)
 	mux.HandleFunc("GET /info", a.info)
 	mux.HandleFunc("GET /slow", a.slow)
+	mux.HandleFunc("GET /ws", a.webSocket)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if a.color != "" {
 			w.Header().Set(servedByHeader, a.color)
 		}
 		if a.draining.Load() {
-			// Closes kept-alive connections after their next response. SetKeepAlivesEnabled(false) would close idle ones
-			// at once, although a request may already be on its way.
+			// Closes kept-alive connections after their next response; with HTTP/2 it sends GOAWAY.
+			// SetKeepAlivesEnabled(false) would close idle ones at once, although a request may already be on its way.
 			w.Header().Set("Connection", "close")
 		}
 		mux.ServeHTTP(w, r)
@@ -193,28 +229,69 @@ func answerJSON(w http.ResponseWriter, status int, body any) {
 	_ = json.NewEncoder(w).Encode(body) // fails only if the client has closed the connection
 }
 
-// serve serves on listener until stop is closed, then drains in three steps: it reports not ready but keeps serving, because
-// clients learn of the end a moment later than this process; it stops accepting; it waits for requests in flight.
-func (a *app) serve(listener net.Listener, stop <-chan struct{}) error {
-	// No timeouts: closing an idle connection races with the next request on it, and the proxy in front has timeouts.
-	// ReadHeaderTimeout would also close connections that the proxy has opened in advance and not used yet.
-	server := &http.Server{Handler: a.handler()}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+// A server speaks one protocol. Shutdown stops accepting, and waits until everything in flight has ended or the context is done.
+type server interface {
+	Serve(net.Listener) error
+	Shutdown(context.Context) error
+}
+
+// A port is where a server listens.
+type port struct {
+	variable, number string
+	server           server
+	listener         net.Listener
+}
+
+// ports returns the ports that the settings ask for; they do not listen yet.
+func (a *app) ports() []*port {
+	ports := []*port{{variable: "PORT", number: a.port, server: a.newWebServer()}}
+	if a.h2cPort != "" {
+		ports = append(ports, &port{variable: "H2C_PORT", number: a.h2cPort, server: a.newH2CServer()})
+	}
+	if a.grpcPort != "" {
+		ports = append(ports, &port{variable: "GRPC_PORT", number: a.grpcPort, server: a.newRPCServer()})
+	}
+	// A probe of a TCP port cannot learn more than whether somebody listens.
+	if a.tcpPort != "" && a.fault != "never-ready" {
+		ports = append(ports, &port{variable: "TCP_PORT", number: a.tcpPort, server: &lineServer{app: a}})
+	}
+	return ports
+}
+
+// serve serves on all ports until stop is closed, then drains in three steps: it reports not ready but keeps serving, because
+// clients learn of the end a moment later than this process; it stops accepting, and ends streams, WebSockets and TCP
+// connections in the way of their protocol; it waits for what is in flight.
+func (a *app) serve(ports []*port, stop <-chan struct{}) error {
+	failed := make(chan error, len(ports))
+	for _, p := range ports {
+		go func() {
+			failed <- fmt.Errorf("serving on %s stopped: %w", p.listener.Addr(), p.server.Serve(p.listener))
+		}()
+	}
 	select {
 	case err := <-failed:
-		return fmt.Errorf("serving on %s stopped: %w", listener.Addr(), err)
+		return err
 	case <-stop:
 	}
 	a.draining.Store(true)
+	a.health.Shutdown()
 	time.Sleep(a.drainDelay)
 	ctx, cancel := context.WithTimeout(context.Background(), a.drainTimeout)
 	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
-		return fmt.Errorf("requests were still in flight %s after the drain began; DRAIN_TIMEOUT allows longer: %w",
-			a.drainDelay+a.drainTimeout, err)
+	a.endAll()
+	ended := make(chan error, len(ports))
+	for _, p := range ports {
+		go func() { ended <- p.server.Shutdown(ctx) }()
 	}
-	return nil
+	var problems []error
+	for range ports {
+		if err := <-ended; err != nil {
+			problems = append(problems, fmt.Errorf(
+				"requests were still in flight %s after the drain began; DRAIN_TIMEOUT allows longer: %w",
+				a.drainDelay+a.drainTimeout, err))
+		}
+	}
+	return errors.Join(problems...)
 }
 
 func run() error {
@@ -225,14 +302,17 @@ func run() error {
 	if s.fault == "exit" {
 		return errors.New("exiting on request (FAULT=exit)")
 	}
-	listener, err := net.Listen("tcp", ":"+s.port)
-	if err != nil {
-		return fmt.Errorf("cannot listen on PORT=%q: %w", s.port, err)
+	a := newApp(s)
+	ports := a.ports()
+	for _, p := range ports {
+		if p.listener, err = net.Listen("tcp", ":"+p.number); err != nil {
+			return fmt.Errorf("cannot listen on %s=%q: %w", p.variable, p.number, err)
+		}
+		fmt.Printf("version %s, color %q, listening on %s (%s)\n", s.version, s.color, p.listener.Addr(), p.variable)
 	}
 	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer cancel()
-	fmt.Printf("version %s, color %q, listening on %s\n", s.version, s.color, listener.Addr())
-	return (&app{settings: s}).serve(listener, stop.Done())
+	return a.serve(ports, stop.Done())
 }
 
 func main() {

@@ -16,13 +16,36 @@ func environment(values map[string]string) func(string) string {
 	return func(name string) string { return values[name] }
 }
 
-func newApp(t *testing.T, values map[string]string) *app {
+func appWith(t *testing.T, values map[string]string) *app {
 	t.Helper()
 	s, err := readSettings(environment(values))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &app{settings: s}
+	return newApp(s)
+}
+
+// start serves on free ports of this machine. It returns their addresses by the variables that ask for them, a function that
+// begins the drain, and what serve returns.
+func start(t *testing.T, a *app) (map[string]string, func(), <-chan error) {
+	t.Helper()
+	ports, addresses := a.ports(), map[string]string{}
+	for _, p := range ports {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.listener, addresses[p.variable] = listener, listener.Addr().String()
+	}
+	stop, served := make(chan struct{}), make(chan error, 1)
+	go func() { served <- a.serve(ports, stop) }()
+	drain := func() {
+		close(stop)
+		for !a.draining.Load() {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	return addresses, drain, served
 }
 
 func get(a *app, path string) *httptest.ResponseRecorder {
@@ -32,23 +55,23 @@ func get(a *app, path string) *httptest.ResponseRecorder {
 }
 
 func TestPingSaysVersionAndColor(t *testing.T) {
-	answer := get(newApp(t, map[string]string{"VERSION": "2.0", "COLOR": "green"}), "/ping")
+	answer := get(appWith(t, map[string]string{"VERSION": "2.0", "COLOR": "green"}), "/ping")
 	if answer.Body.String() != "Hi, this is version 2.0\n" || answer.Header().Get("X-Served-By") != "green" {
 		t.Errorf("got %q, headers %v", answer.Body, answer.Header())
 	}
 }
 
 func TestReadyIsFalseWhileDrainingAndWhenNeverReady(t *testing.T) {
-	draining := newApp(t, nil)
+	draining := appWith(t, nil)
 	draining.draining.Store(true)
 	cases := map[string]struct {
 		app    *app
 		status int
 		body   string
 	}{
-		"ready":       {newApp(t, nil), 200, `{"ready":true}`},
+		"ready":       {appWith(t, nil), 200, `{"ready":true}`},
 		"draining":    {draining, 503, `{"ready":false}`},
-		"never ready": {newApp(t, map[string]string{"FAULT": "never-ready"}), 503, `{"ready":false}`},
+		"never ready": {appWith(t, map[string]string{"FAULT": "never-ready"}), 503, `{"ready":false}`},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -63,7 +86,7 @@ func TestReadyIsFalseWhileDrainingAndWhenNeverReady(t *testing.T) {
 func TestInfoShowsNamesOfSecretsAndNeverTheirValues(t *testing.T) {
 	t.Setenv("DB_HOST", "db.example")
 	t.Setenv("DB_PASSWORD", "hunter2")
-	answer := get(newApp(t, nil), "/info")
+	answer := get(appWith(t, nil), "/info")
 	var info struct {
 		Env      map[string]string
 		EnvNames []string
@@ -94,7 +117,7 @@ func TestFaults(t *testing.T) {
 		for _, path := range []string{"/", "/ping"} {
 			t.Run(name+path, func(t *testing.T) {
 				began := time.Now()
-				answer := get(newApp(t, c.values), path)
+				answer := get(appWith(t, c.values), path)
 				if answer.Code != c.status || time.Since(began) < c.atLeast {
 					t.Errorf("got %d after %s", answer.Code, time.Since(began))
 				}
@@ -114,29 +137,21 @@ func TestUnusableSettingsAreAllNamed(t *testing.T) {
 
 func TestSlowRefusesWhatIsNotABoundedNumber(t *testing.T) {
 	for _, query := range []string{"", "?seconds=31", "?seconds=-1", "?seconds=NaN", "?seconds=soon"} {
-		if answer := get(newApp(t, nil), "/slow"+query); answer.Code != http.StatusBadRequest {
+		if answer := get(appWith(t, nil), "/slow"+query); answer.Code != http.StatusBadRequest {
 			t.Errorf("/slow%s answered %d", query, answer.Code)
 		}
 	}
 }
 
 func TestDrainFinishesWhatIsInFlightAndServesLateRequests(t *testing.T) {
-	a := newApp(t, map[string]string{"DRAIN_DELAY": "200ms", "DRAIN_TIMEOUT": "5s"})
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	url := "http://" + listener.Addr().String()
-	stop, served := make(chan struct{}), make(chan error, 1)
-	go func() { served <- a.serve(listener, stop) }()
+	a := appWith(t, map[string]string{"DRAIN_DELAY": "200ms", "DRAIN_TIMEOUT": "5s"})
+	addresses, drain, served := start(t, a)
+	url := "http://" + addresses["PORT"]
 	inFlight := make(chan string, 1)
 	go func() { inFlight <- fetch(url + "/slow?seconds=0.5") }()
 	time.Sleep(100 * time.Millisecond) // the slow request is in flight
 
-	close(stop)
-	for !a.draining.Load() {
-		time.Sleep(time.Millisecond)
-	}
+	drain()
 	if late := fetch(url + "/ping"); late != "200 close" {
 		t.Errorf("a request during the drain got %q", late)
 	}
@@ -150,13 +165,9 @@ func TestDrainFinishesWhatIsInFlightAndServesLateRequests(t *testing.T) {
 
 func TestAConnectionOpenedInAdvanceIsKeptUntilItIsUsed(t *testing.T) {
 	t.Parallel()
-	a := newApp(t, nil)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() { _ = a.serve(listener, nil) }()
-	connection, err := net.Dial("tcp", listener.Addr().String())
+	a := appWith(t, nil)
+	addresses, _, _ := start(t, a)
+	connection, err := net.Dial("tcp", addresses["PORT"])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,9 +7,7 @@ import pytest
 
 from dev.sandbox import toolchain
 
-TOOLS = [
-    tool for tool in (*toolchain.PULUMI_TOOLS, *toolchain.CLUSTER, *toolchain.BESIDE) if tool.source.startswith("dev/tools/")
-]
+TOOLS = (*toolchain.PULUMI_TOOLS, *toolchain.CLUSTER, *toolchain.BESIDE)
 # dev/tools/README.md gives the reasons.
 OF_ITS_OWN = {
     "github.com/pulumi/pulumi/": {"pulumi", "pulumi-language-python", "pulumi-resource-kubernetes"},
