@@ -159,6 +159,13 @@ ACTIONLINT = Tool(
     commands={"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"},
     usual_seconds=5,
 )
+HELM = Tool(
+    name="helm",
+    source="dev/tools/helm",
+    commands={"helm": "helm.sh/helm/v4/cmd/helm"},
+    usual_seconds=120,
+    values={"helm.sh/helm/v4/internal/version.version": f"v{pinned('helm', 'helm.sh/helm/v4')}"},
+)
 PAUSE = Tool(name="pause", source="dev/tools/pause", commands={"pause": "."}, usual_seconds=1)
 APP = Tool(name="app", source="examples/app", commands={"app": "."}, usual_seconds=5)
 # Not part of the cluster: built when somebody wants that example.

@@ -63,14 +63,22 @@ def test_tests_and_estimates_do_not_change_the_key(checkout: Path) -> None:
 
 
 def test_every_pin_folder_belongs_to_a_tool() -> None:
-    tools = (*toolchain.PULUMI_TOOLS, *toolchain.CLUSTER, *toolchain.BESIDE, toolchain.ACTIONLINT, peers.ARGO, peers.FLAGGER)
+    tools = (
+        *toolchain.PULUMI_TOOLS,
+        *toolchain.CLUSTER,
+        *toolchain.BESIDE,
+        toolchain.ACTIONLINT,
+        toolchain.HELM,
+        peers.ARGO,
+        peers.FLAGGER,
+    )
     used = {tool.source for tool in tools if tool.source.startswith("dev/tools/")}
     assert used == {f"dev/tools/{path.parent.name}" for path in (toolchain.CHECKOUT / "dev/tools").glob("*/go.mod")}
 
 
 def test_sandbox_needs_no_tool_of_a_single_test_or_benchmark() -> None:
     sandbox = {tool.name for tool in (*toolchain.PULUMI_TOOLS, *toolchain.CLUSTER, *toolchain.BESIDE)}
-    on_demand = {tool.name for tool in (toolchain.ACTIONLINT, toolchain.NOTES, peers.ARGO, peers.FLAGGER)}
+    on_demand = {tool.name for tool in (toolchain.ACTIONLINT, toolchain.HELM, toolchain.NOTES, peers.ARGO, peers.FLAGGER)}
     assert sandbox & on_demand == set()
 
 
