@@ -1,12 +1,10 @@
 """Changes a few values of a stack's config file and leaves every other character of it alone.
 
 The file belongs to people: it has comments, an order, and is reviewed as a diff. The CLI would write it anew, and takes a
-fifth of a second for each value. Only values that are plain texts are written here.
+fifth of a second for each value.
 """
 
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +12,14 @@ from typing import Any
 
 import yaml
 
+from bluegreen.cli import file_write
 from bluegreen.release.stack_file import ConfigFileError, of_stack
 from bluegreen.release.stack_file import read as text_of
 
 __all__ = ["Change", "ConfigFileError", "change", "edited", "read"]
+
+Changes = Mapping[str, str | Mapping[str, Any] | None]
+"""Full key -> its text or its object, or None to remove it."""
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z_-]*")  # anything else is quoted, so that YAML cannot read a tag as a number
 
@@ -37,26 +39,26 @@ class Change:
     file: Path
     before: str
     after: str
-    had: Mapping[str, str | None]
+    had: Changes
 
     def take_back(self) -> None:
         """Gives the values back that were there; what others have changed meanwhile stays."""
         if _text(self.file) == self.after:
-            _replace(self.file, self.before)
+            file_write.replace(self.file, self.before)
         else:
             change(self.file, self.had)
 
 
-def change(file: Path, changes: Mapping[str, str | None]) -> Change:
-    """Writes `changes` (full key -> text; None removes the key) and returns what can take them back.
+def change(file: Path, changes: Changes) -> Change:
+    """Writes `changes` and returns what can take them back.
 
     The file is replaced in one step, so it is never seen half-written. Raises `ConfigFileError`, and then nothing is changed.
     """
     before = _text(file)
     had = read(file)
-    for key in changes:
-        if isinstance(had.get(key), dict | list):
-            raise ConfigFileError(f"{key} in {file} is not a plain value, so it is not changed. Mend it there.")
+    for key, value in changes.items():
+        if isinstance(had.get(key), dict | list) and isinstance(value, str):
+            raise ConfigFileError(f"{key} in {file} is not a plain value, so it is not changed. Correct it there.")
     wanted = {key: value for key, value in {**had, **changes}.items() if value is not None}
     try:
         after = edited(before, changes)
@@ -66,39 +68,52 @@ def change(file: Path, changes: Mapping[str, str | None]) -> Change:
     if not is_safe:
         raise ConfigFileError(
             f"{file} is written in a way that cannot be changed safely, so it was left alone. Set the values by hand: "
-            + ", ".join(f"{key}: {value}" if value is not None else f"no {key}" for key, value in changes.items())
+            + ", ".join(f"{key}: {_shown(value)}" if value is not None else f"no {key}" for key, value in changes.items())
         )
     if after != before:
-        _replace(file, after)
-    present = {key: None if key not in had else str(had[key]) for key in changes}
+        file_write.replace(file, after)
+    present = {key: had[key] if isinstance(had.get(key), dict) else str(had[key]) if key in had else None for key in changes}
     return Change(file=file, before=before, after=after, had=present)
 
 
-def edited(text: str, changes: Mapping[str, str | None]) -> str:
+def _shown(value: object) -> str:
+    return value if isinstance(value, str) else "(an object with encrypted values)"
+
+
+def edited(text: str, changes: Changes) -> str:
     """The text of a config file with `changes` made in it."""
     for key, value in changes.items():
         text = _set(text, key, value)
     return text
 
 
-def _set(text: str, key: str, value: str | None) -> str:
+def _set(text: str, key: str, value: str | Mapping[str, Any] | None) -> str:
     section = _section(text)
     entries = {name.value: (name, node) for name, node in section.value} if section else {}
     if key in entries:
         name, node = entries[key]
-        if value is not None:
+        if isinstance(value, str) and isinstance(node, yaml.ScalarNode):
             return text[: node.start_mark.index] + _scalar(value) + text[node.end_mark.index :]
         begin = text.rfind("\n", 0, name.start_mark.index) + 1
-        end = text.find("\n", node.end_mark.index) + 1 or len(text)
-        return text[:begin] + text[end:]
+        written = _entry(key, value, name.start_mark.column) if value is not None else ""
+        return text[:begin] + written + text[_end(text, node) :]
     if value is None:
         return text
     if not entries:  # "config: {}", "config:" or nothing
         stripped = re.sub(r"(?m)^config:.*\n?", "", text)
-        return f"config:\n  {key}: {_scalar(value)}\n{stripped}"
+        return f"config:\n{_entry(key, value, 2)}{stripped}"
     first = next(iter(entries.values()))[0].start_mark
     end = _end(text, section)
-    return f"{text[:end]}{' ' * first.column}{key}: {_scalar(value)}\n{text[end:]}"
+    return text[:end] + _entry(key, value, first.column) + text[end:]
+
+
+def _entry(key: str, value: str | Mapping[str, Any], column: int) -> str:
+    """The lines of a key with its value."""
+    indent = " " * column
+    if isinstance(value, str):
+        return f"{indent}{key}: {_scalar(value)}\n"
+    lines = yaml.safe_dump(value, default_flow_style=False, width=2**20).splitlines()
+    return "".join([f"{indent}{key}:\n", *(f"{indent}  {line}\n" for line in lines)])
 
 
 def _section(text: str) -> yaml.MappingNode | None:
@@ -109,9 +124,8 @@ def _section(text: str) -> yaml.MappingNode | None:
     return None
 
 
-def _end(text: str, section: yaml.MappingNode | None) -> int:
-    """Where the line after the last entry begins. The mark of a mapping's end lies behind comments and empty lines."""
-    node = section
+def _end(text: str, node: yaml.Node | None) -> int:
+    """Where the line after a value begins. The mark of a mapping's end lies behind comments and empty lines."""
     while isinstance(node, yaml.MappingNode | yaml.SequenceNode) and node.value:
         last = node.value[-1]
         node = last[1] if isinstance(last, tuple) else last
@@ -127,17 +141,3 @@ def _scalar(value: str) -> str:
 def _text(file: Path) -> str:
     text = text_of(file)
     return text if text.endswith("\n") or not text else text + "\n"
-
-
-def _replace(file: Path, text: str) -> None:
-    """In the place of the file that a link leads to, with its rights."""
-    target = file.resolve()
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as new:
-            new.write(text)
-        Path(name).chmod(target.stat().st_mode & 0o7777)
-        Path(name).replace(target)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -151,3 +151,46 @@ def test_any_file_gets_exactly_the_change_or_is_left_alone_in_words(
     assert read(file) == {key: value for key, value in {**had, **changes}.items() if value is not None}
     made.take_back()
     assert read(file) == had
+
+
+ENCRYPTED = {"db": {"password": {"secure": "v1:abc="}, "tls.key": {"secure": "v1:def="}}, "on": {"y": {"secure": "v1:ghi="}}}
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "",
+        "  green:secretData:\n    db:\n      password:\n        secure: v1:old=\n",
+        '  green:secretData: {db: {password: {secure: "v1:old="}}}  # values\n',
+        '  green:secretData: {db: {password: {secure: "v1:old="}}}  # values\n  blue:release: "1"\n',
+        "  green:secretData:\n    secure: v1:old=\n",
+    ],
+    ids=["no value", "nested lines", "braces", "braces, not last", "encrypted as a whole"],
+)
+def test_an_object_is_written_in_the_place_of_what_was_there_and_the_rest_stays(file: Path, before: str) -> None:
+    file.write_text(TEXT.replace('"5432"\n', f'"5432"\n{before}'))
+    text = file.read_text()
+    made = change(file, {"green:secretData": ENCRYPTED, "green:imageTag": "2.0"})
+    written = (
+        "  green:secretData:\n    db:\n      password:\n        secure: v1:abc=\n      tls.key:\n        secure: v1:def=\n"
+        "    'on':\n      y:\n        secure: v1:ghi=\n"
+    )
+    assert written in file.read_text()
+    assert read(file) == {**yaml.safe_load(text)["config"], "green:secretData": ENCRYPTED, "green:imageTag": "2.0"}
+    assert file.read_text().endswith(TEXT.partition('"5432"\n')[2])
+    change(file, {"green:release": "later"})
+    made.take_back()
+    change(file, {"green:release": None})
+    assert read(file) == yaml.safe_load(text)["config"]
+
+
+def test_an_object_is_removed_with_all_of_its_lines(file: Path) -> None:
+    change(file, {"green:secretData": ENCRYPTED})
+    change(file, {"green:secretData": None})
+    assert file.read_text() == TEXT
+
+
+def test_a_text_does_not_replace_an_object_that_a_person_has_written(file: Path) -> None:
+    with pytest.raises(ConfigFileError, match="bluegreen:env in .* is not a plain value"):
+        change(file, {"bluegreen:env": "{}"})
+    assert file.read_text() == TEXT
