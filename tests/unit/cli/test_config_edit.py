@@ -191,6 +191,6 @@ def test_an_object_is_removed_with_all_of_its_lines(file: Path) -> None:
 
 
 def test_a_text_does_not_replace_an_object_that_a_person_has_written(file: Path) -> None:
-    with pytest.raises(ConfigFileError, match="bluegreen:env in .* is not a plain value"):
+    with pytest.raises(ConfigFileError, match=r"bluegreen:env in .* is not a plain value"):
         change(file, {"bluegreen:env": "{}"})
     assert file.read_text() == TEXT
