@@ -11,6 +11,8 @@ PYTHON := $(VENV)/bin/python
 BASE_PYTHON ?= $(shell /usr/bin/python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
     && echo /usr/bin/python3 || echo python3)
 IN_SANDBOX := . .sandbox/env &&
+# Images of containers turn bytecode off; every start of the program, of the command and of pytest would compile all modules.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help
 help: ## List the targets

@@ -10,7 +10,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from tests import chance, work
+from tests import chance, vault, work
 from tests.cluster import ROOT, NoClusterError, SandboxCluster, connect
 from tests.stack import SandboxEnvironment, environment_of_its_own
 
@@ -50,14 +50,14 @@ def interruptible() -> None:
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> SandboxCluster:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxCluster]:
     """The cluster that `make sandbox` has made ready."""
     try:
         found = connect()
-        return SandboxCluster({**found.variables, **work.cheaper(tmp_path_factory.mktemp("cheaper"))})
     except NoClusterError as error:
-        said = str(error)
-    pytest.fail(said, pytrace=False)
+        pytest.fail(str(error), pytrace=False)
+    with vault.serving() as address:
+        yield SandboxCluster({**found.variables, **address, **work.cheaper(tmp_path_factory.mktemp("cheaper"))})
 
 
 class Environments:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from tests import work
+from tests import vault, work
 from tests.cli import Result, pulumi
 from tests.cluster import ROOT, SandboxCluster
 from tests.engine import toy_layer
@@ -66,7 +66,8 @@ class SandboxEnvironment:
         # it finds one here, and the project itself stays clean.
         beside = self.config_file.parent
         (beside / "Pulumi.yaml").write_text(f"name: {self.project_name}\nruntime: python\n")
-        made = pulumi("stack", "init", self.name, "--no-select", project=beside, variables=self._variables)
+        provider = f"--secrets-provider={vault.secrets_provider(self._variables)}"
+        made = pulumi("stack", "init", self.name, "--no-select", provider, project=beside, variables=self._variables)
         assert made.status == 0, str(made)
         self.set({f"{self.project_name}:namespace": self.name, f"{self.project_name}:host": self.host, **config})
 

@@ -80,6 +80,7 @@ class AnotherStack(SandboxEnvironment):
         state.mkdir(exist_ok=True)
         self.config_file = directory / f"Pulumi.{name}.yaml"
         (directory / "Pulumi.yaml").write_text(f"name: {self.project_name}\nruntime: python\n")
+        # With a passphrase, as by default.
         made = pulumi("stack", "init", name, "--no-select", project=directory, variables=self._variables)
         assert made.status == 0, str(made)
         self.set(yaml.safe_load(first.config_file.read_text())["config"] | change)

@@ -15,6 +15,7 @@ from dev.traffic.report import totals
 from tests.cluster import SandboxCluster, eventually
 from tests.command import LONGEST_SECONDS, Operator
 from tests.conftest import Environments
+from tests.engine.onlookers import AnotherStack
 from tests.stack import BOTH_COLORS, ONE_COLOR, ONE_POD, environment_of_its_own, other
 
 
@@ -156,9 +157,10 @@ def test_config_that_cannot_be_used_is_told_from_a_failure(onlooker: Operator) -
     assert onlooker.config() == before
 
 
-def test_a_stack_that_is_not_there_and_a_wrong_passphrase_have_their_statuses(onlooker: Operator) -> None:
+def test_a_stack_that_is_not_there_and_a_wrong_passphrase_have_their_statuses(onlooker: Operator, tmp_path: Path) -> None:
     onlooker.run("up", "--stack", "no-such-stack", status=6)
-    onlooker.run("up", status=3, PULUMI_CONFIG_PASSPHRASE="wrong")
+    locked = AnotherStack(onlooker.environment, tmp_path, "locked", onlooker.environment.state, {})
+    Operator(locked).run("up", status=3, PULUMI_CONFIG_PASSPHRASE="wrong")
 
 
 def test_a_command_that_may_not_take_long_enough_is_told_to_stop(operator: Operator) -> None:

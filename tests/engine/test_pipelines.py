@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from dev.sandbox import toolchain
+from tests import vault
 from tests.cluster import ROOT, SandboxCluster
 from tests.engine.pipelines import GITHUB, SEMAPHORE, Agent, github, read, semaphore
 from tests.stack import ONE_COLOR, ONE_POD, SandboxEnvironment, environment_of_its_own
@@ -24,7 +25,7 @@ REFUSED = 13
 @pytest.fixture(scope="module")
 def environment(cluster: SandboxCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxEnvironment]:
     """Blue 1.0 is live, and green is not deployed until a test does it. Its passphrase is unlike any other word."""
-    own = SandboxCluster({**cluster.variables, "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE})
+    own = SandboxCluster(vault.by_passphrase(cluster.variables, PASSPHRASE))
     config = ONE_COLOR | ONE_POD
     with environment_of_its_own(own, tmp_path_factory.mktemp("pipelines") / "environment", config) as environment:
         environment.up()
