@@ -152,7 +152,7 @@ NODE = Tool(
 )
 ETCD = Tool(name="etcd", source="dev/tools/etcd", commands={"etcd": "go.etcd.io/etcd/server/v3"}, usual_seconds=18)
 VEGETA = Tool(name="vegeta", source="dev/tools/vegeta", commands={"vegeta": "github.com/tsenart/vegeta/v12"}, usual_seconds=5)
-# Not part of the sandbox: built when a test needs it.
+# Not part of the sandbox: built when a test needs them.
 ACTIONLINT = Tool(
     name="actionlint",
     source="dev/tools/actionlint",
@@ -166,6 +166,7 @@ HELM = Tool(
     usual_seconds=120,
     values={"helm.sh/helm/v4/internal/version.version": f"v{pinned('helm', 'helm.sh/helm/v4')}"},
 )
+PROTOCOLS = Tool(name="protocols", source="dev/tools/protocols", commands={"protocols": "."}, usual_seconds=5)
 PAUSE = Tool(name="pause", source="dev/tools/pause", commands={"pause": "."}, usual_seconds=1)
 APP = Tool(name="app", source="examples/app", commands={"app": "."}, usual_seconds=5)
 # Not part of the cluster: built when somebody wants that example.

@@ -180,6 +180,11 @@ def _check_target(url: str, allowed: Collection[str]) -> None:
     host = parts.hostname
     if parts.scheme not in ("http", "https") or not host or any(character.isspace() for character in url):
         raise LoadError(f"{url!r} is not an http or https URL; give one such as http://127.0.0.1:8080/ping")
+    check_host(host, allowed)
+
+
+def check_host(host: str, allowed: Collection[str]) -> None:
+    """Raises LoadError unless `host` is this machine, or allowed."""
     if host not in allowed and host != "localhost" and not _is_loopback(host):
         raise LoadError(
             f"{host} is not this machine, so no load is sent to it. If you may load that host, pass allowed={{{host!r}}}"

@@ -1,12 +1,12 @@
-"""The sample application does what a zero-downtime release asks of every application: its own tests, by its own tool."""
+"""The sample application does what a zero-downtime release asks of every application, and the client that loads it by several
+protocols counts right: their own tests, by their own tool."""
 
-from pathlib import Path
+import pytest
 
 from dev.sandbox import go, toolchain
 
-APP = Path(__file__).parents[2] / toolchain.APP.source
 
-
-def test_the_tests_of_the_sample_application_pass() -> None:
-    said = go.find(toolchain.cache_directory()).run(["test", "./..."], APP)
+@pytest.mark.parametrize("tool", [toolchain.APP, toolchain.PROTOCOLS], ids=lambda tool: tool.name)
+def test_the_tests_of_the_sources_pass(tool: toolchain.Tool) -> None:
+    said = go.find(toolchain.cache_directory()).run(["test", "./..."], toolchain.CHECKOUT / tool.source)
     assert said.startswith("ok")

@@ -7,7 +7,7 @@ import pytest
 
 from dev.sandbox import toolchain
 
-TOOLS = (*toolchain.PULUMI_TOOLS, *toolchain.CLUSTER, *toolchain.BESIDE)
+TOOLS = (*toolchain.PULUMI_TOOLS, *toolchain.CLUSTER, *toolchain.BESIDE, toolchain.PROTOCOLS)
 # dev/tools/README.md gives the reasons.
 OF_ITS_OWN = {
     "github.com/pulumi/pulumi/": {"pulumi", "pulumi-language-python", "pulumi-resource-kubernetes"},
@@ -30,7 +30,7 @@ def has_its_own(tool: str, module: str) -> bool:
     )
 
 
-def test_tools_of_the_demo_share_one_version_of_each_library() -> None:
+def test_tools_of_the_sandbox_share_one_version_of_each_library() -> None:
     versions: dict[str, dict[str, str]] = {}
     for tool in TOOLS:
         for module, version in pins(toolchain.CHECKOUT / tool.source).items():

@@ -62,24 +62,18 @@ def test_tests_and_estimates_do_not_change_the_key(checkout: Path) -> None:
     assert cache_key(dataclasses.replace(TOOL, usual_seconds=99), GO, checkout) == before
 
 
+ON_DEMAND = (toolchain.ACTIONLINT, toolchain.HELM, toolchain.PROTOCOLS, toolchain.NOTES, peers.ARGO, peers.FLAGGER)
+
+
 def test_every_pin_folder_belongs_to_a_tool() -> None:
-    tools = (
-        *toolchain.PULUMI_TOOLS,
-        *toolchain.CLUSTER,
-        *toolchain.BESIDE,
-        toolchain.ACTIONLINT,
-        toolchain.HELM,
-        peers.ARGO,
-        peers.FLAGGER,
-    )
+    tools = (*toolchain.PULUMI_TOOLS, *toolchain.CLUSTER, *toolchain.BESIDE, *ON_DEMAND)
     used = {tool.source for tool in tools if tool.source.startswith("dev/tools/")}
     assert used == {f"dev/tools/{path.parent.name}" for path in (toolchain.CHECKOUT / "dev/tools").glob("*/go.mod")}
 
 
 def test_sandbox_needs_no_tool_of_a_single_test_or_benchmark() -> None:
     sandbox = {tool.name for tool in (*toolchain.PULUMI_TOOLS, *toolchain.CLUSTER, *toolchain.BESIDE)}
-    on_demand = {tool.name for tool in (toolchain.ACTIONLINT, toolchain.HELM, toolchain.NOTES, peers.ARGO, peers.FLAGGER)}
-    assert sandbox & on_demand == set()
+    assert sandbox & {tool.name for tool in ON_DEMAND} == set()
 
 
 def test_cached_tool_is_not_built(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
