@@ -13,6 +13,8 @@ BASE_PYTHON ?= $(shell /usr/bin/python3 -c 'import ensurepip, sys; sys.exit(sys.
 IN_SANDBOX := . .sandbox/env &&
 # Images of containers turn bytecode off; every start of the program, of the command and of pytest would compile all modules.
 export PYTHONDONTWRITEBYTECODE :=
+# The tests of a module share an environment, so one process runs them all.
+PARALLEL := --numprocesses 5 --dist loadscope
 
 .PHONY: help
 help: ## List the targets
@@ -38,7 +40,7 @@ unit: $(VENV)/ready ## Run the tests that need neither a cluster nor the Pulumi 
 
 .PHONY: cluster-test
 cluster-test: sandbox ## Run the tests that need the Pulumi CLI and a cluster (many minutes)
-	@$(IN_SANDBOX) python -m pytest tests/engine tests/traffic -vv -m "not alone" --numprocesses 4 --dist loadgroup
+	@$(IN_SANDBOX) python -m pytest tests/engine tests/traffic -vv -m "not alone" $(PARALLEL)
 	@$(IN_SANDBOX) python -m pytest tests/engine tests/traffic -m alone
 
 .PHONY: bench

@@ -86,19 +86,6 @@ def figures(request: pytest.FixtureRequest) -> Callable[[str], None]:
     return request.config.stash.setdefault(_FIGURES, []).append
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps tests that share an environment in one process when tests run in parallel (`--dist loadgroup`)."""
-    for item in items:
-        if isinstance(item, pytest.Function) and _shares(item):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-
-
-def _shares(test: pytest.Function) -> bool:
-    found = [fixture for name in test.fixturenames for fixture in test._fixtureinfo.name2fixturedefs.get(name, ())]
-    return any(fixture.scope == "module" for fixture in found)
-
-
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Sends the figures of a parallel process to the one that shows them."""
     if hasattr(session.config, "workeroutput"):
