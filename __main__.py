@@ -37,10 +37,10 @@ except (SettingsError, ValueError) as error:
 for warning in warnings(settings):
     pulumi.warn(warning)
 
-service = settings.service.name
+service = settings.service
 gate = Gate(
     settings,
-    LiveEnvironment(context=settings.context, namespace=settings.namespace, app=service, routing=settings.routing),
+    LiveEnvironment(context=settings.context, namespace=settings.namespace, service=service, routing=settings.routing),
     owner(),
     about,
 )
@@ -51,11 +51,11 @@ cluster = provider(settings.context, settings.namespace)
 options = pulumi.ResourceOptions(transformations=[placed_in(cluster), gate.guard])
 checked: pulumi.Output[None] = pulumi.Output.from_input(gate.check())
 # Made inside `apply`, because no object may be registered before the rules have been checked.
-environment = checked.apply(lambda _: Environment(service, settings, gate, options))
+environment = checked.apply(lambda _: Environment(service.name, settings, gate, options))
 
 pulumi.export("activeColor", settings.active_color)
 pulumi.export("testColor", settings.test_color)
-pulumi.export("images", {name: color.image for name, color in settings.service.colors.items()})
+pulumi.export("images", {name: color.image for name, color in service.colors.items()})
 pulumi.export("url", environment.apply(lambda made: made.url))
 pulumi.export("test", environment.apply(lambda made: made.test_command))
 pulumi.export("next", next_steps(settings))

@@ -5,28 +5,29 @@ from dataclasses import replace
 
 from bluegreen.kube.cluster import Cluster, LiveError
 from bluegreen.release import metadata
-from bluegreen.release.live import Live, LiveColor, live_colors
+from bluegreen.release.live import Live, LiveColor, is_of_app, live_colors
 from bluegreen.release.objects import Object, Ref, annotation, value_at
+from bluegreen.release.settings import ServiceSettings
 from bluegreen.routing import find
 
 
 class LiveEnvironment(Cluster):
-    """The objects of one app in one namespace. The methods raise `LiveError` as those of `Cluster` do.
+    """The objects of one service in one namespace. The methods raise `LiveError` as those of `Cluster` do.
 
     `routing` is the value of `bluegreen:routing`. Raises `UnknownModuleError` if it names no routing layer.
     """
 
-    def __init__(self, *, context: str, namespace: str, app: str, routing: str) -> None:
+    def __init__(self, *, context: str, namespace: str, service: ServiceSettings, routing: str) -> None:
         self._layer = find(routing)
         super().__init__(context=context, namespace=namespace, apis=self._layer.APIS)
-        self._app = app
+        self._service = service
 
     def live(self) -> Live:
         """The traffic that the route describes, and the Deployments of all colors, without terminating ones."""
-        deployments = self.list_objects("apps/v1", "Deployment", app=self._app, color=None)
-        colors = live_colors(self._app, deployments)
+        deployments = self.deployments()
+        colors = live_colors(self._service.name, deployments)
         route = self.route()
-        reading = self._layer.read(self._app, route)
+        reading = self._layer.read(self._service, route)
         deployed = frozenset(colors)
         return Live(
             traffic=reading.traffic,
@@ -35,13 +36,21 @@ class LiveEnvironment(Cluster):
             route_owner=None if route[0] is None else annotation(route[0], metadata.OWNER),
             route_uid=str(value_at(route[0], "metadata", "uid") or ""),
             colors=colors,
-            objects=dict(zip(self._layer.route(self._app), route, strict=True))
+            objects=dict(zip(self._layer.route(self._service), route, strict=True))
             | {Ref("apps/v1", "Deployment", str(value_at(item, "metadata", "name"))): item for item in deployments},
         )
 
+    def deployments(self) -> list[Object]:
+        """The Deployments of all colors, terminating ones included.
+
+        The labels of a Deployment are the team's own, except for `color`, so its name decides.
+        """
+        listed = self.list_objects("apps/v1", "Deployment", color=None)
+        return [deployment for deployment in listed if is_of_app(self._service.name, deployment)]
+
     def route(self) -> list[Object | None]:
         """The objects of the route, that of the users first; None in the place of one that does not exist."""
-        return [self.get(*ref) for ref in self._layer.route(self._app)]
+        return [self.get(*ref) for ref in self._layer.route(self._service)]
 
     def with_autoscalers(self, live: Live) -> Live:
         """`live` with `is_autoscaled` set for the colors with an autoscaler of the same stack.
@@ -53,7 +62,7 @@ class LiveEnvironment(Cluster):
 
     def _has_autoscaler(self, name: str, color: LiveColor) -> bool:
         try:
-            autoscaler = self.get("autoscaling/v2", "HorizontalPodAutoscaler", f"{self._app}-{name}")
+            autoscaler = self.get("autoscaling/v2", "HorizontalPodAutoscaler", f"{self._service.name}-{name}")
         except LiveError:
             return False
         return autoscaler is not None and annotation(autoscaler, metadata.OWNER) == color.owner
@@ -64,7 +73,7 @@ class LiveEnvironment(Cluster):
         Objects that may not be read are left out: an update needs no right to read what it does not change.
         """
         objects: dict[Ref, Object | None] = {}
-        for ref in self._layer.parts(self._app):
+        for ref in self._layer.parts(self._service):
             with contextlib.suppress(LiveError):
                 objects[ref] = self.get(*ref)
         return objects

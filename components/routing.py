@@ -34,8 +34,7 @@ class Routing(pulumi.ComponentResource):
         needed: list[pulumi.Resource] = []
         if objects.gateway:
             needed.append(Gateway(objects.gateway, settings.protect, child))
-        if objects.service:
-            needed.append(Service(objects.service, child))
+        needed += [Service(service, child) for service in objects.services]
         needed += [KubernetesObject(part, child) for part in objects.parts]
         after = ready.apply(lambda deployments: [*needed, *deployments])
         users, *others = objects.route

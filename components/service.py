@@ -1,4 +1,4 @@
-"""The Service that both colors share, where the routing layer chooses between them behind it."""
+"""A Service that both colors share, where the routing layer chooses between them behind it."""
 
 import pulumi
 

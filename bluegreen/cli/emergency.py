@@ -7,7 +7,7 @@ ordinary update (`rollback.rollback_now`), which must find nothing else to do.
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bluegreen import backend
@@ -76,9 +76,7 @@ def move(selection: Selection, color: str | None) -> Moved:
             target = emergency.target(live, color)
     if live.active != target:
         raise emergency.not_moved(live, target)
-    testers = emergency.operations(live, target)[1]
-    late = emergency.write(live, emergency.route[-1], testers) if testers else None
-    warnings = [*_warnings(first, live, target), *([f"testers were not moved yet: {late}"] if late else [])]
+    warnings = [*_warnings(first, live, target), *emergency.moved_others(live, target)]
     return Moved(
         origin=first.active,
         target=target,
@@ -128,7 +126,7 @@ def _begun(selection: Selection) -> "tuple[_Emergency, Live]":
         place, live = cluster.place(), cluster.live()
     except LiveError as error:
         raise ReleaseError(Exit.ERROR, f"{error}\nNothing was written.") from None
-    route = find(settings.routing).route(settings.service.name)
+    route = find(settings.routing).route(settings.service)
     return _Emergency(stack=selection.stack, settings=settings, cluster=cluster, place=place, route=route), live
 
 
@@ -157,13 +155,23 @@ class _Emergency:
         remedy = f"Bring {wanted} up first, or fix {live.active or 'the environment'}."
         raise self._refused(live, Rule.READY, asked, state, remedy)
 
-    def operations(self, live: Live, target: str) -> tuple[Operations, Operations]:
-        """What to write for users, and for testers if they have an object of their own. Empty for what stands there already."""
+    def operations(self, live: Live, target: str) -> list[Operations]:
+        """What to write into each object of the route, that of the users first. Empty for what stands there already."""
         found = [live.objects.get(ref) for ref in self.route]
         traffic = Traffic.to(target, self.testers(live, target))
-        made = find(self.settings.routing).move(self.settings.service.name, found, traffic)
-        users = made[0] if live.serving != {target} else []
-        return [*self._recorded(live, target), *users] if users else [], made[1] if len(made) > 1 else []
+        # By the labels that the pods have now: those of the config may be of pods that are not deployed yet.
+        labels = {name: color.labels for name, color in live.colors.items() if color.labels}
+        service = replace(self.settings.service, labels=labels)
+        users, *others = find(self.settings.routing).move(service, found, traffic)
+        is_moved = live.serving == {target} or not users
+        return [[] if is_moved else [*self._recorded(live, target), *users], *others]
+
+    def moved_others(self, live: Live, target: str) -> Iterator[str]:
+        """Moves the other objects of the route, when that of the users is written. Yields what could not be moved, in words."""
+        for ref, operations in zip(self.route[1:], self.operations(live, target)[1:], strict=True):
+            if operations and (failure := self.write(live, ref, operations)):
+                what = "testers were" if ref == self.route[-1] else f"{ref} was"
+                yield f"{what} not moved yet: {failure}"
 
     def testers(self, live: Live, target: str) -> str:
         """The color of the testers when users are on `target`: the other one, if there are testers and it is deployed."""

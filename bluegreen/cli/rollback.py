@@ -84,7 +84,7 @@ def _way_back(settings: "Settings", live: "Live", updates: "Sequence[PastUpdate]
     from bluegreen.release.way_back import WayBack, way_back
     from bluegreen.routing import find
 
-    route = live.objects.get(find(settings.routing).route(settings.service.name)[0])
+    route = live.objects.get(find(settings.routing).route(settings.service)[0])
     record = served.read(annotation(route or {}, metadata.SERVED))
     if not record and history.is_back_already(updates, live.active):
         return WayBack(color=live.active, is_already=True)

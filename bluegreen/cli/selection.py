@@ -55,7 +55,15 @@ class Selection:
     def cluster(self) -> LiveEnvironment:
         """Access to what is live: the same for the whole command, so that it connects and logs in once."""
         settings = self.place()
-        return _cluster(settings.context, settings.namespace, settings.service.name, settings.routing)
+        service = settings.service
+        place = settings.context, settings.namespace, settings.routing, service.name, service.shared, service.labels
+        found = next((cluster for known, cluster in _clusters if known == place), None)
+        if found is None:
+            found = LiveEnvironment(
+                context=settings.context, namespace=settings.namespace, service=service, routing=settings.routing
+            )
+            _clusters.append((place, found))
+        return found
 
     def users(self) -> Endpoint:
         """Where users enter. Raises `ReleaseError` if nothing says where."""
@@ -77,6 +85,9 @@ class Selection:
     @property
     def _given(self) -> Given:
         return Given(url=self.url, test_url=self.test_url, color_header=self.color_header)
+
+
+_clusters: list[tuple[object, LiveEnvironment]] = []
 
 
 @functools.lru_cache(maxsize=8)
@@ -101,11 +112,6 @@ def _version(file: Path) -> object:
     except OSError:  # the reader reports it
         return None
     return found.st_ino, found.st_mtime_ns, found.st_size
-
-
-@functools.cache
-def _cluster(context: str, namespace: str, app: str, routing: str) -> LiveEnvironment:
-    return LiveEnvironment(context=context, namespace=namespace, app=app, routing=routing)
 
 
 def _unknown(role: str, option: str) -> NoReturn:

@@ -96,7 +96,7 @@ class Session:
 
     def _refuse_more_than_the_route(self) -> None:
         settings = self.selection.place()
-        route = {(ref.kind, ref.name) for ref in find(settings.routing).route(settings.service.name)}
+        route = {(ref.kind, ref.name) for ref in find(settings.routing).route(settings.service)}
         planned = [step for step in self.stack().preview().began if step.is_object and not _is_left_over(step)]
         if more := [str(step) for step in planned if (step.kind, step.name) not in route]:
             raise ReleaseError(

@@ -22,7 +22,7 @@ from bluegreen.kube.cluster import LiveError
 from bluegreen.release import metadata
 from bluegreen.release.colors import COLORS, other
 from bluegreen.release.image import Image
-from bluegreen.release.live import Live, LiveColor
+from bluegreen.release.live import Live, LiveColor, is_of_app
 from bluegreen.release.objects import Object, as_items, as_mapping, as_text
 from bluegreen.release.settings import Settings
 from bluegreen.routing import find
@@ -132,7 +132,7 @@ def _keeping(settings: Settings, live: Live) -> Iterator[str]:
 def _fixing(settings: Settings, live: Live) -> Iterator[str]:
     """The command that removes from the route what this program did not write."""
     if live.foreign:
-        ref = find(settings.routing).route(settings.service.name)[0]
+        ref = find(settings.routing).route(settings.service)[0]
         namespace = f" --namespace {settings.namespace}{f' --context {settings.context}' if settings.context else ''}"
         yield f"kubectl edit {ref.kind.lower()} {ref.name}{namespace}: the route holds what this program did not write"
 
@@ -146,10 +146,11 @@ def _unserved(live: Live, seen: Seen | None) -> Iterator[str]:
 def _autoscalers(cluster: LiveEnvironment, app: str) -> dict[str, str]:
     """Why the autoscaler of a color cannot scale it, by color. Empty also if this person may not read autoscalers."""
     try:
-        found = cluster.list_objects("autoscaling/v2", "HorizontalPodAutoscaler", app=app, color=None)
+        listed = cluster.list_objects("autoscaling/v2", "HorizontalPodAutoscaler", color=None)
     except LiveError:
         return {}
-    return {as_text(_labels(item).get("color")): problem for item in found if (problem := cannot_scale(item))}
+    found = [(as_text(_labels(item).get("color")), item) for item in listed if is_of_app(app, item)]
+    return {color: problem for color, item in found if (problem := cannot_scale(item))}
 
 
 def _labels(item: Object) -> Mapping[str, Any]:

@@ -51,5 +51,5 @@ def _active(session: Session) -> str | None:
 def _is_route_written(session: Session, record: Record) -> bool:
     """Whether an update wrote the object that decides about users: they may have been elsewhere for a moment before it."""
     settings = session.selection.settings()
-    route = find(settings.routing).route(settings.service.name)[0]
+    route = find(settings.routing).route(settings.service)[0]
     return any((step.kind, step.name) == (route.kind, route.name) for step in record.ended)

@@ -101,7 +101,7 @@ class Gate:
         evidence = await asyncio.to_thread(backend.evidence, self._owner, ownership.names(found)) if found else NOT_ASKED
         asked = wanted(self._settings, self._owner, self._live, self._about, evidence)
         self._transition = transition(self._live, asked)
-        route = self._layer.route(self._settings.service.name)
+        route = self._layer.route(self._settings.service)
         self._notes = Notes(
             live=self._live,
             wanted=asked,

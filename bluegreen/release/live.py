@@ -10,7 +10,17 @@ from dataclasses import dataclass, field, replace
 from bluegreen.release import metadata
 from bluegreen.release.drift import is_own
 from bluegreen.release.image import Image
-from bluegreen.release.objects import Object, Ref, annotation, as_items, as_number, is_terminating, value_at
+from bluegreen.release.objects import (
+    Object,
+    Ref,
+    annotation,
+    as_items,
+    as_mapping,
+    as_number,
+    as_text,
+    is_terminating,
+    value_at,
+)
 from bluegreen.release.served import Served
 from bluegreen.release.traffic import NOBODY, Traffic
 
@@ -25,6 +35,7 @@ class LiveColor:
     `owner`, `template`, `release`, `uid` and `migration` (a Job that had succeeded when it was written) are empty when it does
     not say. `is_settled` is true when the cluster has processed the newest template and no pod of an older one is left.
     `is_autoscaled` is known only after `LiveEnvironment.with_autoscalers`. `generation` rises with each change of the spec.
+    `labels` say which application the pods belong to; together with the label `color` they select the pods.
     """
 
     image: str
@@ -39,6 +50,7 @@ class LiveColor:
     is_settled: bool = True
     is_autoscaled: bool = False
     generation: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_ready(self) -> bool:
@@ -108,6 +120,12 @@ class Live:
         return f"users stay on {self.active or 'no color'}"
 
 
+def is_of_app(app: str, deployment: Object) -> bool:
+    """Whether a Deployment is that of a color of `app`, by its name, or by its label `app`."""
+    labels = as_mapping(value_at(deployment, "metadata", "labels"))
+    return bool(labels.get("app") == app or value_at(deployment, "metadata", "name") == f"{app}-{labels.get('color')}")
+
+
 def live_colors(app: str, deployments: Iterable[Object]) -> dict[str, LiveColor]:
     """Each color by its Deployment `<app>-<color>`, or, without one, by another that has its labels.
 
@@ -140,8 +158,16 @@ def live_color(deployment: Object) -> LiveColor:
         replicas=wanted,
         ready=status["readyReplicas"],
         generation=generation,
+        labels=_labels(deployment),
         is_settled=seen and status["updatedReplicas"] == status["replicas"] == wanted,
     )
+
+
+def _labels(deployment: Object) -> dict[str, str]:
+    """The label of the application: pods from a manifest have one of the program, other pods have `app`."""
+    found = as_mapping(value_at(deployment, "spec", "template", "metadata", "labels"))
+    name = metadata.APP if metadata.APP in found else "app"
+    return {name: as_text(found[name])} if name in found else {}
 
 
 _COUNTS = ("observedGeneration", "replicas", "updatedReplicas", "readyReplicas")

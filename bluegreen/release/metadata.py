@@ -48,6 +48,9 @@ REPLACES = f"{_DOMAIN}replaces"
 # in which all values of a color had the same resource.
 RESOURCE = f"{_DOMAIN}resource"
 
+# The label of the pods of a color from a manifest: the name of the application. Selectors have it, and the label `color`.
+APP = f"{_DOMAIN}app"
+
 # The labels that Kubernetes recommends. No selector has them.
 _NAME = "app.kubernetes.io/name"
 _MANAGED_BY = "app.kubernetes.io/managed-by"

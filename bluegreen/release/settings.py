@@ -69,7 +69,7 @@ class ColorSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class SharedService:
-    """A Service that both colors share. `spec` is that of the Service without its selector."""
+    """A Kubernetes Service that both colors share. `spec` has no selector: the routing layer adds it."""
 
     name: str
     spec: Mapping[str, Any]
@@ -81,13 +81,42 @@ class SharedService:
 class ServiceSettings:
     """One service that is released blue-green: its name, the port its clients use, and its deployed colors by name.
 
-    `shared` are the Services that both colors share, that of the users first.
+    `shared` are its Kubernetes Services; the first is the one that users reach. `labels` are those of the pods of each deployed
+    color that pods of other applications do not have.
     """
 
     name: str = keys.APP.default
     port: int = keys.PORT.default
     colors: Mapping[str, ColorSettings]
     shared: tuple[SharedService, ...] = ()
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.shared:
+            object.__setattr__(self, "shared", (service_of_config(self.name, self.port),))
+
+    @property
+    def users(self) -> SharedService:
+        """The Service that users reach."""
+        return self.shared[0]
+
+    def pod_labels(self, color: str = "") -> dict[str, str]:
+        """The labels by which a Service selects the pods of `color`, or, without one, of both colors.
+
+        Pods from config values have the label `app`. Where a color from a manifest stands beside one from config values, its
+        pods have that label too.
+        """
+        common = {"app": self.name}
+        if color:
+            return {**self.labels.get(color, common), "color": color}
+        found = [*self.labels.values()]
+        return dict(found[0]) if found and all(labels == found[0] for labels in found) else common
+
+
+def service_of_config(name: str, port: int) -> SharedService:
+    """The Service of an application whose pods come from config values. It leads to the container port named `http`, so each
+    color may have its own."""
+    return SharedService(name=name, spec={"ports": [{"name": "http", "port": port, "targetPort": "http"}]})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from bluegreen.release.endpoint import NOTHING_GIVEN, Endpoint, Given
 from bluegreen.release.manifest import Manifest
 from bluegreen.release.objects import Api, Object, Ref
 from bluegreen.release.refusals import Refusal
-from bluegreen.release.settings import Settings
+from bluegreen.release.settings import ServiceSettings, Settings, SharedService
 from bluegreen.release.traffic import NOBODY, Traffic
 
 Operations = list[dict[str, Any]]
@@ -21,12 +21,12 @@ Operations = list[dict[str, Any]]
 class Objects:
     """The objects of an environment's route, in the order in which they are written.
 
-    `gateway` and `service` stand in a component of their own, `parts` are what else the route needs. `route` says who gets
-    which color: its first object decides about users, and is written when everything else is ready.
+    `gateway` and each of `services` stand in a component of their own, `parts` are what else the route needs. `route` says who
+    gets which color: its first object decides about users, and is written when everything else is ready.
     """
 
     gateway: Manifest | None = None
-    service: Manifest | None = None
+    services: tuple[Manifest, ...] = ()
     parts: tuple[Manifest, ...] = ()
     route: tuple[Manifest, ...]
 
@@ -58,8 +58,23 @@ def cannot_verify(fix: str) -> Problem:
     return Problem("bluegreen:verify", "true", "false as long as nothing says where users enter", fix)
 
 
+def service_object(
+    service: ServiceSettings, shared: SharedService, *, selector: Mapping[str, str], name: str = "", **spec: Any
+) -> Manifest:
+    """A Service that both colors share, with a selector. `name` and `spec` replace its own; None removes a field."""
+    body = {key: value for key, value in {**shared.spec, **spec, "selector": dict(selector)}.items() if value is not None}
+    return Manifest(
+        api_version="v1",
+        kind="Service",
+        name=name or shared.name,
+        body={"spec": body},
+        labels={"app": service.name, **shared.labels},
+        annotations=shared.annotations,
+    )
+
+
 class Layer(Protocol):
-    """What the module of a routing layer offers. `app` is the name of the application."""
+    """What the module of a routing layer offers."""
 
     NAME: str
     """In lower case. The component of the route has the type `bluegreen:routing:<Name>`."""
@@ -84,23 +99,23 @@ class Layer(Protocol):
         """The objects for the Traffic of `settings`."""
         ...
 
-    def route(self, app: str) -> tuple[Ref, ...]:
+    def route(self, service: ServiceSettings) -> tuple[Ref, ...]:
         """The objects that say who gets which color. The first one decides about users and is there while users are served;
-        the last one decides about testers, and may be the same."""
+        the last one decides about testers, and may be the same. Those between them follow."""
         ...
 
-    def parts(self, app: str) -> tuple[Ref, ...]:
+    def parts(self, service: ServiceSettings) -> tuple[Ref, ...]:
         """Other objects without which the route leads nowhere."""
         ...
 
-    def read(self, app: str, found: Sequence[Object | None]) -> Reading:
+    def read(self, service: ServiceSettings, found: Sequence[Object | None]) -> Reading:
         """Who gets which color. `found` has the objects in the order of `route`, None for each that does not exist.
 
         Never raises, whatever the objects hold.
         """
         ...
 
-    def move(self, app: str, found: Sequence[Object | None], traffic: Traffic) -> list[Operations]:
+    def move(self, service: ServiceSettings, found: Sequence[Object | None], traffic: Traffic) -> list[Operations]:
         """What makes the objects `found` say `traffic`, for each object; without testers, the testers are left alone.
 
         It replaces what this program writes, and keeps everything else. Without operations an object stays as it is.

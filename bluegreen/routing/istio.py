@@ -5,7 +5,8 @@ program writes two: `<app>-test`, for requests with the test cookie, and `<app>-
 the header `x-color` which color served it.
 
 The DestinationRule `<app>-blue-green` always declares the subsets of both colors: a proxy that received a route before its
-subset would answer 503. The Service `<app>` selects the pods of both colors, and the Gateway `<app>-gateway` accepts the host.
+subset would answer 503. The Service that users reach selects the pods of both colors, and the Gateway `<app>-gateway` accepts
+the host. Every further Service selects both colors too, and has a DestinationRule of its own, `<service>-blue-green`.
 """
 
 import re
@@ -19,10 +20,10 @@ from bluegreen.release.config_reader import Problem
 from bluegreen.release.endpoint import NOTHING_GIVEN, Endpoint, Given
 from bluegreen.release.manifest import Manifest
 from bluegreen.release.objects import Api, Object, Ref, as_items, as_mapping, as_text
-from bluegreen.release.settings import Settings
+from bluegreen.release.settings import ServiceSettings, Settings, SharedService
 from bluegreen.release.traffic import Traffic
 from bluegreen.routing import hosts
-from bluegreen.routing.base import Claims, Objects, Operations, Reading, cannot_verify
+from bluegreen.routing.base import Claims, Objects, Operations, Reading, cannot_verify, service_object
 
 NAME = "istio"
 KEYS: tuple[Key[Any], ...] = ()
@@ -63,23 +64,15 @@ def problems(settings: Settings) -> Iterator[Problem]:
 
 
 def manifests(settings: Settings) -> Objects:
-    """The Gateway, the Service of both colors, their subsets, and the VirtualService."""
-    app = settings.service.name
-    subsets = [{"name": color, "labels": {"color": color}} for color in COLORS]
+    """The Gateway, the Services of both colors, their subsets, and the VirtualService."""
+    service = settings.service
+    app = service.name
     http = {"hosts": [settings.host], "gateways": [_gateway_name(app)], "http": _http(settings)}
     return Objects(
         gateway=_manifest(app, _NETWORKING, "Gateway", _gateway_name(app), _gateway(settings)),
-        service=_manifest(app, "v1", "Service", app, _service(settings)),
-        parts=(
-            _manifest(
-                app,
-                _NETWORKING,
-                "DestinationRule",
-                _name(app),
-                {"host": app, "subsets": subsets},
-                resource_name=f"{_name(app)}-subsets",
-            ),
-        ),
+        # They select the pods of both colors, always: the subsets choose among them. They must never follow one color.
+        services=tuple(service_object(service, shared, selector=service.pod_labels()) for shared in service.shared),
+        parts=tuple(_subsets(service, shared) for shared in service.shared),
         route=(_manifest(app, _NETWORKING, "VirtualService", _name(app), http),),
     )
 
@@ -120,23 +113,27 @@ def _gateway(settings: Settings) -> Mapping[str, Any]:
     return {"selector": hosts.SELECTOR, "servers": servers}
 
 
-def _service(settings: Settings) -> Mapping[str, Any]:
-    """Selects the pods of both colors, always: the subsets choose among them. It must never follow one color.
+def _subsets(service: ServiceSettings, shared: SharedService) -> Manifest:
+    """The subsets of both colors behind one Service."""
+    name = _rule_name(service, shared)
+    subsets = [{"name": color, "labels": {"color": color}} for color in COLORS]
+    spec = {"host": shared.name, "subsets": subsets}
+    return _manifest(service.name, _NETWORKING, "DestinationRule", name, spec, resource_name=f"{name}-subsets")
 
-    Its port leads to the container port named `http`, so each color may have its own.
-    """
-    port = {"name": "http", "port": settings.service.port, "targetPort": "http"}
-    return {"selector": {"app": settings.service.name}, "ports": [port]}
+
+def _rule_name(service: ServiceSettings, shared: SharedService) -> str:
+    """The name of the DestinationRule of a Service."""
+    return _name(service.name if shared is service.users else shared.name)
 
 
 def _http(settings: Settings) -> list[dict[str, Any]]:
     """The rule of the testers, if any, before that of the users: the first match wins, and a diff goes by index."""
-    app, traffic = settings.service.name, settings.traffic
-    default = rule(app, "default", traffic.active)
+    service, traffic = settings.service, settings.traffic
+    default = rule(service, "default", traffic.active)
     if not traffic.testers:
         return [default]
     match = [{"headers": {"cookie": {"regex": cookie_pattern(settings.test_cookie)}}}]
-    return [rule(app, "test", traffic.testers) | {"match": match}, default]
+    return [rule(service, "test", traffic.testers) | {"match": match}, default]
 
 
 def cookie_pattern(cookie: str) -> str:
@@ -144,16 +141,16 @@ def cookie_pattern(cookie: str) -> str:
     return rf"^(.*;\s*)?{re.escape(cookie)}\s*(;.*)?$"
 
 
-def route(app: str) -> tuple[Ref, ...]:
+def route(service: ServiceSettings) -> tuple[Ref, ...]:
     """The VirtualService."""
-    return (Ref(_NETWORKING, "VirtualService", _name(app)),)
+    return (Ref(_NETWORKING, "VirtualService", _name(service.name)),)
 
 
-def read(app: str, found: Sequence[Object | None]) -> Reading:
+def read(service: ServiceSettings, found: Sequence[Object | None]) -> Reading:
     """Who gets which color by the VirtualService. Never raises, whatever it holds."""
     if not found or found[0] is None:
         return Reading()
-    rules = list(_rules(app, found[0]))
+    rules = list(_rules(service, found[0]))
     reached = list(_reached(rules))
     colors = _together(rule.colors for rule in reached if not rule.is_test)
     last = reached[-1] if reached and reached[-1].is_for_all else None
@@ -166,11 +163,11 @@ def read(app: str, found: Sequence[Object | None]) -> Reading:
     return Reading(
         traffic=traffic,
         may_serve=_together([colors, frozenset({traffic.active})]) if traffic.active else None,
-        foreign=f"in VirtualService {_name(app)}, {foreign}" if foreign else "",
+        foreign=f"in VirtualService {_name(service.name)}, {foreign}" if foreign else "",
     )
 
 
-def move(app: str, found: Sequence[Object | None], traffic: Traffic) -> list[Operations]:
+def move(service: ServiceSettings, found: Sequence[Object | None], traffic: Traffic) -> list[Operations]:
     """Sends users, and testers if there are any, to a color: the destinations of the program's own rules.
 
     The rule of the users is added if it is gone, and moved before a rule of somebody else that sends all requests to a color.
@@ -179,30 +176,30 @@ def move(app: str, found: Sequence[Object | None], traffic: Traffic) -> list[Ope
         return [[]]
     http = as_mapping(found[0].get("spec")).get("http")
     present = as_items(http)
-    rules = list(_rules(app, found[0]))
+    rules = list(_rules(service, found[0]))
     operations: Operations = [] if present else [{"op": "add", "path": "/spec/http", "value": []}]
     for known in rules:
         if known.is_test and traffic.testers:
-            operations += _replaced(known.place - 1, present, app, traffic.testers)
+            operations += _replaced(known.place - 1, present, service, traffic.testers)
     own = next((known for known in rules if known.is_users), None)
     hidden_by = next((known for known in rules if known.is_for_all and known.shares and not known.is_users), None)
     place = hidden_by.place - 1 if hidden_by else len(present)
     if own is None:
-        added = {"op": "add", "path": f"/spec/http/{place}", "value": rule(app, "default", traffic.active)}
+        added = {"op": "add", "path": f"/spec/http/{place}", "value": rule(service, "default", traffic.active)}
         return [[*operations, added]]
     if own.place - 1 <= place:
-        return [operations + _replaced(own.place - 1, present, app, traffic.active)]
-    value = _sent_to(present[own.place - 1], app, traffic.active)
+        return [operations + _replaced(own.place - 1, present, service, traffic.active)]
+    value = _sent_to(present[own.place - 1], service, traffic.active)
     removed = {"op": "remove", "path": f"/spec/http/{own.place - 1}"}
     return [[*operations, removed, {"op": "add", "path": f"/spec/http/{place}", "value": value}]]
 
 
-def _replaced(index: int, rules: Sequence[Mapping[str, Any]], app: str, color: str) -> Operations:
-    value = _sent_to(rules[index], app, color)
+def _replaced(index: int, rules: Sequence[Mapping[str, Any]], service: ServiceSettings, color: str) -> Operations:
+    value = _sent_to(rules[index], service, color)
     return [] if value == rules[index] else [{"op": "replace", "path": f"/spec/http/{index}", "value": value}]
 
 
-def _sent_to(found: Mapping[str, Any], app: str, color: str) -> dict[str, Any]:
+def _sent_to(found: Mapping[str, Any], service: ServiceSettings, color: str) -> dict[str, Any]:
     """A rule of the program, sent to one color. It keeps all that does not decide where a request goes."""
     kept = {key: value for key, value in found.items() if key not in _ENDS}
     targets = as_items(found.get("route"))
@@ -211,17 +208,17 @@ def _sent_to(found: Mapping[str, Any], app: str, color: str) -> dict[str, Any]:
     headers = as_mapping(target.get("headers"))
     response = as_mapping(headers.get("response"))
     named = {**as_mapping(response.get("set")), _HEADER: color}
-    target["destination"] = {**as_mapping(target.get("destination")), "host": app, "subset": color}
+    target["destination"] = {**as_mapping(target.get("destination")), **_destination(service, color)}
     target["headers"] = {**headers, "response": {**response, "set": named}}
     return {**kept, "route": [target]}
 
 
-def parts(app: str) -> tuple[Ref, ...]:
-    """The subsets of the colors, the Service that they belong to, and the Gateway."""
+def parts(service: ServiceSettings) -> tuple[Ref, ...]:
+    """The subsets of the colors, the Services that they belong to, and the Gateway."""
     return (
-        Ref(_NETWORKING, "DestinationRule", _name(app)),
-        Ref("v1", "Service", app),
-        Ref(_NETWORKING, "Gateway", _gateway_name(app)),
+        *(Ref(_NETWORKING, "DestinationRule", _rule_name(service, shared)) for shared in service.shared),
+        *(Ref("v1", "Service", shared.name) for shared in service.shared),
+        Ref(_NETWORKING, "Gateway", _gateway_name(service.name)),
     )
 
 
@@ -292,10 +289,16 @@ def _edge(settings: Settings) -> hosts.Edge:
 _RETRIES = {"attempts": 2, "retryOn": "connect-failure,refused-stream"}
 
 
-def rule(app: str, role: str, color: str) -> dict[str, Any]:
+def rule(service: ServiceSettings, role: str, color: str) -> dict[str, Any]:
     """The rule that the program writes for a role: `default` for users, `test` for testers."""
-    destination = {"destination": {"host": app, "subset": color}, "headers": {"response": {"set": {_HEADER: color}}}}
-    return {"name": f"{app}-{role}", "route": [destination], "retries": _RETRIES}
+    target = {"destination": _destination(service, color), "headers": {"response": {"set": {_HEADER: color}}}}
+    return {"name": f"{service.name}-{role}", "route": [target], "retries": _RETRIES}
+
+
+def _destination(service: ServiceSettings, color: str) -> dict[str, Any]:
+    """One color of the Service that users reach. Istio needs the port where a Service has several."""
+    port = {"port": {"number": service.port}} if len(service.users.spec.get("ports") or ()) > 1 else {}
+    return {"host": service.users.name, "subset": color, **port}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -324,18 +327,18 @@ class _Rule:
         return f"rule {self.place}" + (f" ({self.name})" if self.name else "")
 
 
-def _rules(app: str, route: Object) -> Iterator[_Rule]:
+def _rules(service: ServiceSettings, route: Object) -> Iterator[_Rule]:
     seen: set[str] = set()
     for place, rule in enumerate(as_items(as_mapping(route.get("spec")).get("http")), start=1):
         name, is_for_all = as_text(rule.get("name")), not rule.get("match")
         is_first = name not in seen
         seen.add(name)
-        shares, colors = _destinations(app, rule)
+        shares, colors = _destinations(service, rule)
         yield _Rule(
             place=place,
             name=name,
-            is_users=is_first and name == f"{app}-default",
-            is_test=is_first and name == f"{app}-test" and not is_for_all,
+            is_users=is_first and name == f"{service.name}-default",
+            is_test=is_first and name == f"{service.name}-test" and not is_for_all,
             is_for_all=is_for_all,
             shares=shares,
             colors=colors,
@@ -343,7 +346,7 @@ def _rules(app: str, route: Object) -> Iterator[_Rule]:
         )
 
 
-def _destinations(app: str, rule: Mapping[str, Any]) -> tuple[Mapping[str, float], frozenset[str] | None]:
+def _destinations(service: ServiceSettings, rule: Mapping[str, Any]) -> tuple[Mapping[str, float], frozenset[str] | None]:
     """The percents of the colors, and all colors that the rule may send a request to."""
     if rule.get("delegate"):
         return {}, None
@@ -359,7 +362,7 @@ def _destinations(app: str, rule: Mapping[str, Any]) -> tuple[Mapping[str, float
     for target, weight in zip(targets, weights, strict=True):
         if total and not weight:
             continue
-        named = _colors(app, target)
+        named = _colors(service, target)
         colors = _together([colors, named])
         for color in named or ():
             shares[color] = shares.get(color, 0) + (100 * weight / total / len(named or "1") if total else 0)
@@ -371,11 +374,11 @@ def _weight(target: Mapping[str, Any]) -> float:
     return float(weight) if isinstance(weight, int | float) and 0 < weight <= 1_000_000 else 0.0
 
 
-def _colors(app: str, target: Mapping[str, Any]) -> frozenset[str] | None:
+def _colors(service: ServiceSettings, target: Mapping[str, Any]) -> frozenset[str] | None:
     """The colors behind a destination: none behind another Service, both behind the application's without a subset."""
     destination = as_mapping(target.get("destination"))
     host, subset = as_text(destination.get("host")), destination.get("subset")
-    if host != app and not host.startswith(f"{app}."):
+    if host.partition(".")[0] not in {shared.name for shared in service.shared}:
         return frozenset()
     if not subset:
         return frozenset(COLORS)

@@ -1,21 +1,23 @@
-"""Routing by selector: a NodePort Service selects the pods of one color.
+"""Routing by selector: each Service selects the pods of one color.
 
-It needs nothing but Kubernetes. Users reach the Service `<app>`, testers the Service `<app>-test`. A switch moves new
-connections only: an established one stays with its pod until it closes.
+It needs nothing but Kubernetes. Users reach the Service `<app>`, or that of the team's manifest; testers reach the one with the
+same name and `-test`. If an application has several Services, a switch writes that of the users first, and the others follow.
+A switch moves new connections only: an established one stays with its pod until it closes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bluegreen.release import metadata
 from bluegreen.release.colors import COLORS
 from bluegreen.release.config_keys import Key
 from bluegreen.release.config_reader import Problem
 from bluegreen.release.endpoint import NOTHING_GIVEN, Endpoint, Given
 from bluegreen.release.manifest import Manifest
-from bluegreen.release.objects import Api, Object, Ref, as_mapping, as_text, value_at
-from bluegreen.release.settings import Settings
+from bluegreen.release.objects import Api, Object, Ref, as_items, as_mapping, as_text, value_at
+from bluegreen.release.settings import ServiceSettings, Settings, SharedService
 from bluegreen.release.traffic import Traffic
-from bluegreen.routing.base import Claims, Objects, Operations, Reading, cannot_verify
+from bluegreen.routing.base import Claims, Objects, Operations, Reading, cannot_verify, service_object
 
 NAME = "selector"
 APIS: Mapping[str, Api] = {}
@@ -33,51 +35,103 @@ def problems(settings: Settings) -> Iterator[Problem]:
 
 
 def manifests(settings: Settings) -> Objects:
-    """The Service of the users, and that of the testers if there is a test color."""
-    users = _service(settings, settings.service.name, settings.traffic.active, settings.node_port)
-    if not settings.traffic.testers:
-        return Objects(route=(users,))
-    name = f"{settings.service.name}-test"
-    return Objects(route=(users, _service(settings, name, settings.traffic.testers, settings.test_node_port)))
+    """The Services of the users, and those of the testers if there is a test color."""
+    service, traffic = settings.service, settings.traffic
+    users = [_users(settings, shared) for shared in service.shared]
+    testers = [_testers(settings, shared) for shared in reversed(service.shared)] if traffic.testers else []
+    return Objects(route=(*users, *testers))
 
 
-def _service(settings: Settings, name: str, color: str, node_port: int) -> Manifest:
-    app = settings.service.name
-    port = {
-        "name": "http",
-        "port": settings.service.port,
-        "targetPort": "http",
-        **({"nodePort": node_port} if node_port else {}),
-    }
-    spec = {"type": "NodePort", "selector": selector(app, color), "ports": [port]}
-    return Manifest(api_version="v1", kind="Service", name=name, body={"spec": spec}, labels={"app": app})
+def _users(settings: Settings, shared: SharedService) -> Manifest:
+    """A Service of the users, as the team wrote it. One from config values is reached by a port of each node."""
+    service = settings.service
+    labels = service.pod_labels(settings.traffic.active)
+    if shared is not service.users:
+        return service_object(service, shared, selector=labels)
+    kind = _type(shared)
+    kind = "NodePort" if settings.node_port and kind == "ClusterIP" else kind
+    ports = [_port(port, settings.node_port if _is_users(settings, port) else 0) for port in shared.spec.get("ports", ())]
+    return service_object(service, shared, selector=labels, type=kind, ports=ports)
 
 
-def route(app: str) -> tuple[Ref, ...]:
-    """The Service of the users, and that of the testers, which is there while there is a test color."""
-    return Ref("v1", "Service", app), Ref("v1", "Service", f"{app}-test")
+def _testers(settings: Settings, shared: SharedService) -> Manifest:
+    """A Service of the testers. It takes no address and no node port of the users' Service, and needs no load balancer."""
+    service = settings.service
+    node_port = settings.test_node_port if shared is service.users else 0
+    kind = "NodePort" if node_port or _type(shared) != "ClusterIP" else "ClusterIP"
+    own = ({key: value for key, value in port.items() if key != "nodePort"} for port in shared.spec.get("ports", ()))
+    ports = [_port(port, node_port if _is_users(settings, port) else 0) for port in own]
+    labels = service.pod_labels(settings.traffic.testers)
+    without: dict[str, Any] = dict.fromkeys(_OF_USERS_ALONE)
+    return service_object(service, shared, selector=labels, name=_test_name(shared.name), type=kind, ports=ports, **without)
 
 
-def read(app: str, found: Sequence[Object | None]) -> Reading:
-    """Who gets which color by the two Services. Never raises, whatever they hold."""
-    users, testers = [*found, None, None][:2]
+# What no second Service can have, and what makes sense for a load balancer only.
+_OF_USERS_ALONE = (
+    "allocateLoadBalancerNodePorts",
+    "externalIPs",
+    "externalTrafficPolicy",
+    "healthCheckNodePort",
+    "loadBalancerClass",
+    "loadBalancerIP",
+    "loadBalancerSourceRanges",
+)
+
+
+def _type(shared: SharedService) -> str:
+    return str(shared.spec.get("type") or "NodePort")
+
+
+def _is_users(settings: Settings, port: Mapping[str, Any]) -> bool:
+    """Whether a port is the one that users come in by."""
+    return bool(port.get("port") == settings.service.port)
+
+
+def _port(port: Mapping[str, Any], node_port: int) -> dict[str, Any]:
+    return {**port, **({"nodePort": node_port} if node_port else {})}
+
+
+def _test_name(name: str) -> str:
+    return f"{name}-test"
+
+
+def route(service: ServiceSettings) -> tuple[Ref, ...]:
+    """The Services of the users, and those of the testers, which are there while there is a test color."""
+    names = [shared.name for shared in service.shared]
+    return tuple(Ref("v1", "Service", name) for name in (*names, *map(_test_name, reversed(names))))
+
+
+def read(service: ServiceSettings, found: Sequence[Object | None]) -> Reading:
+    """Who gets which color by the Services. Never raises, whatever they hold."""
+    users, *others = _of_users(service, found)
+    testers = found[-1] if len(found) == len(route(service)) else None
     if users is None:
         return Reading()
-    served, foreign = _served(app, users)
+    served, foreign = _served(service, users)
+    # A switch that has failed between two Services leaves the others where they were.
+    also = frozenset().union(*(_served(service, other)[0] for other in others if other is not None))
     return Reading(
-        traffic=Traffic.to(_only(served), _only(_served(app, testers)[0]) if testers is not None else ""),
-        may_serve=served or None,
-        foreign=f"Service {app} {foreign}" if foreign else "",
+        traffic=Traffic.to(_only(served), _only(_served(service, testers)[0]) if testers is not None else ""),
+        may_serve=served | also if served else None,
+        foreign=f"Service {service.users.name} {foreign}" if foreign else "",
     )
 
 
-def move(app: str, found: Sequence[Object | None], traffic: Traffic) -> list[Operations]:
-    """Sends users, and testers if there are any, to a color: the selector of their Service."""
-    colors = (traffic.active, traffic.testers)
-    return [_select(app, service, color) for service, color in zip([*found, None, None][:2], colors, strict=True)]
+def _of_users(service: ServiceSettings, found: Sequence[Object | None]) -> list[Object | None]:
+    """The Services of the users, that which they reach first."""
+    count = len(service.shared)
+    return [*found, *([None] * count)][:count]
 
 
-def parts(_: str) -> tuple[Ref, ...]:
+def move(service: ServiceSettings, found: Sequence[Object | None], traffic: Traffic) -> list[Operations]:
+    """Sends users, and testers if there are any, to a color: the selectors of their Services."""
+    count = len(service.shared)
+    colors = [traffic.active] * count + [traffic.testers] * count
+    present = [*found, *([None] * len(colors))][: len(colors)]
+    return [_select(service, item, color) for item, color in zip(present, colors, strict=True)]
+
+
+def parts(_: ServiceSettings) -> tuple[Ref, ...]:
     """None: the Services are all there is."""
     return ()
 
@@ -99,22 +153,27 @@ def describe_testers(_: Settings) -> str:
 
 
 def url(settings: Settings, written: Object | None) -> str:
-    """The configured URL, or the node port of the users' Service."""
-    return settings.url or _address(written)
+    """The configured URL, or the address of the users' Service."""
+    return settings.url or _address(settings, settings.service.users.name, written)
 
 
 def command_of_testers(settings: Settings, written: Object | None) -> str:
-    """A request to the node port of the testers' Service."""
-    return f"curl {_address(written)}" if written and settings.traffic.testers else ""
+    """A request to the testers' Service."""
+    if not (written and settings.traffic.testers):
+        return ""
+    return f"curl {_address(settings, _test_name(settings.service.users.name), written)}"
 
 
-def _address(service: Object | None) -> str:
+def _address(settings: Settings, name: str, service: Object | None) -> str:
+    """Where a Service is reached: at a port of each node, or, without one, by its name inside the cluster."""
     if service is None:
         return ""
-    ports = value_at(service, "spec", "ports")
+    ports = as_items(value_at(service, "spec", "ports"))
     # A number comes back from the engine as a float.
-    port = int(value_at(ports[0], "nodePort") or 0) if isinstance(ports, list) and ports else 0
-    return f"http://<any node>:{port or '<node port>'}"
+    users = next((port for port in ports if int(port.get("port") or 0) == settings.service.port), ports[0] if ports else {})
+    if value_at(service, "spec", "type") == "ClusterIP":
+        return f"http://{name}.{settings.namespace}:{int(users.get('port') or settings.service.port)}"
+    return f"http://<any node>:{int(users.get('nodePort') or 0) or '<node port>'}"
 
 
 def next_to_list(*_: object) -> tuple[str, str] | None:
@@ -127,23 +186,18 @@ def claims(*_: object) -> Claims:
     return Claims()
 
 
-def selector(app: str, color: str) -> dict[str, str]:
-    """The selector of a Service that leads to one color."""
-    return {"app": app, "color": color}
-
-
-def _select(app: str, service: Object | None, color: str) -> Operations:
-    if service is None or not color:
+def _select(service: ServiceSettings, item: Object | None, color: str) -> Operations:
+    if item is None or not color:
         return []
-    wanted = selector(app, color)
+    wanted = service.pod_labels(color)
     # "add" replaces a member that is there.
-    is_there = as_mapping(service.get("spec")).get("selector") == wanted
+    is_there = as_mapping(item.get("spec")).get("selector") == wanted
     return [] if is_there else [{"op": "add", "path": "/spec/selector", "value": wanted}]
 
 
-def _served(app: str, service: Object) -> tuple[frozenset[str], str]:
+def _served(service: ServiceSettings, item: Object) -> tuple[frozenset[str], str]:
     """The colors that a Service selects, and what is odd about that."""
-    spec = as_mapping(service.get("spec"))
+    spec = as_mapping(item.get("spec"))
     selector = as_mapping(spec.get("selector"))
     if spec.get("type") == "ExternalName":
         return frozenset(), f"leads to {as_text(spec.get('externalName')) or 'another name'}"
@@ -151,10 +205,15 @@ def _served(app: str, service: Object) -> tuple[frozenset[str], str]:
         return frozenset(), "has no selector"
     color = selector.get("color")
     colors = frozenset({color} if color in COLORS else COLORS if color is None else ())
-    if selector.get("app", app) != app:
+    if any(selector.get(label, service.name) != service.name for label in _APP):
         colors = frozenset()
-    is_ours = selector.keys() == {"app", "color"} and len(colors) == 1
+    # Which label it is changes when a color goes over from config values to a manifest.
+    is_ours = len(colors) == 1 and any(selector.keys() == {label, "color"} for label in _APP)
     return colors, "" if is_ours else "selects " + ", ".join(f"{name}={value}" for name, value in sorted(selector.items()))
+
+
+# The labels that say which application a pod belongs to: from config values, or from a manifest.
+_APP = ("app", metadata.APP)
 
 
 def _only(colors: frozenset[str]) -> str:

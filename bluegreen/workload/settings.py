@@ -9,11 +9,12 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bluegreen.release import config_keys as keys
 from bluegreen.release import metadata
 from bluegreen.release.config_reader import Problem
 from bluegreen.release.manifest import Manifest
 from bluegreen.release.objects import Ref
-from bluegreen.release.settings import ColorSettings, SharedService
+from bluegreen.release.settings import ColorSettings, SharedService, service_of_config
 from bluegreen.workload import earlier
 from bluegreen.workload.base import Note, labels_of, name_of, values_name
 
@@ -77,8 +78,7 @@ def problems(_: ColorSettings) -> Iterator[Problem]:
 
 def services(color: ColorSettings) -> tuple[SharedService, ...]:
     """One Service with the name of the application; the name of its port says that it carries HTTP."""
-    port = {"name": "http", "port": color.users_port or color.port, "targetPort": "http"}
-    return (SharedService(name=color.app, spec={"ports": [port]}),)
+    return (service_of_config(color.app, color.users_port or keys.PORT.default),)
 
 
 def selector(color: ColorSettings) -> dict[str, str]:

@@ -10,6 +10,7 @@ import yaml
 
 from bluegreen.environment import LiveEnvironment as LiveCluster
 from bluegreen.kube.cluster import LiveError
+from bluegreen.release.settings import ServiceSettings
 from tests.cluster import SandboxCluster
 from tests.command import Operator
 from tests.engine.onlookers import served_by
@@ -97,7 +98,7 @@ def test_an_object_of_any_kind_is_found_and_an_unknown_kind_is_never_absent(
     """The rule that an object is not there yet asks for whatever the program registers."""
     namespace = operator.environment.name
     monkeypatch.setenv("KUBECONFIG", operator.variables["KUBECONFIG"])
-    live = LiveCluster(context="", namespace=namespace, app="myapp", routing="istio")
+    live = LiveCluster(context="", namespace=namespace, service=ServiceSettings(name="myapp", colors={}), routing="istio")
     operator.environment.cluster.kubectl("create", "--filename=-", "--namespace", namespace, stdin=json.dumps(NETWORK_POLICY))
     assert (live.get("networking.k8s.io/v1", "NetworkPolicy", "myapp") or {})["metadata"]["name"] == "myapp"
     assert live.get("networking.k8s.io/v1", "Ingress", "myapp") is None

@@ -23,9 +23,9 @@ from bluegreen.release.config_reader import Problem
 from bluegreen.release.endpoint import NOTHING_GIVEN, Endpoint, Given
 from bluegreen.release.manifest import Manifest
 from bluegreen.release.objects import Api, Object, Ref, annotation, as_mapping, as_number, as_text
-from bluegreen.release.settings import Settings
+from bluegreen.release.settings import ServiceSettings, Settings
 from bluegreen.release.traffic import Traffic
-from bluegreen.routing.base import Claims, Objects, Operations, Reading, cannot_verify
+from bluegreen.routing.base import Claims, Objects, Operations, Reading, cannot_verify, service_object
 
 NAME = "toy"
 APIS: Mapping[str, Api] = {}
@@ -42,31 +42,31 @@ def problems(settings: Settings) -> Iterator[Problem]:
 
 
 def manifests(settings: Settings) -> Objects:
-    app, traffic = settings.service.name, settings.traffic
+    service, traffic = settings.service, settings.traffic
+    app = service.name
     said = {"users": dict(traffic.users), "testers": traffic.testers, "cookie": settings.test_cookie}
     noted = {"traffic": json.dumps(said)}
     name = f"{app}-traffic"
     return Objects(
-        parts=tuple(_service(app, color, settings.service.port) for color in COLORS),
+        parts=tuple(_service(service, color) for color in COLORS),
         route=(Manifest(api_version="v1", kind="ConfigMap", name=name, body={}, labels={"app": app}, annotations=noted),),
     )
 
 
-def _service(app: str, color: str, port: int) -> Manifest:
-    ports = [{"name": "http", "port": port, "targetPort": "http"}]
-    spec = {"type": "NodePort", "selector": {"app": app, "color": color}, "ports": ports}
-    return Manifest(api_version="v1", kind="Service", name=f"{app}-{color}", body={"spec": spec}, labels={"app": app})
+def _service(service: ServiceSettings, color: str) -> Manifest:
+    name, selector = f"{service.name}-{color}", service.pod_labels(color)
+    return service_object(service, service.users, selector=selector, name=name, type="NodePort")
 
 
-def route(app: str) -> tuple[Ref, ...]:
-    return (Ref("v1", "ConfigMap", f"{app}-traffic"),)
+def route(service: ServiceSettings) -> tuple[Ref, ...]:
+    return (Ref("v1", "ConfigMap", f"{service.name}-traffic"),)
 
 
-def parts(app: str) -> tuple[Ref, ...]:
-    return tuple(Ref("v1", "Service", f"{app}-{color}") for color in COLORS)
+def parts(service: ServiceSettings) -> tuple[Ref, ...]:
+    return tuple(Ref("v1", "Service", f"{service.name}-{color}") for color in COLORS)
 
 
-def read(app: str, found: Sequence[Object | None]) -> Reading:
+def read(service: ServiceSettings, found: Sequence[Object | None]) -> Reading:
     if not found or found[0] is None:
         return Reading()
     said = _said(found[0])
@@ -75,7 +75,7 @@ def read(app: str, found: Sequence[Object | None]) -> Reading:
     return Reading(
         traffic=Traffic.split(users, testers if testers in COLORS else ""),
         may_serve=frozenset(users) if users else None,
-        foreign="" if is_ours else f"ConfigMap {app}-traffic says {annotation(found[0], 'traffic')}",
+        foreign="" if is_ours else f"ConfigMap {service.name}-traffic says {annotation(found[0], 'traffic')}",
     )
 
 
@@ -93,7 +93,7 @@ def _shares(said: Mapping[str, Any]) -> dict[str, int]:
     return shares if shares.keys() == users.keys() and sum(shares.values()) == 100 else {}
 
 
-def move(_: str, found: Sequence[Object | None], traffic: Traffic) -> list[Operations]:
+def move(_: ServiceSettings, found: Sequence[Object | None], traffic: Traffic) -> list[Operations]:
     if not found or found[0] is None:
         return [[]]
     said = _said(found[0])

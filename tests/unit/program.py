@@ -17,6 +17,7 @@ from pulumi.runtime.settings import ROOT as ROOT_RESOURCE
 from pulumi.runtime.stack import run_in_stack
 
 from bluegreen.release.live import Live
+from bluegreen.release.settings import ServiceSettings
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,6 +29,8 @@ ONE_COLOR = {
     "blue:imageTag": "1.0",
 }
 BOTH_COLORS = ONE_COLOR | {"green:imageTag": "2.0", "bluegreen:testColor": "green"}
+# An application as its routing layer sees it.
+SHOP = ServiceSettings(name="shop", colors={})
 SWITCHED = BOTH_COLORS | {"bluegreen:activeColor": "green", "bluegreen:testColor": "blue"}
 
 

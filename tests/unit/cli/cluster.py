@@ -140,5 +140,5 @@ def served(
         monkeypatch.setenv("KUBECONFIG", str(access))
         from bluegreen.cli import selection as environment
 
-        environment._cluster.cache_clear()
+        environment._clusters.clear()
         yield Selection(stack=stack, config_file=config)

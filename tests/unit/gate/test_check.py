@@ -23,7 +23,7 @@ from bluegreen.release.traffic import Move, Traffic
 from bluegreen.release.transition import Transition
 from bluegreen.routing import istio
 from bluegreen.workload import source
-from tests.unit.program import BOTH_COLORS, run
+from tests.unit.program import BOTH_COLORS, SHOP, run
 
 # The mocks have no organization.
 OWNER = "None/bluegreen/test"
@@ -372,7 +372,7 @@ def test_an_image_that_an_admission_controller_has_pinned_stays_as_it_is() -> No
 
 
 def test_an_object_that_is_gone_is_named_before_the_provider_fails_at_it(hooks: Callable[..., Hooks]) -> None:
-    ref = istio.route("shop")[0]
+    ref = istio.route(SHOP)[0]
     route = run(BOTH_COLORS, live=replace(served(), objects={ref: None})).objects()["VirtualService/shop-blue-green"]
     assert route.inputs["metadata"]["annotations"][metadata.REPLACES].startswith("none-")
     assert "is-there" in route.request.hooks.before_update
@@ -395,7 +395,7 @@ def test_without_a_look_at_the_cluster_the_annotations_of_the_state_stay() -> No
 def test_a_change_beside_the_stack_is_said_and_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(pulumi, "info", lambda text, *_, **__: said.append(text))
-    ref = istio.route("shop")[0]
+    ref = istio.route(SHOP)[0]
     edited = {"manager": "kubectl-edit", "fieldsV1": {"f:spec": {"f:http": {}}}}
     found = {"metadata": {"resourceVersion": "7", "managedFields": [edited]}, "spec": {"http": []}}
     route = run(BOTH_COLORS, live=replace(served(), objects={ref: found})).objects()["VirtualService/shop-blue-green"]

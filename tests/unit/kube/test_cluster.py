@@ -22,14 +22,16 @@ from bluegreen.release.objects import is_terminating
 from bluegreen.routing import istio
 from tests.cluster import ROOT
 from tests.unit.api_server import Request, Response, api_server, kubeconfig, status
+from tests.unit.program import SHOP
 
 # One thread per kind, with the shortest possible switch interval.
 READ_CONCURRENTLY = """
 import sys, threading
 from bluegreen.environment import LiveEnvironment
+from bluegreen.release.settings import ServiceSettings
 
 sys.setswitchinterval(1e-6)
-cluster = LiveEnvironment(context="", namespace="any", app="myapp", routing="istio")
+cluster = LiveEnvironment(context="", namespace="any", service=ServiceSettings(name="myapp", colors={}), routing="istio")
 kinds = [("apps/v1", "Deployment"), ("v1", "Service"), ("v1", "ConfigMap"), ("policy/v1", "PodDisruptionBudget")] * 2
 together = threading.Barrier(len(kinds))
 
@@ -129,7 +131,7 @@ def _damaged(draw: st.DrawFn) -> dict[str, object]:
 
 
 def cluster_of(url: str) -> LiveEnvironment:
-    cluster = LiveEnvironment(context="", namespace="prod", app="shop", routing="istio")
+    cluster = LiveEnvironment(context="", namespace="prod", service=SHOP, routing="istio")
     cluster._client = Client(ClusterConfig(cluster={"server": url}, user={}), "prod", apis=istio.APIS)
     return cluster
 
@@ -175,7 +177,7 @@ def test_the_pods_of_a_deployment_have_its_current_template_and_are_not_terminat
 @given(st.lists(_NONSENSE, max_size=3), _NONSENSE)
 def test_malformed_events_and_deployments_are_read_or_raise_live_error(more: list[Any], odd: Any) -> None:
     items = [{"reason": odd, "message": odd, "lastTimestamp": odd, "metadata": odd, "spec": {"selector": odd}}, *more]
-    cluster = LiveEnvironment(context="", namespace="prod", app="shop", routing="istio")
+    cluster = LiveEnvironment(context="", namespace="prod", service=SHOP, routing="istio")
     client: Any = SimpleNamespace(list_objects=lambda *_, **__: [*items])
     cluster._client = client
     assert all(isinstance(line, str) for line in cluster.events("any"))
@@ -214,7 +216,7 @@ def test_a_bug_in_our_code_is_not_reported_as_an_unreadable_cluster(bug: Excepti
     def fails(*_: object) -> None:
         raise bug
 
-    cluster = LiveEnvironment(context="", namespace="prod", app="shop", routing="istio")
+    cluster = LiveEnvironment(context="", namespace="prod", service=SHOP, routing="istio")
     client: Any = SimpleNamespace(get=fails)
     cluster._client = client
     with pytest.raises(type(bug)):
@@ -226,7 +228,7 @@ def test_an_error_of_the_client_is_a_live_error(error: Exception) -> None:
     def fails(*_: object) -> None:
         raise error
 
-    cluster = LiveEnvironment(context="prod", namespace="prod", app="shop", routing="istio")
+    cluster = LiveEnvironment(context="prod", namespace="prod", service=SHOP, routing="istio")
     client: Any = SimpleNamespace(get=fails)
     cluster._client = client
     with pytest.raises(LiveError, match=rf"^Could not read Service shop in namespace prod \(context prod\): {error}$"):

@@ -15,6 +15,7 @@ from bluegreen.release.traffic import Traffic
 from bluegreen.release.transition import Wanted, WantedColor, transition
 from bluegreen.release.writes import write
 from bluegreen.routing import istio
+from tests.unit.program import SHOP
 
 OWNER = "acme/bluegreen/prod"
 LIVE = Live(
@@ -25,7 +26,7 @@ LIVE = Live(
         "green": LiveColor(image="shop:2", template="2", owner=OWNER),
     },
 )
-ROUTE = istio.route("shop")
+ROUTE = istio.route(SHOP)
 
 
 def about(text: str) -> About:

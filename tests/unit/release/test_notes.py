@@ -13,11 +13,12 @@ from bluegreen.release.objects import Object, Ref
 from bluegreen.release.traffic import Traffic
 from bluegreen.release.transition import Wanted, WantedColor, transition
 from bluegreen.routing import istio, selector
+from tests.unit.program import SHOP
 
-ROUTE = istio.route("shop")
-SERVICES = selector.route("shop")
+ROUTE = istio.route(SHOP)
+SERVICES = selector.route(SHOP)
 GREEN = Ref("apps/v1", "Deployment", "shop-green")
-SUBSETS = istio.parts("shop")[0]
+SUBSETS = istio.parts(SHOP)[0]
 MANIFEST = {"spec": {"replicas": 2}}
 FIELDS: dict[str, Any] = {"f:spec": {"f:replicas": {}}}
 

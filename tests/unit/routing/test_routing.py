@@ -23,7 +23,7 @@ from bluegreen.release.traffic import Traffic
 from bluegreen.routing import BUILT_IN, LAYERS, find
 from tests.engine import toy_layer
 from tests.unit.cli.cluster import apply_operation
-from tests.unit.program import BOTH_COLORS, ROOT
+from tests.unit.program import BOTH_COLORS, ROOT, SHOP
 
 OWNER = "acme/bluegreen/prod"
 TOY = toy_layer.__name__
@@ -71,9 +71,9 @@ class Served(LiveEnvironment):
     """A cluster that holds these Deployments and these objects of the route."""
 
     def __init__(self, routing: str, deployments: Sequence[Object], *route: Object | None) -> None:
-        super().__init__(context="", namespace="any", app="shop", routing=routing)
+        super().__init__(context="", namespace="any", service=SHOP, routing=routing)
         self._deployments = deployments
-        self._found = dict(zip(find(routing).route("shop"), route, strict=False))
+        self._found = dict(zip(find(routing).route(SHOP), route, strict=False))
 
     def list_objects(self, *_: str, **__: str | None) -> list[Object]:
         return [*self._deployments]
@@ -358,7 +358,7 @@ def test_whatever_the_objects_hold_they_are_read(routing: str, data: st.DataObje
 def moved(routing: str, route: list[Any], users: str, testers: str) -> list[Any]:
     """The objects of a route after users and testers were sent elsewhere."""
     after = copy.deepcopy(route)
-    for item, operations in zip(after, find(routing).move("shop", route, Traffic.to(users, testers)), strict=True):
+    for item, operations in zip(after, find(routing).move(SHOP, route, Traffic.to(users, testers)), strict=True):
         assert all(apply_operation(item, operation) for operation in operations)
     return after
 
@@ -374,7 +374,7 @@ def written(routing: str, traffic: Traffic) -> list[Any]:
     objects = {
         manifest.ref: {"metadata": {"annotations": {**owned, **manifest.annotations}}, **manifest.body} for manifest in made
     }
-    return [copy.deepcopy(objects.get(ref)) for ref in find(routing).route("shop")]
+    return [copy.deepcopy(objects.get(ref)) for ref in find(routing).route(SHOP)]
 
 
 @pytest.mark.parametrize("routing", EVERY)
@@ -398,11 +398,11 @@ def test_an_emergency_writes_what_an_update_would_write(routing: str, before: Tr
 def test_the_objects_of_a_layer_are_those_that_it_names(routing: str) -> None:
     config = BOTH_COLORS | {"bluegreen:routing": routing}
     made, layer = find(routing).manifests(read_settings(config)), find(routing)
-    assert tuple(manifest.ref for manifest in made.route) == layer.route("shop")
-    others = [manifest for manifest in (made.gateway, made.service, *made.parts) if manifest]
-    assert {manifest.ref for manifest in others} == {*layer.parts("shop")}
+    assert tuple(manifest.ref for manifest in made.route) == layer.route(SHOP)
+    others = [manifest for manifest in (made.gateway, *made.services, *made.parts) if manifest]
+    assert {manifest.ref for manifest in others} == {*layer.parts(SHOP)}
     known = {(name, kind) for name, api in layer.APIS.items() for kind in api.plurals}
-    assert {(ref.api_version, ref.kind) for ref in (*layer.route("shop"), *layer.parts("shop"))} <= known | {
+    assert {(ref.api_version, ref.kind) for ref in (*layer.route(SHOP), *layer.parts(SHOP))} <= known | {
         ("v1", "Service"),
         ("v1", "ConfigMap"),
     }
@@ -491,7 +491,7 @@ def test_users_are_sent_to_a_color_and_the_rules_of_others_stay(
 @hypothesis_settings(derandomize=True, max_examples=150)
 @given(data=st.data())
 def test_whatever_the_objects_hold_it_is_known_what_to_write(routing: str, data: st.DataObject) -> None:
-    route = [data.draw(st.none() | ODD[routing]) for _ in find(routing).route("shop")]
-    made = find(routing).move("shop", route, Traffic.to("green", data.draw(st.sampled_from(["", "blue"]))))
+    route = [data.draw(st.none() | ODD[routing]) for _ in find(routing).route(SHOP)]
+    made = find(routing).move(SHOP, route, Traffic.to("green", data.draw(st.sampled_from(["", "blue"]))))
     assert len(made) == len(route)
     assert all(operation["op"] in ("add", "replace", "remove") for operations in made for operation in operations)
