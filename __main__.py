@@ -9,7 +9,6 @@ with startup.program_imports():
     import pulumi
     from pulumi.runtime.config import CONFIG, is_config_secret
 
-    from bluegreen import workload
     from bluegreen.environment import LiveEnvironment
     from bluegreen.gate.check import Gate
     from bluegreen.gate.cli_version import require_cli
@@ -19,6 +18,7 @@ with startup.program_imports():
     from bluegreen.release.next_steps import next_steps
     from bluegreen.release.settings import warnings
     from bluegreen.routing import LAYERS
+    from bluegreen.workload import WORKLOADS
     from components.environment import Environment
     from components.kubernetes_object import owner
     from components.provider import placed_in, provider
@@ -29,9 +29,8 @@ config = CONFIG.get()
 try:
     about = About.given(os.environ)
     written = stack_file.of_program(pulumi.get_stack(), Path.cwd())
-    settings = read_settings(config, written.secrets.union(filter(is_config_secret, config)), written.misread, LAYERS)
-    if wrong := [*workload.problems(settings)]:
-        raise SettingsError(wrong)
+    secrets = written.secrets.union(filter(is_config_secret, config))
+    settings = read_settings(config, secrets, written.misread, LAYERS, WORKLOADS, Path.cwd(), written.defaults)
 except (SettingsError, ValueError) as error:
     raise pulumi.RunError(str(error)) from None
 for warning in warnings(settings):

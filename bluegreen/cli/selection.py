@@ -13,14 +13,17 @@ from bluegreen.cli import engine_config, project
 from bluegreen.cli.outcomes import Exit, ReleaseError
 from bluegreen.environment import LiveEnvironment
 from bluegreen.release import stack_file
-from bluegreen.release.config_reader import Layers, SettingsError, read_place, read_settings
+from bluegreen.release.colors import COLORS
+from bluegreen.release.config_keys import MANIFEST
+from bluegreen.release.config_reader import Layers, SettingsError, Workloads, read_place, read_settings
 from bluegreen.release.endpoint import Endpoint, Given
 from bluegreen.release.settings import Settings
 from bluegreen.release.stack_file import ConfigFileError, Contents, Misread, is_secret
 from bluegreen.routing import LAYERS
 from bluegreen.routing import find as layer_of
+from bluegreen.workload import WORKLOADS
 
-Reader = Callable[[Mapping[str, str], Collection[str], Iterable[Misread], Layers], Settings]
+Reader = Callable[[Mapping[str, str], Collection[str], Iterable[Misread], Layers, Workloads, Path, Collection[str]], Settings]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +51,8 @@ class Selection:
         engine_config.refuse_overrides()
         files = self.config_file, project.ROOT / "Pulumi.yaml"
         try:
-            return _settings(read, self.stack, files, tuple(map(_version, files)))
+            versions = tuple(map(_version, files))
+            return _settings(read, self.stack, files, versions, _manifests(_contents(files, versions)))
         except (SettingsError, ConfigFileError) as error:
             raise ReleaseError(Exit.CONFIG, str(error)) from None
 
@@ -91,18 +95,28 @@ _clusters: list[tuple[object, LiveEnvironment]] = []
 
 
 @functools.lru_cache(maxsize=8)
-def _settings(read: Reader, stack: str, files: tuple[Path, Path], versions: tuple[object, ...]) -> Settings:
-    """Reads the settings once for each version of the files, however often a command needs them."""
+def _settings(
+    read: Reader, stack: str, files: tuple[Path, Path], versions: tuple[object, ...], _manifests: tuple[object, ...]
+) -> Settings:
+    """Reads the settings once for each version of the files and of the manifests, however often a command needs them."""
     found = _contents(files, versions)
     if text := engine_config.text_with_environment(files[0]):
         resolved, secrets = engine_config.ask(stack, files[0], text)
-        return read(resolved, found.secrets.union(secrets), found.misread, LAYERS)
-    return read(as_engine(found.values), found.secrets, found.misread, LAYERS)
+        return read(resolved, found.secrets.union(secrets), found.misread, LAYERS, WORKLOADS, project.ROOT, found.defaults)
+    return read(as_engine(found.values), found.secrets, found.misread, LAYERS, WORKLOADS, project.ROOT, found.defaults)
 
 
 @functools.lru_cache(maxsize=8)
 def _contents(files: tuple[Path, Path], _versions: tuple[object, ...]) -> Contents:
     return stack_file.of_command(*files)
+
+
+def _manifests(contents: Contents) -> tuple[object, ...]:
+    """The versions of the files in the manifests of the colors."""
+    named = [contents.values.get(f"{color}:{MANIFEST.name}") for color in COLORS]
+    paths = [project.ROOT / path for path in named if isinstance(path, str)]
+    files = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
+    return tuple((file, _version(file)) for file in files)
 
 
 def _version(file: Path) -> object:

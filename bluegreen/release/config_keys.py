@@ -21,6 +21,7 @@ T = TypeVar("T")
 _NO_NAMES: tuple[str, ...] = ()
 _NO_VARIABLES: Mapping[str, str] = {}
 _NO_RESOURCES: Mapping[str, Any] = {}
+_NO_SECRETS: Mapping[str, Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,8 +65,15 @@ IMAGE = Key(
     name="image",
     parse=values.image_repository,
     default="",
-    description="The repository of the image, without tag or digest. bluegreen.example/app is the sample application.",
+    description="The repository of the image, without tag or digest. bluegreen.example/app is the sample application. Not "
+    "needed where a manifest names it.",
     if_missing="Name the image without its tag: pulumi config set image registry.example/shop",
+)
+SERVICE = Key(
+    name="service",
+    parse=values.optional(values.service_name),
+    default="",
+    description="The Service of the manifests that users reach. Empty if only one of them can be meant.",
 )
 NAMESPACE = Key(
     name="namespace",
@@ -160,6 +168,7 @@ ENVIRONMENT: tuple[Key[Any], ...] = (
     TEST_COLOR,
     APP,
     IMAGE,
+    SERVICE,
     NAMESPACE,
     CONTEXT,
     ROUTING,
@@ -320,7 +329,8 @@ IMAGE_TAG = Key(
     name="imageTag",
     parse=values.optional(values.image_tag),
     default="",
-    description="The tag of the color's image, in quotes, or its digest (sha256:...). A color without one is not deployed.",
+    description="The tag of the color's image, in quotes, or its digest (sha256:...). A color without imageTag and without "
+    "manifest is not deployed. With a manifest it replaces the tag of the main container's image.",
 )
 RELEASE = Key(
     name="release",
@@ -329,5 +339,20 @@ RELEASE = Key(
     description="The name of the release that the color runs, for expect and for people. Empty for none.",
 )
 
-ONE_COLOR: tuple[Key[Any], ...] = (IMAGE_TAG, RELEASE)
+MANIFEST = Key(
+    name="manifest",
+    parse=values.optional(values.project_path),
+    default="",
+    description="The file or folder of the project with the manifest of the color: plain, rendered YAML with its Deployment "
+    "and its Service. Other keys override it. Empty for pods that the keys of this file describe.",
+)
+SECRET_DATA = Key(
+    name="secretData",
+    parse=values.secret_data,
+    default=_NO_SECRETS,
+    description="The values of the Secrets in the manifest, by the name of the Secret and the key. Set one with pulumi config "
+    "set --secret --path 'blue:secretData.database.PASSWORD' VALUE.",
+)
+
+ONE_COLOR: tuple[Key[Any], ...] = (IMAGE_TAG, RELEASE, MANIFEST, SECRET_DATA)
 """Keys in `blue:` or `green:` alone: an image for both colors would make every release a change of the live color."""

@@ -1,4 +1,4 @@
-"""Reads the config of one environment into settings: the only reader of raw config.
+"""Reads the config of one environment into settings: the only reader of raw config, and of the manifests that it names.
 
 It never touches Pulumi or a cluster: config comes in as a plain mapping; settings, or everything that is wrong, go out. All
 errors are collected first, so that a person corrects the file once.
@@ -11,6 +11,7 @@ import difflib
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bluegreen.release import config_keys as keys
@@ -20,6 +21,7 @@ from bluegreen.release.config_keys import PROJECT, Key, T
 from bluegreen.release.image import Image
 from bluegreen.release.refusals import Fault, mark
 from bluegreen.release.settings import ColorSettings, ServiceSettings, Settings
+from bluegreen.release.snapshot import Snapshot, SnapshotError, SnapshotProblem, load
 from bluegreen.release.stack_file import Misread
 from bluegreen.release.values import InvalidValueError
 
@@ -68,19 +70,40 @@ class Layers:
 NO_LAYERS = Layers(keys=lambda _: (), problems=lambda _: ())
 
 
+@dataclass(frozen=True, kw_only=True)
+class Workloads:
+    """What the sources of workloads add to the settings.
+
+    `problems` finds what is wrong with settings for the sources of their colors. `completed` returns settings without problems
+    with what the sources know: the images, and the Services and labels of the pods. `placed` does that for an emergency: it
+    never raises, and settings may have problems.
+    """
+
+    problems: Callable[[Settings], Iterable[Problem]]
+    completed: Callable[[Settings], Settings]
+    placed: Callable[[Settings], Settings]
+
+
+NO_WORKLOADS = Workloads(problems=lambda _: (), completed=lambda settings: settings, placed=lambda settings: settings)
+
+
 def read_settings(
     config: Mapping[str, str],
     secret_keys: Collection[str] = (),
     misread: Iterable[Misread] = (),
     layers: Layers = NO_LAYERS,
+    workloads: Workloads = NO_WORKLOADS,
+    project: Path = Path(),
+    defaults: Collection[str] = (),
 ) -> Settings:
     """The settings that `config` describes.
 
     `config` maps full keys such as `bluegreen:activeColor` to texts, as the engine passes them (an object is JSON).
     `secret_keys` are the keys whose value is, or contains, a secret; it is never shown. `misread` are the values that YAML
-    changes. Raises `SettingsError` with every problem found, those of `layers` included.
+    changes. The manifests of the colors are in the directory `project`; `defaults` are the keys that Pulumi.yaml alone sets:
+    they override no manifest. Raises `SettingsError` with every problem found, those of `layers` and `workloads` included.
     """
-    return _Reader(config, secret_keys, misread, layers).settings()
+    return _Reader(config, secret_keys, misread, layers, workloads, project, defaults).settings()
 
 
 def read_place(
@@ -88,14 +111,27 @@ def read_place(
     secret_keys: Collection[str] = (),
     misread: Iterable[Misread] = (),
     layers: Layers = NO_LAYERS,
+    workloads: Workloads = NO_WORKLOADS,
+    project: Path = Path(),
+    defaults: Collection[str] = (),
 ) -> Settings:
     """The settings that say where an environment is, and which colors it has; all others are their defaults.
 
     For an emergency: an error elsewhere in the config must not keep users on a bad color. Raises `SettingsError` with every
-    problem of these few keys, because the wrong place would be worse.
+    problem of these few keys, because the wrong place would be worse. A manifest that cannot be read is no such problem: then
+    the Services have the names that the other color's manifest gives them, or that of the application.
     """
-    return _Reader(config, secret_keys, misread, layers).place()
+    return _Reader(config, secret_keys, misread, layers, workloads, project, defaults).place()
 
+
+# The keys that hold secrets.
+_HIDDEN = (keys.SECRET_ENV.name, keys.SECRET_DATA.name)
+
+# What the names of the Services follow from, as far as it can be read.
+_USEFUL = (
+    *(f"{PROJECT}:{key.name}" for key in (keys.SERVICE, keys.PORT, keys.WORKLOAD)),
+    *(f"{color}:{keys.SECRET_DATA.name}" for color in COLORS),
+)
 
 # Which cluster, and which objects there, an environment is.
 _PLACE: tuple[Key[str], ...] = (keys.APP, keys.NAMESPACE, keys.CONTEXT, keys.ROUTING)
@@ -105,11 +141,21 @@ class _Reader:
     """One pass over one config; collects what it cannot use in `problems`."""
 
     def __init__(
-        self, config: Mapping[str, str], secret_keys: Collection[str], misread: Iterable[Misread], layers: Layers
+        self,
+        config: Mapping[str, str],
+        secret_keys: Collection[str],
+        misread: Iterable[Misread],
+        layers: Layers,
+        workloads: Workloads,
+        project: Path,
+        defaults: Collection[str],
     ) -> None:
         # Half of a surrogate pair cannot be written anywhere.
         self._config = {values.writable(key): values.writable(text) for key, text in config.items()}
         self._layers = layers
+        self._workloads = workloads
+        self._project = project
+        self._defaults = defaults
         self._own = {key.name: key for key in layers.keys(self._config.get(f"{PROJECT}:{keys.ROUTING.name}", ""))}
         self._secret_keys = secret_keys
         self._misread = misread
@@ -123,7 +169,7 @@ class _Reader:
         for key, text in self._config.items():
             self._read(key, text)
         for known in keys.ENVIRONMENT:
-            if known.if_missing and not self._config.get(f"{PROJECT}:{known.name}"):
+            if known.if_missing and not self._config.get(f"{PROJECT}:{known.name}") and self._is_needed(known):
                 self._refuse(f"{PROJECT}:{known.name}", "", "set", known.if_missing)
         self._check_roles()
         settings = Settings(
@@ -146,14 +192,24 @@ class _Reader:
             verify=self._value(keys.VERIFY),
             own={name: self._value(key) for name, key in self._own.items()},
         )
-        return self._checked(settings)
+        if not (problems := [*self._workloads.problems(settings)]):
+            settings = self._workloads.completed(settings)
+        return self._checked(settings, problems)
 
-    def _checked(self, settings: Settings) -> Settings:
+    def _checked(self, settings: Settings, more: Iterable[Problem] = ()) -> Settings:
         """`settings`, if nothing is wrong. In place of a value that is wrong by itself they have its default."""
-        problems = [*self._problems, *self._layers.problems(settings)]
+        problems = [*self._problems, *more, *self._layers.problems(settings)]
         if problems:
             raise SettingsError(problems)
         return settings
+
+    def _is_needed(self, key: Key[Any]) -> bool:
+        """Whether a key without a default must be set. A manifest names the image itself."""
+        return (
+            key is not keys.IMAGE
+            or any(self._is_deployed(name) and not self._manifest(name) for name in COLORS)
+            or not any(map(self._manifest, COLORS))
+        )
 
     def place(self) -> Settings:
         names = [f"{PROJECT}:{key.name}" for key in _PLACE]
@@ -163,16 +219,72 @@ class _Reader:
         for name in names:
             if name in self._config:
                 self._read(name, self._config[name])
-        app = self._value(keys.APP)
-        colors = {name: ColorSettings(app=app, name=name, image="") for name in COLORS if self._is_deployed(name)}
+        refused = [*self._problems]
+        for name in _USEFUL:
+            if name in self._config:
+                self._read(name, self._config[name])
+        # What is wrong with these does not matter here.
+        self._problems = refused
+        colors = {name: self._placed_color(name) for name in COLORS if self._is_deployed(name)}
         settings = Settings(
-            service=ServiceSettings(name=app, colors=colors),
+            service=ServiceSettings(name=self._value(keys.APP), port=self._value(keys.PORT), colors=colors),
             active_color="",
             namespace=self._value(keys.NAMESPACE),
             context=self._value(keys.CONTEXT),
             routing=self._value(keys.ROUTING),
+            workload=self._value(keys.WORKLOAD),
         )
-        return self._checked(settings)
+        return self._checked(self._workloads.placed(settings))
+
+    def _placed_color(self, name: str) -> ColorSettings:
+        """A color with what an emergency needs to know of it. A manifest that cannot be read counts as one without objects."""
+        path, found = self._manifest(name), None
+        if path:
+            try:
+                found = load(self._project, path)
+            except SnapshotError:
+                found = Snapshot(path=path, documents=())
+        return ColorSettings(
+            app=self._value(keys.APP),
+            name=name,
+            image="",
+            snapshot=found,
+            secret_data=self._value(keys.SECRET_DATA, name),
+            namespace=self._value(keys.NAMESPACE),
+            users_service=self._value(keys.SERVICE),
+            users_port=self._users_port(),
+        )
+
+    def _manifest(self, color: str) -> str:
+        return self._config.get(f"{color}:{keys.MANIFEST.name}", "")
+
+    def _snapshot(self, color: str) -> Snapshot | None:
+        """The manifest of a color; None if it has none, or if it cannot be read or used."""
+        key = f"{color}:{keys.MANIFEST.name}"
+        if not (path := self._values.get(key)):
+            return None
+        try:
+            found = load(self._project, path)
+        except SnapshotError as error:
+            self._problems += map(problem_of, error.problems)
+            return None
+        # Its Secrets would lack values that are there and wrong.
+        of_secrets = f"{color}:{keys.SECRET_DATA.name}"
+        return None if any(problem.key.startswith(of_secrets) for problem in self._problems) else found
+
+    def _given(self, color: str) -> frozenset[str]:
+        """The names of the keys that the config sets for a color, or for both."""
+        listed = (*keys.COLOR, *keys.ONE_COLOR)
+        return frozenset(key.name for key in listed if any(self._is_given(key, namespace) for namespace in (color, PROJECT)))
+
+    def _is_given(self, key: Key[Any], namespace: str) -> bool:
+        """Whether somebody has set a key: Pulumi.yaml lists most keys with their defaults, which say nothing."""
+        full = f"{namespace}:{key.name}"
+        value = self._values.get(full)
+        return value is not None and not (full in self._defaults and value == key.default)
+
+    def _users_port(self) -> int:
+        return self._value(keys.PORT) if self._is_given(keys.PORT, PROJECT) else 0
 
     def _value(self, key: Key[T], color: str = "") -> T:
         """The value of `key`: the one of `color`, else the one in `bluegreen:`, else the default."""
@@ -192,7 +304,7 @@ class _Reader:
         if known is None:
             self._refuse(key, text, f"a key that exists in {namespace}:", _suggest(name, namespace))
             return
-        if key in self._secret_keys and known is not keys.SECRET_ENV:
+        if key in self._secret_keys and known not in (keys.SECRET_ENV, keys.SECRET_DATA):
             self._refuse_secret(key)
             return
         try:
@@ -216,7 +328,7 @@ class _Reader:
         fix = f"Move it: {own}, and remove it from {key}."
         if name not in ("env", "migrate"):
             fix = f"Write it without --secret: pulumi config set --plaintext {key} <value>. For a variable of the pods: {own}"
-        self._refuse(key, "", "plain: only secretEnv keeps a secret out of the state and of plain objects", fix)
+        self._refuse(key, "", "plain: only secretEnv and secretData keep a secret out of the state and of plain objects", fix)
 
     def _refuse_misread(self, misread: Misread) -> None:
         is_hidden = self._is_hidden(misread.key) and not misread.is_name
@@ -234,10 +346,11 @@ class _Reader:
         for role, color in (("activeColor", active), ("testColor", test)):
             if color and not self._is_deployed(color):
                 fix = f"Deploy it first, in an update of its own: pulumi config set {color}:imageTag <tag>"
-                self._refuse(f"{PROJECT}:{role}", color, f"a deployed color, and {color}:imageTag is not set", fix)
+                unset = f"neither {color}:imageTag nor {color}:manifest is set"
+                self._refuse(f"{PROJECT}:{role}", color, f"a deployed color, and {unset}", fix)
 
     def _is_deployed(self, color: str) -> bool:
-        return bool(self._config.get(f"{color}:imageTag"))
+        return bool(self._config.get(f"{color}:{keys.IMAGE_TAG.name}") or self._manifest(color))
 
     def _colors(self) -> dict[str, ColorSettings]:
         return {name: self._color(name) for name in COLORS if self._is_deployed(name)}
@@ -251,10 +364,22 @@ class _Reader:
         if 0 < max_replicas < replicas:
             fix = "Raise it, or set it to 0 for a fixed number of replicas."
             self._refuse(f"{name}:maxReplicas", str(max_replicas), "at least replicas", fix)
+        snapshot = self._snapshot(name)
+        repository, tag = self._value(keys.IMAGE), self._value(keys.IMAGE_TAG, name)
         return ColorSettings(
             app=self._value(keys.APP),
             name=name,
-            image=str(Image.of(self._value(keys.IMAGE), self._value(keys.IMAGE_TAG, name))),
+            image="" if snapshot else str(Image.of(repository, tag)),
+            snapshot=snapshot,
+            secret_data=self._value(keys.SECRET_DATA, name),
+            given=self._given(name),
+            # Pulumi.yaml names the image of the sample application.
+            repository="" if snapshot and f"{PROJECT}:{keys.IMAGE.name}" in self._defaults else repository,
+            image_tag=tag,
+            namespace=self._value(keys.NAMESPACE),
+            users_service=self._value(keys.SERVICE),
+            users_port=self._users_port(),
+            allow=self._value(keys.ALLOW),
             release=self._value(keys.RELEASE, name),
             replicas=replicas,
             max_replicas=max_replicas,
@@ -291,11 +416,17 @@ class _Reader:
         return (*shared, *own)
 
     def _is_hidden(self, key: str) -> bool:
-        return key in self._secret_keys or key.rpartition(":")[2] == "secretEnv"
+        return key in self._secret_keys or key.rpartition(":")[2] in _HIDDEN
 
     def _refuse(self, key: str, text: str, allowed: str, fix: str, *, path: str = "") -> None:
         shown = "[secret]" if self._is_hidden(key) else text or "(not set)"
         self._problems.append(Problem(f"{key}{path}", shown, allowed, fix))
+
+
+def problem_of(found: SnapshotProblem) -> Problem:
+    """What is wrong in a manifest, as a problem of the config."""
+    where = f"{found.place}: {found.field}" if found.field else str(found.place)
+    return Problem(where, found.value, found.allowed, found.fix)
 
 
 def _suggest(name: str, namespace: str) -> str:

@@ -11,7 +11,7 @@ import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,12 +60,14 @@ class Contents:
     """The contents of config files, by full key.
 
     `values` has texts, numbers, booleans, lists and objects. A value that YAML changes is the text as written, and a secret is
-    the object {secure: ciphertext}. `secrets` are the keys that contain a secret.
+    the object {secure: ciphertext}. `secrets` are the keys that contain a secret, and `defaults` those that Pulumi.yaml alone
+    sets.
     """
 
     values: Mapping[str, Any]
     secrets: frozenset[str] = frozenset()
     misread: tuple[Misread, ...] = ()
+    defaults: frozenset[str] = frozenset()
 
     def over(self, other: "Contents") -> "Contents":
         """The contents of both; a key of `self` hides the same key of `other`, as in the engine."""
@@ -74,6 +76,7 @@ class Contents:
             values={**hidden.values, **self.values},
             secrets=hidden.secrets | self.secrets,
             misread=(*self.misread, *hidden.misread),
+            defaults=hidden.defaults | self.defaults,
         )
 
     def without(self, keys: Iterable[str]) -> "Contents":
@@ -83,6 +86,7 @@ class Contents:
             values={key: value for key, value in self.values.items() if key in left},
             secrets=self.secrets & left,
             misread=tuple(misread for misread in self.misread if misread.key in left),
+            defaults=self.defaults & left,
         )
 
 
@@ -160,7 +164,7 @@ def of_project(text: str, name: str) -> Contents:
     for key, node in _pairs(_section(root, name), name):
         if isinstance(key.value, str) and (given := _given(node, name)) is not None:
             nodes[_key(key.value if ":" in key.value else f"{project}:{key.value}")] = given
-    return _Reader(name).contents(nodes)
+    return replace(_Reader(name).contents(nodes), defaults=frozenset(nodes))
 
 
 def _given(node: "yaml.Node", name: str) -> "yaml.Node | None":

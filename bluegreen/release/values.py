@@ -83,10 +83,12 @@ app_name = matching(
     52,
 )
 namespace_name = matching(_LABEL, "lower-case letters, digits and '-', starting and ending with a letter or digit", 63)
+service_name = matching(r"[a-z]([-a-z0-9]*[a-z0-9])?", "the name of a Service: lower-case letters, digits and '-'", 63)
 object_name = matching(_SUBDOMAIN, "the name of a Kubernetes object: lower-case letters, digits, '-' and '.'", 253)
 context_name = matching(r"\S(.*\S)?", "the name of a context in your kubeconfig", 1024)
 module_name = matching(r"[a-z_][a-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*", "the name of a Python module", 253)
 url = matching(r"https?://[^\s/?#]+[^\s?#]*", "an address such as https://shop.example", 2048)
+project_path = matching(r"[^\s\\]([^\r\n\t\\]*[^\s\\])?", "a file or folder of the project, relative to Pulumi.yaml", 1024)
 http_path = matching(r"/[!-~]*", "a path that starts with '/'", 1024)
 
 
@@ -249,6 +251,29 @@ def environment(text: str) -> Mapping[str, str]:
     if sum(len(f"{name}{value}".encode()) for name, value in variables.items()) > _LARGEST_DATA:
         raise InvalidValueError("an object of variables with at most 1 MiB in all", part="more than 1 MiB")
     return {name: str(value) for name, value in variables.items()}
+
+
+def secret_data(text: str) -> Mapping[str, Mapping[str, str]]:
+    """The values of Secrets: an object of names of Secrets, each an object of keys and texts."""
+    secrets = _json(text)
+    allowed = "an object of Secrets, each an object of keys and values"
+    if not isinstance(secrets, dict):
+        fix = "Encrypt each value on its own: pulumi config set --secret --path '<color>:secretData.<SECRET>.<KEY>' VALUE."
+        raise InvalidValueError(allowed, fix)
+    _raise(
+        InvalidValueError(
+            "an object of keys and values, under the name of a Secret", path=f".{writable(name)}", part="as it is"
+        )
+        for name, data in secrets.items()
+        if not _is_object_name(name) or not isinstance(data, dict)
+    )
+    _raise(
+        _not_a_text(f".{name}.{writable(key)}", value)
+        for name, data in secrets.items()
+        for key, value in data.items()
+        if not _is_text(value)
+    )
+    return {name: {key: str(value) for key, value in data.items()} for name, data in secrets.items()}
 
 
 def _problem_of_variable(name: str, value: object) -> InvalidValueError | None:

@@ -5,10 +5,13 @@ of your own. `base.Workload` is what it must offer. Only the source that is used
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from bluegreen.release.config_reader import Problem
+from bluegreen.release import config_keys as keys
+from bluegreen.release.config_reader import Problem, Workloads
 from bluegreen.release.modules import UnknownModuleError, named
-from bluegreen.release.settings import ColorSettings, Settings
+from bluegreen.release.settings import ColorSettings, ServiceSettings, Settings
+from bluegreen.workload import services
 from bluegreen.workload.base import Workload
 
 
@@ -23,11 +26,53 @@ def source_of(settings: Settings, color: ColorSettings) -> Workload:
     return source("manifest" if color.snapshot else settings.workload)
 
 
-def problems(settings: Settings) -> Iterator[Problem]:
-    """What is wrong with the source of workloads that the settings name."""
+def _problems(settings: Settings) -> Iterator[Problem]:
+    """Everything that is wrong with the settings for the sources of their colors."""
     try:
         source(settings.workload)
     except UnknownModuleError as error:
         allowed = "a source of workloads: settings, or a module of your own, such as my_team.pods"
         fix = f"{error}. Correct the name: pulumi config set workload settings"
         yield Problem("bluegreen:workload", settings.workload, allowed, fix)
+        return
+    deployed = _deployed(settings)
+    if found := [problem for color, workload in deployed for problem in workload.problems(color)]:
+        yield from found
+    elif deployed:
+        yield from services.problems(settings, deployed)
+
+
+def _completed(settings: Settings) -> Settings:
+    """The settings with the images of the colors, the Services that they share, and the labels of their pods."""
+    deployed = _deployed(settings)
+    colors = {
+        name: replace(color, image=source_of(settings, color).image(color)) for name, color in settings.service.colors.items()
+    }
+    return replace(settings, service=replace(_served(settings, deployed), colors=colors))
+
+
+def _placed(settings: Settings) -> Settings:
+    """The settings with the Services as far as they are known. A color whose manifest has problems is left out."""
+    try:
+        source(settings.workload)
+    except UnknownModuleError:
+        settings = replace(settings, workload=keys.WORKLOAD.default)
+    known = [(color, workload) for color, workload in _deployed(settings) if not [*workload.problems(color)]]
+    return replace(settings, service=_served(settings, known))
+
+
+def _served(settings: Settings, deployed: services.Deployed) -> ServiceSettings:
+    labels = {name: source_of(settings, color).selector(color) for name, color in settings.service.colors.items()}
+    if not deployed:
+        return replace(settings.service, labels=labels)
+    return replace(settings.service, port=services.port(deployed), shared=services.shared(deployed), labels=labels)
+
+
+def _deployed(settings: Settings) -> services.Deployed:
+    """The deployed colors with their sources, the active color first."""
+    found = sorted(settings.service.colors.values(), key=lambda color: color.name != settings.active_color)
+    return [(color, source_of(settings, color)) for color in found]
+
+
+WORKLOADS = Workloads(problems=_problems, completed=_completed, placed=_placed)
+"""What the reader of the config needs to know about sources of workloads."""

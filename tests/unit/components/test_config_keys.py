@@ -63,7 +63,11 @@ OTHER_VALUES = {
 # Keys that change nothing that is registered: the gate or the command reads them.
 READ_BY_GATE_OR_COMMAND = ("expect", "allow", "verify", "readyTimeoutSeconds", "failFastSeconds")
 
+# They need a manifest: tests/unit/components/test_manifest.py.
+OF_MANIFESTS = ("service", "manifest", "secretData")
+
 KEYS = [*((key, "bluegreen") for key in ENVIRONMENT), *((key, "green") for key in (*COLOR, *ONE_COLOR))]
+KEYS = [(key, namespace) for key, namespace in KEYS if key.name not in OF_MANIFESTS]
 
 
 def registered(ran: Run) -> dict[str, Any]:

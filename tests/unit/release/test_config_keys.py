@@ -7,18 +7,19 @@ error of `make check`.
 import dataclasses
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, assert_type
 
 import pytest
 
 from bluegreen.release import config_keys, values
 from bluegreen.release.config_keys import COLOR, ENVIRONMENT, ONE_COLOR, Key
-from bluegreen.release.config_reader import NO_LAYERS, _Reader
+from bluegreen.release.config_reader import NO_LAYERS, NO_WORKLOADS, _Reader
 from bluegreen.release.settings import ColorSettings, ServiceSettings, Settings
 
 
 def test_a_value_has_the_type_of_its_key() -> None:
-    reader = _Reader({}, (), (), NO_LAYERS)
+    reader = _Reader({}, (), (), NO_LAYERS, NO_WORKLOADS, Path(), ())
     assert_type(reader._value(config_keys.PORT, "blue"), int)
     assert_type(reader._value(config_keys.VERIFY), bool)
     assert_type(reader._value(config_keys.TEST_COLOR), str)
@@ -32,7 +33,7 @@ def test_mypy_reports_a_default_that_is_not_of_the_type_of_the_parser() -> None:
 
 
 def test_mypy_reports_a_field_that_is_not_of_the_type_of_its_key() -> None:
-    reader = _Reader({}, (), (), NO_LAYERS)
+    reader = _Reader({}, (), (), NO_LAYERS, NO_WORKLOADS, Path(), ())
     color = ColorSettings(
         app="shop",
         name="blue",
@@ -50,7 +51,12 @@ def test_each_key_is_in_exactly_one_table() -> None:
     assert len({key.name for key in listed}) == len(listed)
 
 
-FIELDS = {"app": (ServiceSettings, "name"), "image": (ColorSettings, "image"), "imageTag": (ColorSettings, "image")}
+FIELDS = {
+    "app": (ServiceSettings, "name"),
+    "image": (ColorSettings, "repository"),
+    "service": (ColorSettings, "users_service"),
+    "manifest": (ColorSettings, "snapshot"),
+}
 
 
 @pytest.mark.parametrize("key", [*ENVIRONMENT, *COLOR, *ONE_COLOR], ids=lambda key: key.name)

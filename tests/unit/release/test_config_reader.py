@@ -3,6 +3,7 @@
 import functools
 import json
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -271,7 +272,7 @@ def test_any_config_is_either_typed_or_refused_in_words(
     assert all(problem.key and problem.allowed and problem.fix for problem in found)
 
 
-@pytest.mark.parametrize("key", [key for key in KEYS if not key.endswith(":secretEnv")])
+@pytest.mark.parametrize("key", [key for key in KEYS if not key.endswith((":secretEnv", ":secretData"))])
 def test_a_secret_in_any_key_but_secret_env_is_refused_with_the_way(key: str) -> None:
     valid = {"image": "shop", "activeColor": "blue", "env": '{"A": "hunter2"}', "resources": '{"limits": {"cpu": "1"}}'}
     config = BOTH_COLORS | {key: valid.get(key.partition(":")[2], "hunter2")}
@@ -290,7 +291,7 @@ def test_whatever_a_secret_is_it_is_in_no_message(key: str, value: str) -> None:
     except SettingsError as refusal:
         said = str(refusal)
     assert "hunter2" not in said
-    assert said or key.endswith(":secretEnv")
+    assert said or key.endswith((":secretEnv", ":secretData"))
 
 
 PLACE = ["bluegreen:app", "bluegreen:namespace", "bluegreen:context", "bluegreen:routing"]
@@ -310,7 +311,9 @@ def test_where_an_environment_is_can_be_read_whatever_else_is_wrong(config: dict
     misread = [Misread(key=key, path="", file="", written="0022", read="the number 18") for key in secret - {*PLACE}]
     found = read_place(place | config, secret - {*PLACE}, misread)
     assert (found.service.name, found.namespace, found.context, found.routing) == ("shop", "prod", "east", "selector")
-    assert set(found.service.colors) == {color for color in COLORS if config.get(f"{color}:imageTag")}
+    assert set(found.service.colors) == {
+        color for color in COLORS if config.get(f"{color}:imageTag") or config.get(f"{color}:manifest")
+    }
 
 
 @pytest.mark.parametrize("key", PLACE)
@@ -333,3 +336,69 @@ def assert_is_safe(settings: Settings) -> None:
     assert settings.test_color in ("", *(set(colors) - {settings.active_color}))
     assert re.fullmatch(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", f"{settings.service.name}-blue-green")
     assert all(color.replicas >= 1 for color in colors.values())
+
+
+MANIFEST = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+"""
+FROM_MANIFEST = {"bluegreen:app": "shop", "bluegreen:activeColor": "blue", "blue:manifest": "k8s/web.yaml"}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "k8s").mkdir()
+    (tmp_path / "k8s" / "web.yaml").write_text(MANIFEST)
+    return tmp_path
+
+
+def test_a_color_with_a_manifest_is_deployed_and_needs_no_image(project: Path) -> None:
+    [color] = read_settings(FROM_MANIFEST, project=project).service.colors.values()
+    assert color.snapshot is not None
+    assert [str(document) for document in color.snapshot.documents] == ["Deployment web"]
+
+
+def test_a_color_without_a_manifest_needs_an_image(project: Path) -> None:
+    config = {**FROM_MANIFEST, "green:imageTag": "1.0"}
+    assert [problem.key for problem in problems(config, project=project)] == ["bluegreen:image"]
+
+
+def test_a_manifest_that_cannot_be_read_is_refused_with_file_and_line(project: Path) -> None:
+    (project / "k8s" / "web.yaml").write_text("kind: Deployment\nkind: Deployment\n")
+    assert [problem.key for problem in problems(FROM_MANIFEST, project=project)] == ["k8s/web.yaml:2: kind"]
+
+
+def test_what_only_pulumi_yaml_lists_overrides_no_manifest(project: Path) -> None:
+    config = FROM_MANIFEST | {"bluegreen:image": "sample", "bluegreen:replicas": "1", "bluegreen:port": "3000"}
+    config |= {"bluegreen:drainSeconds": "9", "blue:strategy": "RollingUpdate", "blue:imageTag": "2.0"}
+    listed = [key for key in config if key.startswith("bluegreen:")]
+    [color] = read_settings(config, project=project, defaults=listed).service.colors.values()
+    assert (color.repository, color.users_port) == ("", 0)
+    assert color.given == {"drainSeconds", "strategy", "imageTag", "manifest"}
+    [color] = read_settings(config, project=project).service.colors.values()
+    assert (color.repository, color.users_port) == ("sample", 3000)
+    assert color.given == {"drainSeconds", "strategy", "imageTag", "manifest", "replicas", "port"}
+
+
+def test_the_values_of_secrets_are_read_by_secret_and_key_and_never_shown(project: Path) -> None:
+    config = FROM_MANIFEST | {"blue:secretData": '{"database": {"PASSWORD": "hunter2", "PIN": 12}}'}
+    [color] = read_settings(config, ["blue:secretData"], project=project).service.colors.values()
+    assert color.secret_data == {"database": {"PASSWORD": "hunter2", "PIN": "12"}}
+    assert "hunter2" not in repr(color)
+
+
+@pytest.mark.parametrize(
+    "value", ["hunter2", '["hunter2"]', '{"database": "hunter2"}', '{"database": {"PASSWORD": ["hunter2"]}}']
+)
+def test_values_of_secrets_of_another_shape_are_refused_without_them(project: Path, value: str) -> None:
+    [problem] = problems(FROM_MANIFEST | {"blue:secretData": value}, secret_keys=["blue:secretData"], project=project)
+    assert problem.key.startswith("blue:secretData")
+    assert "hunter2" not in str(problem)
+
+
+def test_in_an_emergency_a_manifest_that_cannot_be_read_is_one_without_objects(project: Path) -> None:
+    config = FROM_MANIFEST | {"green:manifest": "k8s/gone.yaml", "bluegreen:service": "web", "bluegreen:port": "x"}
+    colors = read_place(config, project=project).service.colors
+    assert {name: color.snapshot and len(color.snapshot.documents) for name, color in colors.items()} == {"blue": 1, "green": 0}
+    assert {color.users_service for color in colors.values()} == {"web"}

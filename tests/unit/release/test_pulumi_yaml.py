@@ -33,7 +33,7 @@ def test_the_defaults_shown_are_the_defaults_used() -> None:
     named = {key: shown.pop(key) for key in ("bluegreen:image", "bluegreen:routing")}
     assert named["bluegreen:routing"] == DEFAULT
     image = {"bluegreen:image": named["bluegreen:image"]}
-    assert read_settings(shown | roles | image) == read_settings(roles | image)
+    assert read_settings(shown | roles | image, defaults=shown) == read_settings(roles | image)
 
 
 @pytest.mark.parametrize("color", COLORS)
