@@ -167,6 +167,7 @@ func TestDrainClosesAWebSocketWithGoingAwayAndWaitsForTheClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer connection.Close()
+	_ = connection.SetReadDeadline(time.Now().Add(10 * time.Second))
 	if err := connection.WriteMessage(websocket.TextMessage, []byte("hello")); err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +187,7 @@ func TestDrainClosesAWebSocketWithGoingAwayAndWaitsForTheClient(t *testing.T) {
 	}
 	select {
 	case err := <-served:
-		t.Errorf("the server has ended before the client has closed: %v", err)
+		t.Fatalf("the server has ended before the client has closed: %v", err)
 	case <-time.After(100 * time.Millisecond):
 	}
 	goodbye := websocket.FormatCloseMessage(websocket.CloseGoingAway, "")
@@ -195,6 +196,9 @@ func TestDrainClosesAWebSocketWithGoingAwayAndWaitsForTheClient(t *testing.T) {
 	}
 	if err := <-served; err != nil {
 		t.Error(err)
+	}
+	if rest, err := io.ReadAll(connection.NetConn()); len(rest) > 0 || err != nil {
+		t.Errorf("after the close frame came %q, %v", rest, err)
 	}
 }
 
@@ -213,9 +217,15 @@ func TestDrainFinishesTheLineThatHasBegunAndThenClosesWithoutAReset(t *testing.T
 	fmt.Fprint(connection, "half ")
 	drain()
 	time.Sleep(150 * time.Millisecond) // DRAIN_DELAY is over
-	fmt.Fprint(connection, "a line\nlate\n")
+	fmt.Fprint(connection, "a line\n")
 	if answer, err := answers.ReadString('\n'); answer != "green pod-1 half a line\n" {
 		t.Errorf("got %q, %v", answer, err)
+	}
+	for range 2 { // sent before the client knows: the second one would fail if the first had reset the connection
+		time.Sleep(50 * time.Millisecond)
+		if _, err := fmt.Fprint(connection, "late\n"); err != nil {
+			t.Error(err)
+		}
 	}
 	if answer, err := answers.ReadString('\n'); !errors.Is(err, io.EOF) {
 		t.Errorf("after the line got %q, %v instead of the end", answer, err)
