@@ -57,10 +57,35 @@ _ACTIONS = {
 _ENDS = ("redirect", "directResponse", "delegate")
 
 
+# What a port says in its appProtocol, or in its name before a dash, if it does not speak HTTP.
+_NOT_HTTP = ("mongo", "mysql", "redis", "sctp", "tcp", "tls", "udp")
+
+
 def problems(settings: Settings) -> Iterator[Problem]:
-    """`verify` without a URL and without a host that has one."""
+    """`verify` without a URL and without a host that has one; a users' port that does not speak HTTP.
+
+    Envoy could carry plain TCP, but not through a switch: a switch replaces the listener's filter chain, and 45 seconds later
+    (the gateway's drain time) Envoy closes its connections, in the middle of whatever they carry. Each application would also
+    need a port of its own at the gateway, and nothing in a connection tells testers from users.
+    """
     if settings.verify and not _url(settings):
         yield cannot_verify("Set bluegreen:url, or a bluegreen:host that is no wildcard.")
+    users = settings.service.users
+    port = next((port for port in as_items(users.spec.get("ports")) if port.get("port") == settings.service.port), {})
+    if (protocol := _protocol(port)) in _NOT_HTTP:
+        yield Problem(
+            "bluegreen:routing",
+            f"istio, and users come in by port {settings.service.port} of the Service {users.name}, which speaks {protocol}",
+            "selector for this port: the gateway carries HTTP, HTTP/2, gRPC and WebSocket",
+            "Run: pulumi config set routing selector. If the port speaks HTTP, set its appProtocol to http, http2 or grpc.",
+        )
+
+
+def _protocol(port: Mapping[str, Any]) -> str:
+    """The protocol of a Service's port as Istio reads it, in lower case."""
+    named = (as_text(port.get("appProtocol")) or as_text(port.get("name"))).partition("-")[0]
+    transport = as_text(port.get("protocol")) or "TCP"
+    return (named if transport == "TCP" else transport).lower()
 
 
 def manifests(settings: Settings) -> Objects:

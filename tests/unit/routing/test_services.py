@@ -138,3 +138,31 @@ def test_both_colors_are_selected_by_a_label_that_the_pods_of_both_have(
     service = ServiceSettings(name="shop", colors={}, labels=labels)
     assert service.pod_labels() == both
     assert service.pod_labels("blue") == {**labels.get("blue", {"app": "shop"}), "color": "blue"}
+
+
+@pytest.mark.parametrize(
+    ("port", "protocol"),
+    [
+        ({"name": "tcp"}, "tcp"),
+        ({"name": "TCP-lines"}, "tcp"),
+        ({"name": "http", "appProtocol": "redis"}, "redis"),
+        ({"name": "http", "protocol": "UDP"}, "udp"),
+        ({"name": "http"}, ""),
+        ({"name": "tcp", "appProtocol": "http"}, ""),
+        ({"name": "grpc-web"}, ""),
+        ({"name": "tcpish"}, ""),
+        ({"name": "web", "appProtocol": "kubernetes.io/ws"}, ""),
+        ({}, ""),
+    ],
+    ids=str,
+)
+def test_istio_refuses_users_by_a_port_that_does_not_speak_http_and_selector_takes_them(
+    port: dict[str, Any], protocol: str
+) -> None:
+    users = SharedService(name="lines", spec={"ports": [{"name": "admin", "port": 81}, {**port, "port": 80}]})
+    further = SharedService(name="cache", spec={"ports": [{"name": "redis", "port": 80}]})
+    found = list(istio.problems(settings(users, further)))
+    assert [problem.value for problem in found] == (
+        [f"istio, and users come in by port 80 of the Service lines, which speaks {protocol}"] if protocol else []
+    )
+    assert list(selector.problems(settings(users, further, routing="selector"))) == []
