@@ -2,8 +2,8 @@
 
 import pulumi
 
-from bluegreen import workload
 from bluegreen.release.settings import Settings
+from bluegreen.workload import source_of
 from components.color import Checks, Color
 from components.routing import Routing
 
@@ -17,10 +17,9 @@ class Environment(pulumi.ComponentResource):
     def __init__(self, name: str, settings: Settings, checks: Checks, opts: pulumi.ResourceOptions) -> None:
         super().__init__("bluegreen:components:Environment", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        source = workload.source(settings.workload)
         colors = [
-            Color(f"{name}-{color}", color_settings, source, checks, child)
-            for color, color_settings in settings.service.colors.items()
+            Color(f"{name}-{color.name}", color, source_of(settings, color), checks, child)
+            for color in settings.service.colors.values()
         ]
         ready = pulumi.Output.all(*(color.ready for color in colors))
         routing = Routing(f"{name}-routing", settings, ready, checks.route_hooks(), child)

@@ -52,7 +52,7 @@ class KubernetesObject(pulumi.CustomResource):
             annotations["pulumi.com/deletionPropagationPolicy"] = "background"
         hidden = ["data", "stringData"] if manifest.kind == "Secret" else []
         body = {key: pulumi.Output.secret(value) if key in hidden else value for key, value in manifest.body.items()}
-        labels = {**metadata.labels(manifest.labels["app"]), **manifest.labels}
+        labels = {**metadata.labels(manifest.labels.get("app", "")), **manifest.labels, **metadata.managed_by()}
         described = {"name": manifest.name, "labels": labels, "annotations": annotations}
         props = {"apiVersion": version, "kind": manifest.kind, "metadata": described, **body}
         own = pulumi.ResourceOptions(

@@ -16,7 +16,7 @@ Changes = dict[str, str | None]
 ACTIVE, TEST, EXPECT = "bluegreen:activeColor", "bluegreen:testColor", "bluegreen:expect"
 
 # What a verb may change, and so what a release is, beside the rest of the config.
-RELEASE_KEYS = (ACTIVE, TEST, *(f"{color}:{key}" for color in COLORS for key in ("imageTag", "release")))
+RELEASE_KEYS = (ACTIVE, TEST, *(f"{color}:{key}" for color in COLORS for key in ("imageTag", "manifest", "release")))
 
 
 def deploy(color: str, image: str, release: str | None) -> Changes:
@@ -37,7 +37,7 @@ def activate(settings: Settings, color: str) -> Changes:
 
 def decommission(settings: Settings, color: str) -> Changes:
     """Removes a color, and the test route when it leads there."""
-    removed: Changes = {f"{color}:imageTag": None, f"{color}:release": None}
+    removed: Changes = {f"{color}:{key}": None for key in ("imageTag", "release", "manifest", "secretData")}
     return removed | ({TEST: None} if settings.test_color == color else {})
 
 

@@ -76,7 +76,7 @@ def move(selection: Selection, color: str | None) -> Moved:
             target = emergency.target(live, color)
     if live.active != target:
         raise emergency.not_moved(live, target)
-    warnings = [*_warnings(first, live, target), *emergency.moved_others(live, target)]
+    warnings = [*_unread(emergency.settings), *_warnings(first, live, target), *emergency.moved_others(live, target)]
     return Moved(
         origin=first.active,
         target=target,
@@ -284,6 +284,13 @@ def _is_passing(failure: ApiError, before: Live, after: Live, ref: Ref) -> bool:
     if failure.status in _CONFLICTS:
         return bool(_version(before, ref) != _version(after, ref))
     return failure.is_uncertain
+
+
+def _unread(settings: Settings) -> Iterator[str]:
+    for name, color in settings.service.colors.items():
+        if color.snapshot and not color.snapshot.documents:
+            users = settings.service.users.name
+            yield f"{name}:manifest ({color.snapshot.path}) cannot be read; the Service of the users is taken to be {users}"
 
 
 def _warnings(before: Live, after: Live, target: str) -> Iterator[str]:

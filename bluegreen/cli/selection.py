@@ -14,7 +14,7 @@ from bluegreen.cli.outcomes import Exit, ReleaseError
 from bluegreen.environment import LiveEnvironment
 from bluegreen.release import stack_file
 from bluegreen.release.colors import COLORS
-from bluegreen.release.config_keys import MANIFEST
+from bluegreen.release.config_keys import MANIFEST, SECRET_DATA
 from bluegreen.release.config_reader import Layers, SettingsError, Workloads, read_place, read_settings
 from bluegreen.release.endpoint import Endpoint, Given
 from bluegreen.release.settings import Settings
@@ -102,7 +102,11 @@ def _settings(
     found = _contents(files, versions)
     if text := engine_config.text_with_environment(files[0]):
         resolved, secrets = engine_config.ask(stack, files[0], text)
-        return read(resolved, found.secrets.union(secrets), found.misread, LAYERS, WORKLOADS, project.ROOT, found.defaults)
+        # The CLI hides an object with a secret as a whole, with the names in it.
+        named = {key: text for key, text in as_engine(found.values).items() if key.endswith(f":{SECRET_DATA.name}")}
+        return read(
+            {**resolved, **named}, found.secrets.union(secrets), found.misread, LAYERS, WORKLOADS, project.ROOT, found.defaults
+        )
     return read(as_engine(found.values), found.secrets, found.misread, LAYERS, WORKLOADS, project.ROOT, found.defaults)
 
 
@@ -175,18 +179,23 @@ def as_engine(config: Mapping[str, Any]) -> dict[str, str]:
 
     A `secretEnv` that is encrypted as a whole is left out: nothing here can read the names of its variables.
     """
-    return {key: _text(value) for key, value in config.items() if not (is_secret(value) and key.endswith(":secretEnv"))}
+    return {key: _text(key, value) for key, value in config.items() if not (is_secret(value) and key.endswith(":secretEnv"))}
 
 
-def _text(value: Any) -> str:
-    shown = _revealed(value)
+_HIDDEN = "[secret]"
+# The values of Secrets in a manifest may have to be in base64: "[secret]".
+_HIDDEN_DATA = "W3NlY3JldF0="
+
+
+def _text(key: str, value: Any) -> str:
+    shown = _revealed(value, _HIDDEN_DATA if key.endswith(f":{SECRET_DATA.name}") else _HIDDEN)
     return shown if isinstance(shown, str) else json.dumps(shown)
 
 
-def _revealed(value: Any) -> Any:
-    """The value with a word in the place of each secret."""
+def _revealed(value: Any, hidden: str) -> Any:
+    """The value with the word `hidden` in the place of each secret."""
     if is_secret(value):
-        return "[secret]"
+        return hidden
     if isinstance(value, dict):
-        return {name: _revealed(each) for name, each in value.items()}
-    return [_revealed(each) for each in value] if isinstance(value, list) else value
+        return {name: _revealed(part, hidden) for name, part in value.items()}
+    return [_revealed(part, hidden) for part in value] if isinstance(value, list) else value

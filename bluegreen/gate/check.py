@@ -11,7 +11,7 @@ from typing import Any
 
 import pulumi
 
-from bluegreen import backend, workload
+from bluegreen import backend
 from bluegreen.environment import LiveEnvironment
 from bluegreen.gate.hooks import Hooks, Judge
 from bluegreen.gate.migration import Migration
@@ -32,6 +32,8 @@ from bluegreen.release.transition import Transition, Wanted, WantedColor, transi
 from bluegreen.release.writes import write
 from bluegreen.routing import find
 from bluegreen.routing.base import Claims
+from bluegreen.workload import source_of
+from bluegreen.workload.base import NoteKind, Workload
 from components.kubernetes_object import KubernetesObject
 
 
@@ -40,10 +42,9 @@ def wanted(settings: Settings, owner: str, live: Live, about: About | None = Non
 
     A color that is live as the config asks for it keeps its pod template hash, also if an earlier version gave it.
     """
-    source = workload.source(settings.workload)
 
     def template(color: ColorSettings) -> str:
-        known, present = source.pod_template_hashes(color), live.colors.get(color.name)
+        known, present = source_of(settings, color).pod_template_hashes(color), live.colors.get(color.name)
         return present.template if present and present.template in known else known[0]
 
     return Wanted(
@@ -72,7 +73,6 @@ class Gate:
         self._layer = find(settings.routing)
         self._cluster = cluster
         self._owner = owner
-        self._workload = workload.source(settings.workload)
         self._about = about
         self._judge = Judge(settings.allow)
         self._verification = Verification(settings)
@@ -110,7 +110,7 @@ class Gate:
             about=self._about,
             overwrites="overwrite-route" in self._settings.allow,
         )
-        beyond = functools.partial(write, self._about, self._live, route)
+        beyond = functools.partial(write, self._about, self._live, route, self._further())
         self._hooks = Hooks(self._cluster, self._judge, self._owner, self._transition, beyond)
         claims = await asyncio.to_thread(self._claims)
         refusals = [*self._transition.refusals, *claims.refusals]
@@ -119,6 +119,7 @@ class Gate:
         if found and ownership.is_renamed(found, self._owner, evidence):
             self._warn_of_rename(ownership.names(found))
         self._say_what_is_live(claims)
+        self._say_what_manifests_hold()
 
     def _warn_of_rename(self, before: Sequence[str]) -> None:
         pulumi.warn(
@@ -143,6 +144,27 @@ class Gate:
                 f"{name} runs {color.image}, which this stack did not deploy. It serves the users, so its pods stay as they "
                 "are; when the users have moved away, pulumi up fixes it."
             )
+
+    def _further(self) -> frozenset[Ref]:
+        """The objects of the route, and beside it, that are there for other Services than that of the users."""
+        service = self._settings.service
+        every, alone = (
+            {*self._layer.route(found), *self._layer.parts(found)}
+            for found in (service, replace(service, shared=(service.users,)))
+        )
+        return frozenset(every - alone)
+
+    def _say_what_manifests_hold(self) -> None:
+        """What the manifests of the colors that this update deploys share and leave out, and what deserves a warning."""
+        for name in self._transition.changes:
+            color = self._settings.service.colors[name]
+            notes = self._source(color).notes(color)
+            for note in notes:
+                if note.kind is NoteKind.WARNING:
+                    pulumi.warn(f"{name}: {note}")
+            for kind in (NoteKind.SHARED, NoteKind.LEFT_OUT):
+                if texts := [note.text for note in notes if note.kind is kind]:
+                    pulumi.info(f"{name}, {kind}: {' '.join(texts)}")
 
     def _read(self) -> Live:
         live = self._cluster.live()
@@ -198,7 +220,7 @@ class Gate:
             # Kubernetes counts the changes of a spec. The state has the number of the latest write.
             is_written = present is None or int(metadata.get("generation", 0)) > present.generation
             if self._is_awaited(color.name, is_written=is_written):
-                await PodsOfColor(self._cluster, color, self._workload, self._live, self._where()).until_ready(deployment)
+                await PodsOfColor(self._cluster, color, self._source(color), self._live, self._where()).until_ready(deployment)
             return is_written
 
         return deployment.urn.apply(lambda _: False) if pulumi.runtime.is_dry_run() else deployment.metadata.apply(wait)
@@ -214,7 +236,7 @@ class Gate:
             if not self._may_use_others(color, is_written=is_written):
                 return []
             try:
-                return await asyncio.to_thread(still_used, self._cluster, self._workload, color, self._owner)
+                return await asyncio.to_thread(still_used, self._cluster, self._source(color), color, self._owner)
             except LiveError as error:
                 if self._hooks and not pulumi.runtime.is_dry_run():
                     raise pulumi.RunError(f"{error}\nNo ConfigMap and no Secret was deleted. Run pulumi up again.") from None
@@ -264,9 +286,12 @@ class Gate:
         """
 
         async def wait(_: Any) -> None:
-            await Migration(self._cluster, color, self._workload, self._live, self._where()).until_done(job)
+            await Migration(self._cluster, color, self._source(color), self._live, self._where()).until_done(job)
 
         return job.urn if pulumi.runtime.is_dry_run() else job.urn.apply(wait)
+
+    def _source(self, color: ColorSettings) -> Workload:
+        return source_of(self._settings, color)
 
     def _where(self) -> str:
         context = f" --context {self._settings.context}" if self._settings.context else ""

@@ -22,6 +22,8 @@ _FROM_STATE = "up --from-state"
 # May move users to their color / change the pods of their color.
 _MOVE_USERS = ("activate", "rollback")
 _CHANGE_PODS = ("deploy",)
+# Deploy and remove what the manifest of their color describes.
+_CHANGE_MANIFESTS = ("deploy", "decommission")
 # May write objects of their color / the route.
 _WRITE_COLOR = ("deploy", "scale", "decommission")
 _WRITE_ROUTE = ("test", "activate", "rollback", "decommission")
@@ -61,6 +63,16 @@ class About:
 
     def __str__(self) -> str:
         return f"{self.verb} {self.color}".rstrip()
+
+    @property
+    def may_move_users(self) -> bool:
+        """Whether the subcommand moves users to its color."""
+        return self.verb in _MOVE_USERS
+
+    @property
+    def may_change_manifests(self) -> bool:
+        """Whether the subcommand deploys or removes a color, and so what its manifest says about the Services."""
+        return self.verb in _CHANGE_MANIFESTS
 
     def may_write(self, color: str | None, *, is_route: bool) -> bool:
         """Whether the subcommand is about an object of `color`, or one that belongs to no color."""

@@ -346,7 +346,7 @@ class _Reader:
         for role, color in (("activeColor", active), ("testColor", test)):
             if color and not self._is_deployed(color):
                 fix = f"Deploy it first, in an update of its own: pulumi config set {color}:imageTag <tag>"
-                unset = f"neither {color}:imageTag nor {color}:manifest is set"
+                unset = f"{color}:imageTag is not set (nor {color}:manifest)"
                 self._refuse(f"{PROJECT}:{role}", color, f"a deployed color, and {unset}", fix)
 
     def _is_deployed(self, color: str) -> bool:

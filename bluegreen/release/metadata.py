@@ -57,11 +57,16 @@ _MANAGED_BY = "app.kubernetes.io/managed-by"
 
 
 def labels(app: str) -> dict[str, str]:
-    """The recommended labels of every object of `app`, and of its pods.
+    """The recommended labels of every object of `app`, and of its pods; without a name if that is empty.
 
     The version is not among them: a tag may be no valid label.
     """
-    return {_NAME: app, _MANAGED_BY: "pulumi-bluegreen"}
+    return {**({_NAME: app} if app else {}), **managed_by()}
+
+
+def managed_by() -> dict[str, str]:
+    """The label of the program, which replaces that of another tool."""
+    return {_MANAGED_BY: "pulumi-bluegreen"}
 
 
 def read(annotations: Mapping[str, str], name: str) -> str | None:

@@ -11,14 +11,18 @@ def next_steps(settings: Settings) -> dict[str, str]:
     color there are two ways: `activate` it, or `decommission` it.
     """
     active, idle = settings.active_color, other(settings.active_color)
-    if idle not in settings.service.colors:
-        return {"deploy": f"pulumi config set {idle}:imageTag <tag> && pulumi up"}
+    colors = settings.service.colors
+    if idle not in colors:
+        value = "manifest <file or folder>" if colors[active].snapshot else "imageTag <tag>"
+        return {"deploy": f"pulumi config set {idle}:{value} && pulumi up"}
+    kept = {"manifest": colors[idle].snapshot, "imageTag": colors[idle].image_tag or not colors[idle].snapshot}
+    removal = " && ".join(f"pulumi config rm {idle}:{key}" for key, is_set in kept.items() if is_set)
     if not settings.test_color:
         return {
             "test": f"pulumi config set testColor {idle} && pulumi up",
-            "decommission": f"pulumi config rm {idle}:imageTag && pulumi up",
+            "decommission": f"{removal} && pulumi up",
         }
     return {
         "activate": f"pulumi config set activeColor {idle} && pulumi config set testColor {active} && pulumi up",
-        "decommission": f"pulumi config rm testColor && pulumi config rm {idle}:imageTag && pulumi up",
+        "decommission": f"pulumi config rm testColor && {removal} && pulumi up",
     }

@@ -7,7 +7,7 @@ Plain functions over plain data: no Pulumi, no cluster. What is decided here is 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from bluegreen.release import ownership
+from bluegreen.release import metadata, ownership
 from bluegreen.release.about import About, Change, beyond
 from bluegreen.release.image import Image
 from bluegreen.release.live import Live, LiveColor
@@ -116,10 +116,11 @@ def _live_color_stays(live: Live, wanted: Wanted, name: str, changes: tuple[str,
         return
     serves = f"{name} ({present.image}) {'serves the users' if name == live.active else f'may serve users: {live.foreign}'}"
     if name not in wanted.colors:
-        after = f"remove {name}:imageTag in the update after the switch" if moves else f"keep {name}:imageTag"
+        key = f"{name}:{'manifest' if metadata.APP in present.labels else 'imageTag'}"
+        after = f"remove {key} in the update after the switch" if moves else f"keep {key}"
         yield Refusal(
             rule=Rule.WAY_BACK,
-            asked=f"no {name}:imageTag",
+            asked=f"no {key}",
             live=serves,
             remedy=f"Keep the way back: {after}.",
             exception="remove-live",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from bluegreen.release import metadata
 from bluegreen.release.about import About, refusal, said
 from bluegreen.release.live import Live
-from bluegreen.release.objects import Object, Ref, annotation, value_at
+from bluegreen.release.objects import Object, Ref, annotation, as_mapping, value_at
 from bluegreen.release.ownership import remedy as way_out
 from bluegreen.release.refusals import Refusal, Rule
 from bluegreen.release.traffic import Move
@@ -58,11 +58,20 @@ def route_overwrite(what: str, foreign: str) -> Iterator[Refusal]:
         )
 
 
-def write(about: About | None, live: Live, route: Iterable[Ref], old: Object | None, item: Object) -> Iterator[Refusal]:
+def write(
+    about: About | None,
+    live: Live,
+    route: Iterable[Ref],
+    further: Iterable[Ref],
+    old: Object | None,
+    item: Object,
+) -> Iterator[Refusal]:
     """Refuses to write an object that is not what the subcommand is about, such as another color's number of pods.
 
-    `old` is None for an object that is created; `route` are the objects of the route. The owner may be written at any time: it
-    is the same stack under another name. So may the labels and the names of annotations that another version writes.
+    `old` is None for an object that is created; `route` are the objects of the route, and `further` those of the Services that
+    users do not reach first. The owner may be written at any time: it
+    is the same stack under another name. So may the labels and the names of annotations that another version writes, and the
+    Services as far as they follow the manifests of the colors.
     """
     what = item["kind"], item["metadata"]["name"]
     is_route = what in {(kind, name) for _, kind, name in route}
@@ -70,7 +79,27 @@ def write(about: About | None, live: Live, route: Iterable[Ref], old: Object | N
         return
     if old is not None and _compared(old) == _compared(item):
         return
+    is_further = what in {(kind, name) for _, kind, name in further}
+    if _follows_manifests(about, old, item, is_further=is_further):
+        return
     yield refusal(about, f"a change of {' '.join(what)}", said(live))
+
+
+def _follows_manifests(about: About, old: Object | None, item: Object, *, is_further: bool) -> bool:
+    """Whether an object that both colors share is written because a color comes, goes or becomes active.
+
+    The Services are those of the active color's manifest, with those and the ports that only the other color has. So Services
+    and ports come and go with a color, and everything else changes only when users move.
+    """
+    if not (about.may_move_users or about.may_change_manifests):
+        return False
+    if old is None or about.may_move_users:
+        return is_further or (old is not None and bool(item["kind"] == "Service"))
+    return bool(item["kind"] == "Service") and _without_ports(_compared(old)) == _without_ports(_compared(item))
+
+
+def _without_ports(item: Object) -> Object:
+    return {**item, "spec": {name: value for name, value in as_mapping(item.get("spec")).items() if name != "ports"}}
 
 
 def _compared(item: Object) -> Object:

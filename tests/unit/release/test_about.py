@@ -1,6 +1,7 @@
 """A subcommand changes what it is about and nothing else, whatever the config file asks for besides."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from bluegreen.release import metadata
 from bluegreen.release.about import VARIABLE, About
 from bluegreen.release.colors import COLORS, other
 from bluegreen.release.live import Live, LiveColor
+from bluegreen.release.objects import Ref
 from bluegreen.release.refusals import Rule
 from bluegreen.release.traffic import Traffic
 from bluegreen.release.transition import Wanted, WantedColor, transition
@@ -118,7 +120,7 @@ def test_up_from_the_state_may_change_everything_but_the_release() -> None:
     )
     for live in (LIVE, other_variables, scaled, mirrored, failed):
         assert transition(live, want("up --from-state")).refusals == ()
-    assert [*write(about("up --from-state"), LIVE, ROUTE, None, GATEWAY)] == []
+    assert [*write(about("up --from-state"), LIVE, ROUTE, (), None, GATEWAY)] == []
 
 
 @pytest.mark.parametrize(
@@ -159,7 +161,7 @@ def test_without_the_variable_a_run_is_about_nothing() -> None:
     assert About.given({VARIABLE: ""}) is None
 
 
-def item(kind: str, name: str, color: str = "") -> dict[str, object]:
+def item(kind: str, name: str, color: str = "") -> dict[str, Any]:
     return {"kind": kind, "metadata": {"name": name, "labels": {"app": "shop", **({"color": color} if color else {})}}}
 
 
@@ -181,14 +183,14 @@ WRITES = {
 @pytest.mark.parametrize("verb", WRITES)
 def test_a_subcommand_writes_the_objects_that_it_is_about(verb: str) -> None:
     every = [*DEPLOYMENT.values(), *AUTOSCALER.values(), VIRTUAL_SERVICE, GATEWAY]
-    written = [each for each in every if not [*write(about(f"{verb} green"), LIVE, ROUTE, None, each)]]
+    written = [each for each in every if not [*write(about(f"{verb} green"), LIVE, ROUTE, (), None, each)]]
     assert written == WRITES[verb]
-    assert [each for each in every if [*write(None, LIVE, ROUTE, None, each)]] == []
-    assert [each for each in every if [*write(about(f"{verb} green"), Live(), ROUTE, None, each)]] == []
+    assert [each for each in every if [*write(None, LIVE, ROUTE, (), None, each)]] == []
+    assert [each for each in every if [*write(about(f"{verb} green"), Live(), ROUTE, (), None, each)]] == []
 
 
 def test_a_write_beyond_the_subcommand_names_the_object() -> None:
-    (refusal,) = write(about("deploy green"), LIVE, ROUTE, None, DEPLOYMENT[other("green")])
+    (refusal,) = write(about("deploy green"), LIVE, ROUTE, (), None, DEPLOYMENT[other("green")])
     assert refusal.asked == "bluegreen deploy green, but the config also asks for a change of Deployment shop-blue"
 
 
@@ -197,8 +199,8 @@ def test_a_renamed_stack_writes_its_name_to_every_object_whatever_the_subcommand
         item("Gateway", "shop-gateway") | {"spec": {"hosts": [host]}, "metadata": {"name": "shop-gateway", "annotations": note}}
         for host, note in (("a", {"bluegreen/owner": "acme/bluegreen/old"}), ("a", {"bluegreen/owner": OWNER}))
     )
-    assert [*write(about("activate blue"), LIVE, ROUTE, old, new)] == []
-    assert [*write(about("activate blue"), LIVE, ROUTE, old, new | {"spec": {"hosts": ["b"]}})] != []
+    assert [*write(about("activate blue"), LIVE, ROUTE, (), old, new)] == []
+    assert [*write(about("activate blue"), LIVE, ROUTE, (), old, new | {"spec": {"hosts": ["b"]}})] != []
 
 
 def test_a_new_version_writes_its_annotations_and_labels_to_every_object_whatever_the_subcommand() -> None:
@@ -206,6 +208,36 @@ def test_a_new_version_writes_its_annotations_and_labels_to_every_object_whateve
     after = {"name": "shop-gateway", "annotations": {metadata.OWNER: OWNER, metadata.REPLACES: "7"}}
     after |= {"labels": metadata.labels("shop")}
     old, new = (item("Gateway", "shop-gateway") | {"metadata": described} for described in (before, after))
-    assert [*write(about("activate blue"), LIVE, ROUTE, old, new)] == []
+    assert [*write(about("activate blue"), LIVE, ROUTE, (), old, new)] == []
     changed = new | {"metadata": after | {"annotations": {metadata.OWNER: OWNER, metadata.REPLACES: "8"}}}
-    assert [*write(about("activate blue"), LIVE, ROUTE, old, changed)] != []
+    assert [*write(about("activate blue"), LIVE, ROUTE, (), old, changed)] != []
+
+
+FURTHER = (Ref("v1", "Service", "shop-metrics"), Ref("networking.istio.io/v1", "DestinationRule", "shop-metrics-blue-green"))
+SUBSETS = item("DestinationRule", "shop-metrics-blue-green")
+
+
+def service(name: str, **spec: Any) -> dict[str, Any]:
+    return item("Service", name) | {"spec": {"type": "ClusterIP", "ports": [{"port": 80}], **spec}}
+
+
+def may_write(text: str, old: dict[str, Any] | None, new: dict[str, Any]) -> bool:
+    return not [*write(about(text), LIVE, ROUTE, FURTHER, old, new)]
+
+
+PORTS = {"ports": [{"port": 80}, {"port": 81}]}
+SERVICES: dict[str, tuple[dict[str, Any] | None, dict[str, Any], set[str]]] = {
+    "another port": (service("shop"), service("shop", **PORTS), {"deploy", "decommission", "activate", "rollback"}),
+    "another port and another type": (service("shop"), service("shop", type="NodePort", **PORTS), {"activate", "rollback"}),
+    "a further Service": (None, service("shop-metrics"), {"deploy", "decommission", "activate", "rollback"}),
+    "what belongs to a further Service": (None, SUBSETS, {"deploy", "decommission", "activate", "rollback"}),
+    "another Service": (None, service("other"), set()),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "verbs"), SERVICES.values(), ids=SERVICES)
+def test_the_services_follow_the_manifests_of_the_colors(
+    old: dict[str, Any] | None, new: dict[str, Any], verbs: set[str]
+) -> None:
+    every = ("deploy", "scale", "test", "activate", "rollback", "decommission")
+    assert {verb for verb in every if may_write(f"{verb} green", old, new)} == verbs
