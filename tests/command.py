@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from tests import work
-from tests.cluster import ROOT
 from tests.stack import SandboxEnvironment
 
 LONGEST_SECONDS = 300
@@ -45,7 +44,7 @@ class Operator:
         self.variables = {**environment.cluster.variables, "PULUMI_BACKEND_URL": f"file://{environment.state}"}
 
     def command(self, verb: str, *arguments: str, behind: Sequence[str] = ()) -> list[str]:
-        return [str(ROOT / "bin" / "bluegreen"), verb, *self._options, *arguments, *(["--", *behind] if behind else [])]
+        return [str(self.environment.project / "bin" / "bluegreen"), verb, *self._options, *arguments, *(["--", *behind] if behind else [])]
 
     def config(self) -> str:
         return self.config_file.read_text()

@@ -39,7 +39,7 @@ def other(color: str) -> str:
 class SandboxEnvironment:
     """One stack with a namespace, a host name, a state and a config file of its own, all called `name`.
 
-    Everything but the namespace is in `directory`; nothing is ever written into the project. The namespace accepts restricted
+    `service` is the name of the Service that users reach. Everything but the namespace is in `directory`; nothing is ever written into the project. The namespace accepts restricted
     pods only, the strictest of the Pod Security Standards.
     """
 
@@ -52,6 +52,7 @@ class SandboxEnvironment:
         self.state = directory / "state"
         self.host = f"{self.name}.example"
         self.results: list[Result] = []
+        self.service = "myapp"
         self._variables = {**cluster.variables, "PULUMI_BACKEND_URL": f"file://{self.state}"}
 
     def create(self, config: Mapping[str, object]) -> None:
@@ -182,14 +183,14 @@ class SandboxEnvironment:
             return Endpoint(url=self.cluster.gateway_url, host=self.host, color_header="x-color")
         if self.routing == toy_layer.__name__:
             return Endpoint(url=self._config["bluegreen:proxyUrl"], color_header=toy_layer.HEADER)
-        return self._node_port("myapp")
+        return self._node_port(self.service)
 
     @property
     def testers(self) -> Endpoint:
         """Where testers come in, as long as there is a test color."""
         if self.routing in ("istio", toy_layer.__name__):
             return replace(self.users, cookie="theme=dark; test=true; lang=en")
-        return self._node_port("myapp-test")
+        return self._node_port(f"{self.service}-test")
 
     def _node_port(self, service: str) -> Endpoint:
         port = self.get("service", service)["spec"]["ports"][0]["nodePort"]

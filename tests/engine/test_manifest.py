@@ -1,0 +1,326 @@
+"""Releases of a team's own manifest, on the real engine and cluster, in each routing: nobody is turned away, and the pods are
+what the team wrote but for what two colors cannot share."""
+
+import copy
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bluegreen.release import metadata
+from tests.cluster import ROOT, SandboxCluster
+from tests.command import Operator
+from tests.engine.onlookers import refused, same_config_afterwards, served_by, undisturbed
+from tests.stack import SandboxEnvironment, environment_of_its_own
+
+# A web application with two sidecars, one of them native; a Service with two ports; a volume, a ConfigMap and a Secret.
+WEB = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: web-settings}
+data: {DB_SCHEMA: shop, motd.txt: welcome}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: web-database}
+stringData: {DB_PASSWORD: "${secretData}"}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+  labels: {team: front, app.kubernetes.io/managed-by: Helm}
+  annotations: {note: kept}
+spec:
+  replicas: 2
+  selector: {matchLabels: {team: front}}
+  template:
+    metadata:
+      labels: {team: front, version: "1"}
+      annotations: {prometheus.io/scrape: "true", kubectl.kubernetes.io/default-container: web}
+    spec:
+      serviceAccountName: web
+      securityContext: {runAsNonRoot: true, runAsUser: 65532, fsGroup: 65532, seccompProfile: {type: RuntimeDefault}}
+      affinity:
+        podAntiAffinity:
+          preferredDuringSchedulingIgnoredDuringExecution:
+          - weight: 1
+            podAffinityTerm: {labelSelector: {matchLabels: {team: front}}, topologyKey: kubernetes.io/hostname}
+      initContainers:
+      - name: proxy
+        image: bluegreen.example/app:1.0
+        restartPolicy: Always
+        env: [{name: PORT, value: "3998"}]
+        securityContext: &restricted
+          allowPrivilegeEscalation: false
+          readOnlyRootFilesystem: true
+          capabilities: {drop: [ALL]}
+      containers:
+      - name: metrics
+        image: bluegreen.example/app:1.0
+        env: [{name: PORT, value: "9090"}]
+        ports: [{name: metrics, containerPort: 9090}]
+        securityContext: *restricted
+      - name: web
+        image: bluegreen.example/app:1.0
+        ports: [{name: http, containerPort: 3000}]
+        env:
+        - {name: COLOR, valueFrom: {fieldRef: {fieldPath: "metadata.labels['color']"}}}
+        - {name: DB_PASSWORD, valueFrom: {secretKeyRef: {name: web-database, key: DB_PASSWORD}}}
+        envFrom: [{configMapRef: {name: web-settings}}]
+        readinessProbe: {httpGet: {path: /ready, port: http}, periodSeconds: 1}
+        livenessProbe: {tcpSocket: {port: http}}
+        resources: {requests: {cpu: 10m}}
+        securityContext: *restricted
+        volumeMounts: [{name: settings, mountPath: /settings}, {name: scratch, mountPath: /tmp}]
+      volumes:
+      - {name: settings, configMap: {name: web-settings, items: [{key: motd.txt, path: motd.txt}]}}
+      - {name: scratch, emptyDir: {sizeLimit: 1Mi}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, labels: {team: front}}
+spec:
+  type: NodePort
+  selector: {team: front}
+  ports:
+  - {name: http, port: 80, targetPort: http, appProtocol: http}
+  - {name: metrics, port: 9090, targetPort: metrics}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: web}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: web}
+spec: {minAvailable: 1, selector: {matchLabels: {team: front}}}
+"""
+
+PASSWORDS = {"blue": "hunter2-of-blue", "green": "hunter2-of-green"}
+
+# What the template of a color has that the team's does not, or has otherwise.
+OF_A_COLOR = {
+    "metadata.labels.app",
+    "metadata.labels.color",
+    f"metadata.labels.{metadata.APP}",
+    "spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].podAffinityTerm.labelSelector",
+    "spec.containers[metrics].lifecycle",
+    "spec.containers[web].env[DB_PASSWORD].valueFrom.secretKeyRef.name",
+    "spec.containers[web].envFrom[0].configMapRef.name",
+    "spec.containers[web].lifecycle",
+    "spec.terminationGracePeriodSeconds",
+    "spec.volumes[settings].configMap.name",
+}
+
+
+def documents(text: str) -> dict[str, dict[str, Any]]:
+    """The objects of a manifest by their kind."""
+    return {document["kind"]: document for document in yaml.safe_load_all(text)}
+
+
+class Team(SandboxEnvironment):
+    """A team with a project of its own, which holds its manifests."""
+
+    def commit(self, color: str, objects: Mapping[str, Mapping[str, Any]]) -> None:
+        """Writes the manifest of a color, and names it in the config."""
+        path = self.project / "k8s" / color / "web.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump_all(map(dict, objects.values())))
+        self.set_secret(f"{color}:secretData.web-database.DB_PASSWORD", PASSWORDS[color])
+        self.set({f"{color}:manifest": f"k8s/{color}"})
+
+    def uids(self, color: str) -> set[str]:
+        """The pods of a color."""
+        found = self.cluster.kubectl("get", "pods", "--namespace", self.name, f"--selector=color={color}", "--output=json")
+        return {pod["metadata"]["uid"] for pod in json.loads(found)["items"] if "deletionTimestamp" not in pod["metadata"]}
+
+    def as_the_team_would_apply_it(self, deployment: Mapping[str, Any]) -> dict[str, Any]:
+        """A Deployment with what the API server adds to it; it is not created."""
+        command = ("create", "--dry-run=server", "--filename=-", "--output=json", "--namespace", self.name)
+        found: dict[str, Any] = json.loads(self.cluster.kubectl(*command, stdin=json.dumps(deployment)))
+        return found
+
+    def retire_manifest(self, color: str) -> None:
+        self.set({f"{color}:{key}": None for key in ("manifest", "secretData")} | {"bluegreen:testColor": None})
+        self.up()
+
+
+def operator(environment: SandboxEnvironment) -> Operator:
+    """A person in the team's project."""
+    person = Operator(environment)
+    users, testers = environment.users, environment.testers
+    person._options += ["--url", users.url, "--test-url", testers.url, "--color-header", users.color_header]
+    return person
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project of the team's own, with the program and the command."""
+    made = tmp_path / "project"
+    made.mkdir()
+    for folder in ("bluegreen", "components", "bin"):
+        shutil.copytree(ROOT / folder, made / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("__main__.py", "Pulumi.yaml"):
+        shutil.copy(ROOT / file, made / file)
+    (made / ".venv").symlink_to((ROOT / ".venv").resolve())
+    return made
+
+
+@pytest.fixture(params=["istio", "selector"])
+def team(request: pytest.FixtureRequest, cluster: SandboxCluster, project: Path, tmp_path: Path) -> Iterator[Team]:
+    config: dict[str, object] = {
+        "bluegreen:routing": request.param,
+        "bluegreen:activeColor": "blue",
+        "bluegreen:drainSeconds": 1,
+        "bluegreen:readyTimeoutSeconds": 90,
+    }
+    environment = Team(cluster, tmp_path / "environment", project)
+    environment.service = "web"
+    try:
+        environment.create(config)
+        account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "web"}}
+        cluster.kubectl("create", "--filename=-", "--namespace", environment.name, stdin=json.dumps(account))
+        yield environment
+    finally:
+        environment.delete()
+
+
+def changed(objects: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The next release of the manifest: another image in every container, another value, another port."""
+    made: dict[str, Any] = json.loads(json.dumps(objects).replace("app:1.0", "app:2.0"))
+    made["ConfigMap"]["data"]["DB_SCHEMA"] = "shop2"
+    made["Deployment"]["spec"]["template"]["metadata"]["labels"]["version"] = "2"
+    made["Service"]["spec"]["ports"].append({"name": "proxy", "port": 3998, "targetPort": 3998})
+    return made
+
+
+def test_a_whole_release_of_a_manifest_turns_nobody_away(team: Team) -> None:
+    first = documents(WEB)
+    second = changed(first)
+    team.commit("blue", first)
+    installed = team.up()
+    assert "ServiceAccount web" in installed.text
+    team.users.wait_for("blue")
+    assert team.up().written == set()
+    compared(team, "blue", first["Deployment"])
+    blue = team.uids("blue")
+    with served_by(team, "blue", "green"):
+        team.commit("green", second)
+        assert "update Deployment/myapp-blue" not in team.preview("--diff").written
+        deployed = team.up()
+        assert "create Deployment/myapp-green" in deployed.written
+        compared(team, "green", second["Deployment"])
+        green = team.uids("green")
+        team.test("green")
+        team.testers.wait_for("green")
+        person = operator(team)
+        for color in ("green", "blue", "green"):
+            team.activate(color)
+            team.users.wait_for(color)
+            assert team.outputs()["activeColor"] == color
+        person.run("rollback", "--now")
+        team.users.wait_for("blue")
+        assert team.up().written == set()
+        person.run("activate", "green")
+        team.users.wait_for("green")
+        assert (team.uids("blue"), team.uids("green")) == (blue, green)
+        person.run("decommission", "blue")
+        assert team.uids("blue") == set()
+        assert team.uids("green") == green
+    assert [port["port"] for port in team.get("service", "web")["spec"]["ports"]] == [80, 9090, 3998]
+    assert not [name for name in team.objects() if "-blue" in name and "blue-green" not in name]
+    nothing_is_in_plain_text(team)
+
+
+def compared(team: Team, color: str, written: Mapping[str, Any]) -> None:
+    """A color's Deployment and its pods are what the team wrote, but for what two colors cannot share."""
+    found, expected = team.get("deployment", f"myapp-{color}"), team.as_the_team_would_apply_it(written)
+    assert paths(expected["spec"]["template"], found["spec"]["template"]) == OF_A_COLOR
+    assert paths({**expected["spec"], "template": {}}, {**found["spec"], "template": {}}) == {
+        "selector.matchLabels.color",
+        "selector.matchLabels.team",
+        f"selector.matchLabels.{metadata.APP}",
+    }
+    assert found["metadata"]["labels"]["team"] == "front"
+    assert found["metadata"]["annotations"]["note"] == "kept"
+    command = ("get", "pods", "--namespace", team.name, f"--selector=color={color}", "--output=json")
+    for pod in json.loads(team.cluster.kubectl(*command))["items"]:
+        labels = {name: value for name, value in pod["metadata"]["labels"].items() if name != "pod-template-hash"}
+        assert labels == found["spec"]["template"]["metadata"]["labels"]
+        ready = {status["name"]: status["ready"] for status in pod["status"]["containerStatuses"]}
+        assert ready == {"metrics": True, "web": True}
+
+
+def paths(expected: Any, found: Any, path: str = "") -> set[str]:
+    """Where two objects differ. The items of a list are named by their `name`, if they have one."""
+    if isinstance(expected, Mapping) and isinstance(found, Mapping) and not path.endswith("labelSelector"):
+        keys = expected.keys() | found.keys()
+        return set().union(*(paths(expected.get(key), found.get(key), f"{path}.{key}".removeprefix(".")) for key in keys))
+    if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
+        named = [item.get("name", place) if isinstance(item, Mapping) else place for place, item in enumerate(expected)]
+        each = zip(named, expected, found, strict=True)
+        return set().union(*(paths(before, after, f"{path}[{name}]") for name, before, after in each))
+    return set() if expected == found else {path}
+
+
+def nothing_is_in_plain_text(team: Team) -> None:
+    """No value of a Secret is in the state, in an output of a command, or in a file of the project."""
+    files = [file.read_text() for file in [team.config_file, *(team.project / "k8s").rglob("*.yaml")]]
+    seen = [team.state_text(), *files, *(result.text for result in team.results)]
+    assert not [password for password in PASSWORDS.values() for text in seen if password in text]
+
+
+def test_a_team_moves_over_from_config_values_and_turns_nobody_away(team: Team) -> None:
+    team.service = "myapp"
+    team.set({"blue:imageTag": "1.0", "bluegreen:replicas": 2})
+    team.up()
+    team.users.wait_for("blue")
+    objects = documents(WEB)
+    objects["Service"]["metadata"]["name"] = "myapp"
+    objects["Service"]["spec"]["ports"][0]["port"] = 3000
+    node_port = team.get("service", "myapp")["spec"]["ports"][0].get("nodePort")
+    with served_by(team, "blue", "green"):
+        blue = team.uids("blue")
+        team.commit("green", changed(objects))
+        team.up()
+        assert team.uids("blue") == blue
+        team.test("green")
+        team.testers.wait_for("green")
+        for color in ("green", "blue", "green"):
+            team.activate(color)
+            team.users.wait_for(color)
+        team.retire("blue")
+        team.commit("blue", objects)
+        team.up()
+        team.activate("blue")
+        team.users.wait_for("blue")
+    if node_port:
+        assert team.get("service", "myapp")["spec"]["ports"][0]["nodePort"] == node_port
+    assert team.up().written == set()
+
+
+BAD = {
+    "a host port": ("hostPort", "k8s/blue/web.yaml"),
+}
+
+
+def test_a_manifest_that_cannot_be_two_is_refused_before_anything_is_touched(team: Team) -> None:
+    team.commit("blue", documents(WEB))
+    team.up()
+    team.users.wait_for("blue")
+    broken = copy.deepcopy(documents(WEB))
+    broken["Deployment"]["spec"]["template"]["spec"]["containers"][0]["ports"][0]["hostPort"] = 9090
+    with same_config_afterwards(team), undisturbed(team):
+        team.commit("green", broken)
+        refused(team, "k8s/green/web.yaml", "hostPort", "1 error")
+        # The live color's own manifest is refused as well.
+    changed_live = copy.deepcopy(documents(WEB))
+    changed_live["Deployment"]["spec"]["template"]["metadata"]["annotations"]["more"] = "yes"
+    with undisturbed(team):
+        team.commit("blue", changed_live)
+        refused(team, "another pod template for blue")
