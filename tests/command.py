@@ -44,7 +44,13 @@ class Operator:
         self.variables = {**environment.cluster.variables, "PULUMI_BACKEND_URL": f"file://{environment.state}"}
 
     def command(self, verb: str, *arguments: str, behind: Sequence[str] = ()) -> list[str]:
-        return [str(self.environment.project / "bin" / "bluegreen"), verb, *self._options, *arguments, *(["--", *behind] if behind else [])]
+        return [
+            str(self.environment.project / "bin" / "bluegreen"),
+            verb,
+            *self._options,
+            *arguments,
+            *(["--", *behind] if behind else []),
+        ]
 
     def config(self) -> str:
         return self.config_file.read_text()

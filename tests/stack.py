@@ -39,8 +39,8 @@ def other(color: str) -> str:
 class SandboxEnvironment:
     """One stack with a namespace, a host name, a state and a config file of its own, all called `name`.
 
-    `service` is the name of the Service that users reach. Everything but the namespace is in `directory`; nothing is ever written into the project. The namespace accepts restricted
-    pods only, the strictest of the Pod Security Standards.
+    `service` is the name of the Service that users reach. Everything but the namespace is in `directory`; nothing is ever
+    written into the project. The namespace accepts restricted pods only, the strictest of the Pod Security Standards.
     """
 
     def __init__(self, cluster: SandboxCluster, directory: Path, project: Path = ROOT) -> None:

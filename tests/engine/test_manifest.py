@@ -15,7 +15,7 @@ from bluegreen.release import metadata
 from tests.cluster import ROOT, SandboxCluster
 from tests.command import Operator
 from tests.engine.onlookers import refused, same_config_afterwards, served_by, undisturbed
-from tests.stack import SandboxEnvironment, environment_of_its_own
+from tests.stack import SandboxEnvironment
 
 # A web application with two sidecars, one of them native; a Service with two ports; a volume, a ConfigMap and a Secret.
 WEB = """
