@@ -25,7 +25,9 @@ demo: sandbox ## Run one release under load (ROUTING=istio|selector, RATE=reques
 	@$(IN_SANDBOX) python -m dev.demo --routing $(ROUTING) $(if $(RATE),--rate $(RATE))
 
 .PHONY: test
-test: check unit cluster-test ## Run check, unit and cluster-test
+test: ## Run check, unit and cluster-test
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync check unit
+	@$(MAKE) --no-print-directory cluster-test
 
 .PHONY: check
 check: $(VENV)/ready ## Check format, lint, types and import contracts

@@ -13,7 +13,7 @@ from tests.cli import Result, pulumi
 from tests.stack import SandboxEnvironment
 
 # Few enough for a slow host, on which several tests have users at the same time.
-USERS_A_SECOND = 100
+USERS_A_SECOND = 50
 LONGEST_SECONDS = 600
 
 

@@ -41,3 +41,17 @@ def test_a_release_that_accepts_requests_and_never_answers_is_rolled_back(operat
     assert [(line["role"], line["color"]) for line in rolled_back.lines if line["event"] == "verified"] == [("users", live)]
     assert environment.users.served_by() == live
     assert f"activeColor: {live}" in operator.config()
+
+
+def test_a_release_that_fails_a_few_requests_is_rolled_back(operator: Operator) -> None:
+    environment = operator.environment
+    live = environment.users.served_by()
+    environment.set({f"{other(live)}:env": {"FAULT": "errors", "FAULT_RATE": "0.05"}})
+    operator.run("up")
+    with environment.users.load(rate=200, seconds=600):
+        baked = operator.run("activate", other(live), "--bake", "1m", "--json", status=11)
+        environment.users.wait_for(live)
+    assert environment.users.served_by() == live
+    assert f"activeColor: {live}" in operator.config()
+    events = [line["event"] for line in baked.lines]
+    assert [event for event in events if event in ("worse", "moved", "result")] == ["worse", "moved", "result"]

@@ -198,12 +198,13 @@ def test_rollback_now_moves_users_and_testers_once_and_leaves_no_difference_behi
 
 def test_users_whom_somebody_has_moved_are_shown_and_moved_back_by_an_update(person: Person) -> None:
     environment, (kind, name) = person.environment, person.case.decides
-    person.write_by_hand(person.case.by_hand)
-    environment.users.wait_for("green")
-    assert "the config has blue as active color, the route green" in person.status()["drift"]
-    assert environment.preview().written == {f"update {kind}/{name}"}
-    person.run("up")
-    assert environment.users.served_by() == "blue"
+    with served_by(environment, "blue", "green"):
+        person.write_by_hand(person.case.by_hand)
+        environment.users.wait_for("green")
+        assert "the config has blue as active color, the route green" in person.status()["drift"]
+        assert environment.preview().written == {f"update {kind}/{name}"}
+        person.run("up")
+        assert environment.users.served_by() == "blue"
     assert environment.up().written == set()
 
 
