@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bluegreen.cli import lock
 from bluegreen.release.refusals import Rule
 from tests.cluster import SandboxCluster
 from tests.command import LONGEST_SECONDS, Operator, Ran
@@ -70,13 +71,15 @@ def test_a_command_line_that_is_not_understood_and_another_stack_write_nothing(o
 
 
 def killed_between_the_halves(operator: Operator) -> None:
-    process = operator.start("rollback", "--now", "--json")
-    assert process.stdout
-    for line in process.stdout:
-        if json.loads(line)["event"] == "moved":
-            break
-    process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=LONGEST_SECONDS)
+    # The second half waits for its turn at the config file.
+    with lock.turn(operator.config_file, 0, lambda _: None):
+        process = operator.start("rollback", "--now", "--json")
+        assert process.stdout
+        for line in process.stdout:
+            if json.loads(line)["event"] == "moved":
+                break
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=LONGEST_SECONDS)
     operator.environment.users.wait_for("blue")
     assert "activeColor: green" in operator.config()
 
