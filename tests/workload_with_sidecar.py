@@ -6,9 +6,9 @@ from typing import Any
 from bluegreen.release.manifest import Manifest
 from bluegreen.release.settings import ColorSettings
 from bluegreen.workload.base import labels_of, name_of
-from bluegreen.workload.settings import image, notes, problems, selector, services
+from bluegreen.workload.settings import completed, notes, problems, selector, services
 
-__all__ = ["image", "main_container", "notes", "objects", "pod_template_hashes", "problems", "selector", "services"]
+__all__ = ["completed", "main_container", "notes", "objects", "pod_template_hashes", "problems", "selector", "services"]
 
 _RESTRICTED = {
     "allowPrivilegeEscalation": False,

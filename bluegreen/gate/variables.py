@@ -10,9 +10,8 @@ from bluegreen.environment import LiveEnvironment
 from bluegreen.release.metadata import OWNER, RESOURCE
 from bluegreen.release.objects import Object, annotation
 from bluegreen.release.settings import ColorSettings
-from bluegreen.workload.base import Workload, has_values_name, labels_of, name_of
-
-_KINDS = {"configMapRef": "ConfigMap", "secretRef": "Secret"}
+from bluegreen.workload.base import Workload, has_values_name, name_of, pods_of
+from bluegreen.workload.manifest.references import references
 
 
 def still_used(cluster: LiveEnvironment, workload: Workload, color: ColorSettings, owner: str) -> list[Object]:
@@ -22,8 +21,9 @@ def still_used(cluster: LiveEnvironment, workload: Workload, color: ColorSetting
     """
     wanted = {(manifest.kind, manifest.name) for manifest in workload.objects(color)}
     # The program may have no right to read others.
-    templates = _templates(cluster, color)
-    used = {source for template in templates for source in _sources(template) if has_values_name(color, *source)}
+    templates = _templates(cluster, workload, color)
+    named = [reference for template in templates for reference in references(template["spec"])]
+    used = {(reference.kind, reference.name) for reference in named if has_values_name(color, reference.name)}
     found = [cluster.get("v1", kind, name) for kind, name in sorted(used - wanted)]
     return [{"data": {}, **item} for item in found if item and _is_ours(item, owner)]
 
@@ -32,20 +32,11 @@ def _is_ours(item: Object, owner: str) -> bool:
     return annotation(item, OWNER) == owner and annotation(item, RESOURCE) == item["metadata"]["name"]
 
 
-def _templates(cluster: LiveEnvironment, color: ColorSettings) -> Iterator[Object]:
+def _templates(cluster: LiveEnvironment, workload: Workload, color: ColorSettings) -> Iterator[Object]:
     """The pod templates that have pods, or will have some."""
     deployment = cluster.get("apps/v1", "Deployment", name_of(color))
     if deployment:
         yield deployment["spec"]["template"]
-    for item in cluster.list_objects("apps/v1", "ReplicaSet", **labels_of(color)):
+    for item in cluster.list_objects("apps/v1", "ReplicaSet", **pods_of(workload, color)):
         if item["spec"].get("replicas") or item.get("status", {}).get("replicas"):
             yield item["spec"]["template"]
-
-
-def _sources(template: Object) -> Iterator[tuple[str, str]]:
-    spec = template["spec"]
-    for container in [*spec["containers"], *(spec.get("initContainers") or [])]:
-        for source in container.get("envFrom") or []:
-            for ref, kind in _KINDS.items():
-                if name := (source.get(ref) or {}).get("name"):
-                    yield kind, name

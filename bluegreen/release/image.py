@@ -52,6 +52,10 @@ class Image:
         """Whether `approval` (a tag, a digest, or an image) names this image, or the image that this one pins."""
         return approval in self.names or self.pins(Image.parse(approval))
 
+    def is_of(self, repository: str) -> bool:
+        """Whether this is an image of `repository`, however its registry is written."""
+        return _canonical(self.repository) == _canonical(repository)
+
     def pins(self, asked: "Image") -> bool:
         """Whether this image is `asked`, or `asked` pinned to a digest, as admission controllers do it.
 

@@ -16,6 +16,7 @@ EXCEPTIONS = (
     "overwrite-route",
     "remove-live",
     "share-host",
+    "shared-volume",
     "switch-and-change",
     "unready",
     "unread",

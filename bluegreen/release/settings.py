@@ -165,5 +165,7 @@ def warnings(settings: Settings) -> list[str]:
         f"that request, so it does nothing unless a LimitRange of the namespace {settings.namespace} gives the pods one. "
         f"Add one: pulumi config set --path '{name}:resources.requests.cpu' 100m"
         for name, color in settings.service.colors.items()
-        if color.max_replicas and not any("cpu" in color.resources.get(kind, {}) for kind in ("requests", "limits"))
+        if color.max_replicas
+        and not color.snapshot
+        and not any("cpu" in color.resources.get(kind, {}) for kind in ("requests", "limits"))
     ]

@@ -29,6 +29,33 @@ _MOST_VALUES = 100_000
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 
+PLACEHOLDER = "${secretData}"
+"""Stands for a value of a Secret, which is in the stack's config."""
+
+TRACKING = (
+    "argocd.argoproj.io/",
+    "deployment.kubernetes.io/",
+    "helm.toolkit.fluxcd.io/",
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "kustomize.toolkit.fluxcd.io/",
+    "meta.helm.sh/",
+    "objectset.rio.cattle.io/",
+)
+"""How the labels and annotations begin by which another tool knows what it owns. It would delete or change what has them."""
+
+OF_THE_SERVER = (
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "generation",
+    "managedFields",
+    "ownerReferences",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+)
+"""Fields of the metadata that the API server writes."""
+
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Place:
@@ -78,6 +105,13 @@ class Document:
     @property
     def name(self) -> str:
         return str(self.object["metadata"]["name"])
+
+    def at(self, *path: str | int) -> Any:
+        """The value at `path`, or None where the path ends."""
+        value: Any = self.object
+        for key in path:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return value
 
     def place(self, path: FieldPath = ()) -> Place:
         """The line of the field at `path`, or of the nearest field around it."""

@@ -16,38 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from bluegreen.release.image import Image
 from bluegreen.release.objects import Object, as_items, as_mapping, value_at
-from bluegreen.release.snapshot import resolved
+from bluegreen.release.snapshot import OF_THE_SERVER, PLACEHOLDER, TRACKING, resolved
 
 if TYPE_CHECKING:
     import yaml
 
-PLACEHOLDER = "${secretData}"
-"""Stands for a value of a Secret, which is in the stack's config."""
-
 HEADER = "# Written by bluegreen deploy. The values of Secrets are in the stack's config, encrypted: <color>:secretData.\n"
 
-# Annotations by which another tool knows what it owns. It would delete or change what carries them.
-_TRACKING = (
-    "argocd.argoproj.io/",
-    "deployment.kubernetes.io/",
-    "helm.toolkit.fluxcd.io/",
-    "kubectl.kubernetes.io/last-applied-configuration",
-    "kustomize.toolkit.fluxcd.io/",
-    "meta.helm.sh/",
-    "objectset.rio.cattle.io/",
-)
-# Fields that the API server writes.
-_OF_THE_SERVER = (
-    "creationTimestamp",
-    "deletionGracePeriodSeconds",
-    "deletionTimestamp",
-    "generation",
-    "managedFields",
-    "ownerReferences",
-    "resourceVersion",
-    "selfLink",
-    "uid",
-)
 # Ends of lines that a reader of YAML turns into others.
 _LINES = frozenset("\r\x85\u2028\u2029")
 _FIRST_KEYS = ("apiVersion", "kind", "metadata", "name", "namespace")
@@ -70,12 +45,12 @@ def cleaned(item: Object) -> dict[str, Any]:
 
 
 def _clean_metadata(metadata: dict[str, Any]) -> None:
-    for name in _OF_THE_SERVER:
+    for name in OF_THE_SERVER:
         metadata.pop(name, None)
     for group in ("annotations", "labels"):
         given = metadata.get(group)
         if isinstance(given, dict):
-            metadata[group] = {name: value for name, value in given.items() if not name.startswith(_TRACKING)}
+            metadata[group] = {name: value for name, value in given.items() if not name.startswith(TRACKING)}
         if group in metadata and not metadata[group]:
             del metadata[group]
 

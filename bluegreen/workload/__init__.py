@@ -43,22 +43,28 @@ def _problems(settings: Settings) -> Iterator[Problem]:
 
 
 def _completed(settings: Settings) -> Settings:
-    """The settings with the images of the colors, the Services that they share, and the labels of their pods."""
+    """The settings with what the sources know of the colors, the Services that they share, and the labels of their pods."""
     deployed = _deployed(settings)
-    colors = {
-        name: replace(color, image=source_of(settings, color).image(color)) for name, color in settings.service.colors.items()
-    }
+    colors = {name: source_of(settings, color).completed(color) for name, color in settings.service.colors.items()}
     return replace(settings, service=replace(_served(settings, deployed), colors=colors))
 
 
 def _placed(settings: Settings) -> Settings:
-    """The settings with the Services as far as they are known. A color whose manifest has problems is left out."""
+    """The settings with the Services as far as they are known. A color is left out if its source cannot name them."""
     try:
         source(settings.workload)
     except UnknownModuleError:
         settings = replace(settings, workload=keys.WORKLOAD.default)
-    known = [(color, workload) for color, workload in _deployed(settings) if not [*workload.problems(color)]]
+    known = [(color, workload) for color, workload in _deployed(settings) if _can_name_services(color, workload)]
     return replace(settings, service=_served(settings, known))
+
+
+def _can_name_services(color: ColorSettings, workload: Workload) -> bool:
+    """Whether a source can name the Services of a color. Other problems of a manifest do not matter in an emergency."""
+    try:
+        return bool(workload.services(color))
+    except Exception:  # a source may fail in any way while there are problems
+        return False
 
 
 def _served(settings: Settings, deployed: services.Deployed) -> ServiceSettings:

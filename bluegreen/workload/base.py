@@ -1,5 +1,6 @@
 """What a source of workloads offers to the components and to the gate, and the names that they all use."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -62,12 +63,12 @@ class Workload(Protocol):
         """The name of the application's container, which decides about readiness, in the color's pods and in its migration."""
         ...
 
-    def image(self, color: ColorSettings) -> str:
-        """The image of the main container. It may be called before `color.image` is known, and returns what that must be."""
-        ...
-
     def problems(self, color: ColorSettings) -> Iterator[Problem]:
         """What of the color's config or snapshot cannot be released. The other methods may fail while there are problems."""
+        ...
+
+    def completed(self, color: ColorSettings) -> ColorSettings:
+        """The settings with what only the source knows: the image and the numbers of replicas."""
         ...
 
     def services(self, color: ColorSettings) -> tuple[SharedService, ...]:
@@ -93,18 +94,30 @@ def labels_of(color: ColorSettings) -> dict[str, str]:
     return {"app": color.app, "color": color.name}
 
 
+def pods_of(workload: Workload, color: ColorSettings) -> dict[str, str]:
+    """The labels by which the pods of a color are found."""
+    return {**workload.selector(color), "color": color.name}
+
+
 def values_name(color: ColorSettings, kind: str, digest: str) -> str:
     """The name of a ConfigMap or a Secret (`kind`) of variables, by a digest of what it holds."""
-    return f"{_values_prefix(color, kind)}{digest}"
+    return content_name(color, "env" if kind == "ConfigMap" else "secret-env", digest)
 
 
-def has_values_name(color: ColorSettings, kind: str, name: str) -> bool:
-    """Whether `name` is one that `values_name` makes."""
-    return name.startswith(_values_prefix(color, kind))
+# The lengths of a digest in a name, and of the longest name of an object.
+_DIGEST = 10
+_LONGEST_NAME = 253
 
 
-def _values_prefix(color: ColorSettings, kind: str) -> str:
-    return f"{name_of(color)}-{'env' if kind == 'ConfigMap' else 'secret-env'}-"
+def content_name(color: ColorSettings, name: str, digest: str) -> str:
+    """The name of a color's ConfigMap or Secret by its content. A name that would be too long loses the end of `name`."""
+    begin, end = f"{name_of(color)}-", f"-{digest}"
+    return f"{begin}{name[: _LONGEST_NAME - len(begin) - len(end)].rstrip('-.')}{end}"
+
+
+def has_values_name(color: ColorSettings, name: str) -> bool:
+    """Whether `name` is one that `content_name` makes."""
+    return re.fullmatch(rf"{re.escape(name_of(color))}-.+-[0-9a-f]{{{_DIGEST}}}", name) is not None
 
 
 def written(workload: Workload, color: ColorSettings) -> list[Manifest]:
@@ -113,7 +126,8 @@ def written(workload: Workload, color: ColorSettings) -> list[Manifest]:
     deployed = {metadata.TEMPLATE: workload.pod_template_hashes(color)[0], metadata.IMAGE: color.image}
     if migration := _migration_name(manifests):
         deployed[metadata.MIGRATION] = migration
-    if (container := workload.main_container(color)) != color.app:
+    deployment = next(manifest for manifest in manifests if manifest.kind == "Deployment")
+    if (container := workload.main_container(color)) != deployment.labels.get("app"):
         deployed[metadata.CONTAINER] = container
     if color.release:
         deployed[metadata.RELEASE] = color.release
@@ -124,9 +138,12 @@ def written(workload: Workload, color: ColorSettings) -> list[Manifest]:
 def kept(color: ColorSettings, found: Object) -> Manifest:
     """A ConfigMap or a Secret that is in the cluster, as it is."""
     name = found["metadata"]["name"]
-    body = {"data": found["data"]}
+    body = {field: found[field] for field in ("data", "binaryData", "immutable") if field in found}
+    # The type of a Secret cannot change. Opaque stands for none.
+    body |= {"type": found["type"]} if found.get("type", "Opaque") != "Opaque" else {}
     manifest = Manifest(api_version="v1", kind=found["kind"], name=name, body=body, labels=labels_of(color))
-    return _values(replace(manifest, ignored=("data", "stringData")))
+    ignored = ("data", "stringData", *(["binaryData"] if "binaryData" in found else []))
+    return _values(replace(manifest, ignored=ignored))
 
 
 def migration_name(workload: Workload, color: ColorSettings) -> str:

@@ -22,11 +22,11 @@ from bluegreen.workload.base import Note, labels_of, name_of, values_name
 def objects(color: ColorSettings) -> list[Manifest]:
     """The Deployment `<app>-<color>` with its variables, its migration, its disruption budget and its autoscaler."""
     variables = _variables(color)
-    migration = [_migration(color, variables)] if color.migrate else []
-    deployment = _deployment(color, [*variables, *migration])
+    migrations = [migration(color, migration_template(color), variables)] if color.migrate else []
+    deployment = _deployment(color, [*variables, *migrations])
     budget = [_disruption_budget(color, deployment)] if max(color.replicas, color.max_replicas) > 1 else []
     autoscaler = [_autoscaler(color, deployment)] if color.max_replicas else []
-    return [*variables, *migration, deployment, *budget, *autoscaler]
+    return [*variables, *migrations, deployment, *budget, *autoscaler]
 
 
 # The settings that shape pods, besides those that every color has. The others are about how many pods there are, how an update
@@ -66,14 +66,14 @@ def main_container(color: ColorSettings) -> str:
     return color.app
 
 
-def image(color: ColorSettings) -> str:
-    """The image that the config names."""
-    return color.image
-
-
 def problems(_: ColorSettings) -> Iterator[Problem]:
     """None: the reader of the config has checked every value."""
     yield from ()
+
+
+def completed(color: ColorSettings) -> ColorSettings:
+    """The same: the config says everything."""
+    return color
 
 
 def services(color: ColorSettings) -> tuple[SharedService, ...]:
@@ -101,8 +101,13 @@ def _variables(color: ColorSettings) -> list[Manifest]:
     if color.env:
         made.append(_values(color, "ConfigMap", config_map_name(color), {"data": dict(color.env)}))
     if color.secret_env:
-        made.append(_values(color, "Secret", secret_name(color), {"stringData": dict(color.secret_env)}))
+        made.append(secret_of_variables(color))
     return made
+
+
+def secret_of_variables(color: ColorSettings) -> Manifest:
+    """The Secret of the secret variables."""
+    return _values(color, "Secret", secret_name(color), {"stringData": dict(color.secret_env)})
 
 
 def _values(color: ColorSettings, kind: str, name: str, body: Mapping[str, Any]) -> Manifest:
@@ -117,14 +122,14 @@ def _values(color: ColorSettings, kind: str, name: str, body: Mapping[str, Any])
     )
 
 
-def _migration(color: ColorSettings, variables: list[Manifest]) -> Manifest:
-    """The migration, once for each image: a Job whose name is a digest of its image and command."""
+def migration(color: ColorSettings, template: Mapping[str, Any], variables: list[Manifest]) -> Manifest:
+    """The migration, once for each image: a Job with this pod template, whose name is a digest of its image and command."""
     name = job_name(color)
     spec = {
         "backoffLimit": 0,
         # The time limit is that of the pod, which counts from when a node accepts it. A Job counts from its creation, so a
         # pod that waits for a node would use the time up; and a Job that ends its pods deletes them, with their logs.
-        "template": migration_template(color),
+        "template": template,
     }
     return Manifest(
         api_version="batch/v1",
@@ -145,7 +150,7 @@ def _deployment(color: ColorSettings, after: list[Manifest]) -> Manifest:
     spec = {
         "replicas": color.replicas,
         "selector": {"matchLabels": labels_of(color)},
-        "strategy": _strategy(color.strategy),
+        "strategy": strategy(color.strategy),
         "template": pod_template(color),
     }
     return Manifest(
@@ -193,7 +198,7 @@ def _beside(color: ColorSettings, deployment: Manifest, resource: Ref, spec: Map
     )
 
 
-def _strategy(kind: str) -> dict[str, Any]:
+def strategy(kind: str) -> dict[str, Any]:
     """How new pods take over from old ones. With RollingUpdate no pod stops before another one is ready.
 
     The numbers are written out: a default that the cluster fills in belongs to nobody, so it stays when the kind changes, and

@@ -21,7 +21,7 @@ KINDS = [kind for api in istio.APIS.values() for kind in api.plurals if kind != 
 KNOWN = re.compile("|".join(["istio", "x-color", "-blue-green", *KINDS]), re.IGNORECASE)
 
 # In these folders "selector" is a field of Kubernetes, too.
-READ_OBJECTS = ("kube", "workload")
+READ_OBJECTS = ("kube", "workload", "manifest")
 
 
 def names_of_layers(source: str, folder: str = "") -> Iterator[str]:

@@ -63,6 +63,25 @@ def test_the_values_of_pods_that_are_left_are_used() -> None:
     assert used([replica_set(1, secret, kind="secretRef")], variables(secret, "Secret")) == [secret]
 
 
+def test_an_object_is_used_wherever_a_pod_refers_to_it() -> None:
+    volume = {"spec": {"containers": [], "volumes": [{"name": "files", "configMap": {"name": OLD}}]}}
+    assert used([{"spec": {"replicas": 1, "template": volume}}], variables(OLD)) == [OLD]
+
+
+def test_an_object_of_a_manifest_stays_with_everything_that_must_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "shop-blue-certificate-0123456789"
+    more = {"type": "kubernetes.io/tls", "immutable": True, "binaryData": {"a": "AA=="}}
+    binary = {**variables(name, "Secret"), **more}
+    monkeypatch.setattr("bluegreen.gate.check.still_used", lambda *_: [binary])
+    kept = run(BOTH_COLORS, live=unsettled()).objects()[f"Secret/{name}"]
+    assert (kept.inputs["type"], kept.inputs["immutable"], kept.inputs["binaryData"]) == (
+        "kubernetes.io/tls",
+        True,
+        {"a": "AA=="},
+    )
+    assert list(kept.request.ignoreChanges) == ["data", "stringData", "binaryData"]
+
+
 def test_values_without_pods_are_not_used() -> None:
     assert used([replica_set(0, OLD)], variables(OLD)) == []
 

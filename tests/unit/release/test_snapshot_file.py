@@ -8,9 +8,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bluegreen.release.snapshot import read_text
+from bluegreen.release.snapshot import PLACEHOLDER, read_text
 from bluegreen.release.snapshot_file import (
-    PLACEHOLDER,
     SecretValueError,
     cleaned,
     text_of,

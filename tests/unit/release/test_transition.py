@@ -195,7 +195,8 @@ def test_a_color_that_is_not_ready_and_wants_fewer_pods_is_refused_for_both(repl
 
 def test_every_exception_belongs_to_a_rule_or_to_a_cluster_that_cannot_be_read() -> None:
     named = {case[3] for case in REFUSED.values() if case[3]}
-    assert named | {"unread", "overwrite-route", "share-host"} == set(EXCEPTIONS)  # test_gate.py has the last two
+    # tests/unit/gate/test_check.py has these, and tests/unit/workload/manifest/test_refused.py the last one.
+    assert named | {"unread", "overwrite-route", "share-host", "shared-volume"} == set(EXCEPTIONS)
 
 
 def test_a_refusal_says_rule_question_fact_remedy_and_exception() -> None:

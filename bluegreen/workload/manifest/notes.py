@@ -1,0 +1,168 @@
+"""What a person should know about a snapshot: how it was understood, what was rewritten, shared and left out, and warnings."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bluegreen.release.image import Image
+from bluegreen.release.metadata import APP
+from bluegreen.release.objects import as_items, as_mapping, value_at
+from bluegreen.release.settings import ColorSettings
+from bluegreen.release.snapshot import Document, FieldPath
+from bluegreen.workload.base import Note, NoteKind, name_of
+from bluegreen.workload.manifest import colored, values
+from bluegreen.workload.manifest.application import POD, Application
+from bluegreen.workload.manifest.labels import divide_by_color, stripped
+from bluegreen.workload.manifest.shapes import without_nulls
+
+_MIGRATES = re.compile(r"migrat|flyway|liquibase|alembic", re.IGNORECASE)
+
+
+def notes(color: ColorSettings, application: Application) -> Iterator[Note]:
+    """Everything about the snapshot of a color, in the order of its kinds."""
+    yield from _understood(color, application)
+    yield from _rewritten(color, application)
+    yield from _shared(application)
+    yield from _left_out(application)
+    yield from _warnings(color, application)
+
+
+def _note(kind: NoteKind, text: str, document: Document, path: FieldPath = ()) -> Note:
+    return Note(kind=kind, text=text, place=document.place(path))
+
+
+def _understood(color: ColorSettings, application: Application) -> Iterator[Note]:
+    deployment, main = application.deployment, application.main_container
+    yield _note(NoteKind.UNDERSTOOD, f"{deployment} is the application {color.app}", deployment)
+    path = (*POD, "containers", application.main)
+    text = f"Container {main['name']} is the main one: {application.why_main}"
+    yield _note(NoteKind.UNDERSTOOD, text, deployment, path)
+    if probe := _readiness(main):
+        yield _note(NoteKind.UNDERSTOOD, f"Container {main['name']} is ready by {probe}", deployment, (*path, "readinessProbe"))
+    users = application.services[0]
+    yield _note(NoteKind.UNDERSTOOD, f"Users reach {users} at port {application.users_port}", users)
+
+
+def _readiness(container: Mapping[str, Any]) -> str:
+    probe = as_mapping(container.get("readinessProbe"))
+    if http := as_mapping(probe.get("httpGet")):
+        return f"HTTP {http.get('path', '/')} on port {http.get('port')}"
+    if grpc := as_mapping(probe.get("grpc")):
+        return f"gRPC health on port {grpc.get('port')}"
+    if tcp := as_mapping(probe.get("tcpSocket")):
+        return f"a TCP connection to port {tcp.get('port')}"
+    return "a command" if probe.get("exec") else ""
+
+
+def _rewritten(color: ColorSettings, application: Application) -> Iterator[Note]:
+    deployment = application.deployment
+    name = name_of(color)
+    yield _note(NoteKind.REWRITTEN, f"{deployment} is written as {name}", deployment, ("metadata", "name"))
+    text = f"The selector of {name} is {APP} and color; the pods have both labels beside their own"
+    yield _note(NoteKind.REWRITTEN, text, deployment, ("spec", "selector"))
+    labels = colored.labels_of_pods(color, application)
+    for path in divide_by_color(without_nulls(application.pod), labels, application.own_labels, color.name):
+        yield _note(NoteKind.REWRITTEN, f"The label selector in {path} leaves out the pods of the other color", deployment, POD)
+    yield from _rewritten_images(color, application)
+    for document in application.values.values():
+        text = f"{document} is written as {values.name_in_color(color, document)}, and references to it lead there"
+        yield _note(NoteKind.REWRITTEN, text, document)
+    for document in filter(None, (application.autoscaler, application.budget)):
+        yield _note(NoteKind.REWRITTEN, f"{document} is written as {name}, for the pods of {color.name}", document)
+    for position, container in enumerate(as_items(application.pod["containers"])):
+        if not value_at(container, "lifecycle", "preStop"):
+            text = f"Container {container['name']} sleeps {color.drain_seconds} s before it stops: it has no preStop of its own"
+            yield _note(NoteKind.REWRITTEN, text, deployment, (*POD, "containers", position))
+    grace = application.pod.get("terminationGracePeriodSeconds")
+    if (30 if grace is None else grace) < (needed := color.drain_seconds + color.shutdown_seconds):
+        text = f"terminationGracePeriodSeconds is {needed}: drainSeconds and shutdownSeconds"
+        yield _note(NoteKind.REWRITTEN, text, deployment, (*POD, "terminationGracePeriodSeconds"))
+    for document in (deployment, *application.services, *application.values.values()):
+        if names := stripped(document.object):
+            yield _note(NoteKind.REWRITTEN, f"{document} is written without {', '.join(names)}", document, ("metadata",))
+
+
+def _rewritten_images(color: ColorSettings, application: Application) -> Iterator[Note]:
+    if not color.image_tag:
+        return
+    repository = Image.parse(application.main_container["image"]).repository
+    for group in ("containers", "initContainers"):
+        for position, container in enumerate(as_items(application.pod.get(group))):
+            image = Image.parse(container["image"])
+            if image.is_of(repository) and (new := str(Image.of(image.repository, color.image_tag))) != str(image):
+                text = f"The image of container {container['name']} is {new}, as {color.name}:imageTag says"
+                yield _note(NoteKind.REWRITTEN, text, application.deployment, (*POD, group, position, "image"))
+
+
+def _shared(application: Application) -> Iterator[Note]:
+    for service in application.services:
+        yield _note(NoteKind.SHARED, f"{service} leads to the active color; its ports stay as written", service)
+    deployment = application.deployment
+    outside: dict[tuple[str, str], FieldPath] = {}
+    for reference in application.references:
+        if (ref := (reference.kind, reference.name)) not in application.values:
+            outside.setdefault(ref, (*POD, *reference.path))
+    for position, volume in enumerate(as_items(application.pod.get("volumes"))):
+        if claim := value_at(volume, "persistentVolumeClaim", "claimName"):
+            outside.setdefault(("PersistentVolumeClaim", claim), (*POD, "volumes", position))
+    if account := application.pod.get("serviceAccountName"):
+        outside.setdefault(("ServiceAccount", account), (*POD, "serviceAccountName"))
+    for (kind, name), path in outside.items():
+        yield _note(NoteKind.SHARED, f"Both colors use {kind} {name}, which is not written by this program", deployment, path)
+
+
+def _left_out(application: Application) -> Iterator[Note]:
+    for document in application.left_out:
+        why = "no pod refers to it" if document.kind in ("ConfigMap", "Secret") else "it is there once, for both colors"
+        yield _note(NoteKind.LEFT_OUT, f"{document} is left out: {why}; apply it as before", document)
+
+
+def _warnings(color: ColorSettings, application: Application) -> Iterator[Note]:
+    deployment, main = application.deployment, application.main_container
+    path: FieldPath = (*POD, "containers", application.main)
+    if not main.get("readinessProbe"):
+        text = f"Container {main['name']} has no readiness probe: its pods count as ready as soon as they run"
+        yield _note(NoteKind.WARNING, text, deployment, path)
+    for group in ("initContainers", "containers"):
+        for position, container in enumerate(as_items(application.pod.get(group))):
+            where = (*POD, group, position)
+            if _may_be_root(application.pod, container):
+                text = f"Container {container['name']} may run as root: nothing sets runAsNonRoot or runAsUser"
+                yield _note(NoteKind.WARNING, text, deployment, where)
+            if group == "initContainers" and _looks_like_a_migration(container):
+                text = (
+                    f"Init container {container['name']} looks like a migration: it runs for each pod, also of the idle color. "
+                )
+                yield _note(NoteKind.WARNING, f"{text}{color.name}:migrate runs one once for each image", deployment, where)
+            yield from _repeated_names(deployment, container, where)
+    yield from _warnings_of_claims(application)
+    for name in values.unused(color, application):
+        yield Note(kind=NoteKind.WARNING, text=f"{name} is set, and no Secret of the snapshot refers to it")
+
+
+def _may_be_root(pod: Mapping[str, Any], container: Mapping[str, Any]) -> bool:
+    context = {
+        **without_nulls(as_mapping(pod.get("securityContext"))),
+        **without_nulls(as_mapping(container.get("securityContext"))),
+    }
+    return bool(context.get("privileged")) or not (context.get("runAsNonRoot") or context.get("runAsUser"))
+
+
+def _looks_like_a_migration(container: Mapping[str, Any]) -> bool:
+    said = [container["name"], container["image"], *(container.get("command") or []), *(container.get("args") or [])]
+    return container.get("restartPolicy") != "Always" and any(_MIGRATES.search(str(text)) for text in said)
+
+
+def _repeated_names(deployment: Document, container: Mapping[str, Any], where: FieldPath) -> Iterator[Note]:
+    for position, variable in enumerate(as_items(container.get("env"))):
+        if variable.get("value") == deployment.name:
+            text = f"Variable {variable.get('name')} has the name of the Deployment, {deployment.name}, in both colors"
+            yield _note(NoteKind.WARNING, text, deployment, (*where, "env", position))
+
+
+def _warnings_of_claims(application: Application) -> Iterator[Note]:
+    for document, path in application.claims:
+        text = "Both colors mount this claim, which is not in the manifest: more than one node must be able to mount it"
+        if document:
+            text = f"Both colors mount {document} ({', '.join(document.at('spec', 'accessModes') or [])})"
+        yield _note(NoteKind.WARNING, text, application.deployment, path)
