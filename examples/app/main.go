@@ -11,6 +11,8 @@
 //	FAULT           never-ready, exit, slow or errors; empty for none
 //	FAULT_DELAY     the delay that slow adds to responses of / and /ping, default 5s
 //	FAULT_RATE      the share of requests to / and /ping that errors responds to with 500, default 0.05
+//
+// With the arguments `write FILE` it writes its version into FILE and ends, as an init container does.
 package main
 
 import (
@@ -294,10 +296,18 @@ func (a *app) serve(ports []*port, stop <-chan struct{}) error {
 	return errors.Join(problems...)
 }
 
-func run() error {
+// write prepares a volume for the pod: the version, in a file.
+func (s settings) write(file string) error {
+	return os.WriteFile(file, []byte(s.version+"\n"), 0o644)
+}
+
+func run(arguments []string) error {
 	s, err := readSettings(os.Getenv)
 	if err != nil {
 		return err
+	}
+	if len(arguments) == 2 && arguments[0] == "write" {
+		return s.write(arguments[1])
 	}
 	if s.fault == "exit" {
 		return errors.New("exiting on request (FAULT=exit)")
@@ -316,7 +326,7 @@ func run() error {
 }
 
 func main() {
-	if err := run(); err != nil {
+	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -132,6 +134,17 @@ func TestUnusableSettingsAreAllNamed(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s is not named in: %v", name, err)
 		}
+	}
+}
+
+func TestAnInitContainerWritesItsVersionAndEnds(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "version")
+	t.Setenv("VERSION", "2.0")
+	if err := run([]string{"write", file}); err != nil {
+		t.Fatal(err)
+	}
+	if written, err := os.ReadFile(file); err != nil || string(written) != "2.0\n" {
+		t.Fatalf("%q, %v", written, err)
 	}
 }
 

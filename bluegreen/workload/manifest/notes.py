@@ -126,9 +126,8 @@ def _warnings(color: ColorSettings, application: Application) -> Iterator[Note]:
     for group in ("initContainers", "containers"):
         for position, container in enumerate(as_items(application.pod.get(group))):
             where = (*POD, group, position)
-            if _may_be_root(application.pod, container):
-                text = f"Container {container['name']} may run as root: nothing sets runAsNonRoot or runAsUser"
-                yield _note(NoteKind.WARNING, text, deployment, where)
+            if why := _root(application.pod, container):
+                yield _note(NoteKind.WARNING, f"Container {container['name']} {why}", deployment, where)
             if group == "initContainers" and _looks_like_a_migration(container):
                 text = (
                     f"Init container {container['name']} looks like a migration: it runs for each pod, also of the idle color. "
@@ -140,12 +139,16 @@ def _warnings(color: ColorSettings, application: Application) -> Iterator[Note]:
         yield Note(kind=NoteKind.WARNING, text=f"{name} is set, and no Secret of the snapshot refers to it")
 
 
-def _may_be_root(pod: Mapping[str, Any], container: Mapping[str, Any]) -> bool:
-    context = {
-        **without_nulls(as_mapping(pod.get("securityContext"))),
-        **without_nulls(as_mapping(container.get("securityContext"))),
-    }
-    return bool(context.get("privileged")) or not (context.get("runAsNonRoot") or context.get("runAsUser"))
+def _root(pod: Mapping[str, Any], container: Mapping[str, Any]) -> str:
+    """Why a container has the rights of root, or may have them, in words; empty if it cannot."""
+    both = (as_mapping(item.get("securityContext")) for item in (pod, container))
+    context = {name: value for found in both for name, value in found.items() if value is not None}
+    if context.get("privileged"):
+        return "is privileged"
+    if context.get("runAsUser") == 0:
+        return "runs as root: runAsUser is 0"
+    is_safe = context.get("runAsNonRoot") or context.get("runAsUser")
+    return "" if is_safe else "may run as root: nothing sets runAsNonRoot or runAsUser"
 
 
 def _looks_like_a_migration(container: Mapping[str, Any]) -> bool:

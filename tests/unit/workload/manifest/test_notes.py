@@ -123,10 +123,14 @@ def migrating(**fields: Any) -> Edit:
 
 WARNINGS: dict[str, tuple[Edit | None, str]] = {
     "no readiness probe": (lambda objects: container_of(objects).pop("readinessProbe"), "has no readiness probe"),
-    "a root user": (lambda objects: container_of(objects).update(securityContext={"runAsUser": 0}), "web may run as root"),
+    "a root user": (
+        lambda objects: container_of(objects).update(securityContext={"runAsUser": 0}),
+        "web runs as root: runAsUser is 0",
+    ),
+    "perhaps root": (None, "web may run as root: nothing sets"),
     "a privileged one": (
         lambda objects: container_of(objects).update(securityContext={"runAsUser": 5, "privileged": True}),
-        "web may run as root",
+        "web is privileged",
     ),
     "a migration by its command": (migrating(command=["rake", "db:migrate"]), "Init container assets looks like a migration"),
     "a migration by its image": (migrating(image="flyway:9"), "Init container assets looks like a migration"),
