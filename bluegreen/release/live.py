@@ -156,7 +156,8 @@ def live_color(deployment: Object) -> LiveColor:
         uid=str(value_at(deployment, "metadata", "uid") or ""),
         migration=annotation(deployment, metadata.MIGRATION),
         replicas=wanted,
-        ready=status["readyReplicas"],
+        # A pod that is younger than minReadySeconds is ready, and not available yet.
+        ready=status["availableReplicas" if _number(deployment, 0, "spec", "minReadySeconds") > 0 else "readyReplicas"],
         generation=generation,
         labels=_labels(deployment),
         is_settled=seen and status["updatedReplicas"] == status["replicas"] == wanted,
@@ -170,7 +171,7 @@ def _labels(deployment: Object) -> dict[str, str]:
     return {name: as_text(found[name])} if name in found else {}
 
 
-_COUNTS = ("observedGeneration", "replicas", "updatedReplicas", "readyReplicas")
+_COUNTS = ("observedGeneration", "replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
 
 
 def _number(item: Object, default: int, *path: str) -> int:

@@ -321,8 +321,13 @@ def rule(service: ServiceSettings, role: str, color: str) -> dict[str, Any]:
 
 
 def _destination(service: ServiceSettings, color: str) -> dict[str, Any]:
-    """One color of the Service that users reach. Istio needs the port where a Service has several."""
-    port = {"port": {"number": service.port}} if len(service.users.spec.get("ports") or ()) > 1 else {}
+    """One color of the Service that users reach.
+
+    Istio needs the port where a Service has several. A Service gets another port before the route is written, so the route to a
+    color from a manifest always names the port.
+    """
+    present = service.colors.get(color)
+    port = {"port": {"number": service.port}} if present and present.snapshot else {}
     return {"host": service.users.name, "subset": color, **port}
 
 

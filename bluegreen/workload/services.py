@@ -2,6 +2,9 @@
 
 Each color's source says which Services it needs. Those of the active color are written, with the ports that only the other
 color has: so the Service of the users changes when users move, and not before.
+
+Beside a color from config values the Service of the users has no other ports than that color: those of a manifest come when
+all colors have one. The routing layer may have to name the port before a Service has several.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +13,7 @@ from typing import Any
 
 from bluegreen.release.config_reader import Problem
 from bluegreen.release.objects import Object, as_items, as_mapping, value_at
-from bluegreen.release.settings import ColorSettings, Settings, SharedService
+from bluegreen.release.settings import ColorSettings, SharedService
 from bluegreen.workload.base import Workload
 
 Deployed = Sequence[tuple[ColorSettings, Workload]]
@@ -24,23 +27,21 @@ def shared(deployed: Deployed) -> tuple[SharedService, ...]:
         for service in source.services(color):
             known = found.get(service.name)
             found[service.name] = _together(known, service) if known else service
-    return tuple(_typed(service, deployed) if place == 0 else service for place, service in enumerate(found.values()))
+    users, *others = found.values()
+    return _of_users(users, deployed), *others
 
 
 def port(deployed: Deployed) -> int:
-    """The number of the port that users come in by: `bluegreen:port`, else the only one, the one named http, or the first."""
+    """The number of the port that users come in by: `bluegreen:port`, or the first of the active color."""
     color, source = deployed[0]
-    ports = _ports(source.services(color)[0])
-    chosen = color.users_port or next((found["port"] for found in ports if found.get("name") == "http"), ports[0]["port"])
-    return int(chosen)
+    return color.users_port or int(_ports(source.services(color)[0])[0]["port"])
 
 
-def problems(settings: Settings, deployed: Deployed) -> Iterator[Problem]:
+def problems(deployed: Deployed) -> Iterator[Problem]:
     """What keeps the colors from sharing their Services."""
-    for color, source in deployed:
-        yield from _port_of_users(settings, deployed, color, source)
     (first, of_first), *others = deployed
     for color, source in others:
+        yield from _port_of_users(deployed, color, source)
         users, own = of_first.services(first)[0], source.services(color)[0]
         if own.name != users.name:
             yield Problem(
@@ -55,7 +56,7 @@ def problems(settings: Settings, deployed: Deployed) -> Iterator[Problem]:
             yield from _mixed(color, source, first)
 
 
-def _port_of_users(settings: Settings, deployed: Deployed, color: ColorSettings, source: Workload) -> Iterator[Problem]:
+def _port_of_users(deployed: Deployed, color: ColorSettings, source: Workload) -> Iterator[Problem]:
     users, wanted = source.services(color)[0], port(deployed)
     numbers = [found["port"] for found in _ports(users)]
     if wanted not in numbers:
@@ -64,9 +65,7 @@ def _port_of_users(settings: Settings, deployed: Deployed, color: ColorSettings,
             "bluegreen:port",
             f"{wanted}, and the Service {users.name} of {color.name} has {listed}",
             "a port of the Service that users reach, in both colors",
-            f"Choose another port: pulumi config set port {numbers[0]}; or give the Service the port {wanted}."
-            if len(settings.service.colors) > 1
-            else f"Choose another port: pulumi config set port {numbers[0]}",
+            f"Give the Service the port {wanted} too, or choose another port: pulumi config set port {numbers[0]}",
         )
 
 
@@ -104,12 +103,14 @@ def _mixed(color: ColorSettings, source: Workload, other: ColorSettings) -> Iter
         )
 
 
-def _typed(service: SharedService, deployed: Deployed) -> SharedService:
-    """The type of the users' Service stays that of config values as long as a color is made of them."""
-    is_plain = service.spec.get("type", "ClusterIP") == "ClusterIP"
-    if is_plain and not all(color.snapshot for color, _ in deployed):
-        return replace(service, spec={key: value for key, value in service.spec.items() if key != "type"})
-    return replace(service, spec={"type": "ClusterIP", **service.spec}) if is_plain else service
+def _of_users(service: SharedService, deployed: Deployed) -> SharedService:
+    """The Service of the users: its type and its ports stay those of config values as long as a color is made of them."""
+    spec = {"type": "ClusterIP", **service.spec}
+    plain = [source.services(color)[0] for color, source in deployed if not color.snapshot]
+    if plain:
+        spec = {key: value for key, value in spec.items() if key != "type" or value != "ClusterIP"}
+        spec["ports"] = [found for found in _ports(service) if _number(found) in _by_number(plain[0])]
+    return replace(service, spec=spec)
 
 
 def _together(service: SharedService, other: SharedService) -> SharedService:

@@ -108,6 +108,14 @@ def test_a_color_is_ready_when_all_wanted_pods_have_the_current_template_and_are
     assert live_color(deployment(("shop", "shop:2"), **status)).is_ready is is_ready
 
 
+@pytest.mark.parametrize(("available", "is_ready"), [(1, False), (2, True)])
+def test_a_pod_that_is_ready_for_less_than_min_ready_seconds_does_not_count_as_ready(available: int, is_ready: bool) -> None:
+    item: dict[str, Any] = deployment(("shop", "shop:2"), availableReplicas=available)
+    item["spec"]["minReadySeconds"] = 10
+    color = live_color(item)
+    assert (color.is_ready, color.ready) == (is_ready, available)
+
+
 _NONSENSE = st.recursive(
     st.none() | st.booleans() | st.integers(-2, 4) | st.text(max_size=4),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["name", "image", "spec"]), inner, max_size=2),

@@ -8,6 +8,7 @@ from bluegreen.release import metadata
 from bluegreen.release.manifest import Manifest
 from bluegreen.release.objects import Object
 from bluegreen.release.settings import ColorSettings, ServiceSettings, Settings, SharedService
+from bluegreen.release.snapshot import Snapshot
 from bluegreen.release.traffic import Traffic
 from bluegreen.routing import istio, selector
 
@@ -28,8 +29,11 @@ GRPC = SharedService(name="web-grpc", spec={"type": "ClusterIP", "ports": [{"nam
 OWN = {metadata.APP: "shop"}
 
 
-def settings(*shared: SharedService, **changed: Any) -> Settings:
-    colors = {name: ColorSettings(app="shop", name=name, image="shop:1") for name in ("blue", "green")}
+MANIFEST = Snapshot(path="k8s", documents=())
+
+
+def settings(*shared: SharedService, snapshot: Snapshot | None = MANIFEST, **changed: Any) -> Settings:
+    colors = {name: ColorSettings(app="shop", name=name, image="shop:1", snapshot=snapshot) for name in ("blue", "green")}
     service = ServiceSettings(name="shop", port=80, colors=colors, shared=shared, labels={"blue": OWN, "green": OWN})
     return Settings(service=service, active_color="blue", test_color="green", **changed)
 
@@ -60,9 +64,9 @@ def test_istio_declares_the_subsets_of_every_service_and_names_the_port_of_the_u
     ]
 
 
-def test_istio_names_no_port_of_a_service_with_one_port() -> None:
-    route = istio.manifests(settings(GRPC)).route[0]
-    assert spec(route)["http"][1]["route"][0]["destination"] == {"host": "web-grpc", "subset": "blue"}
+def test_istio_names_the_port_of_a_manifest_before_its_service_has_several() -> None:
+    found = [istio.manifests(settings(WEB, snapshot=snapshot)).route[0] for snapshot in (MANIFEST, None)]
+    assert [spec(route)["http"][1]["route"][0]["destination"].get("port") for route in found] == [{"number": 80}, None]
 
 
 def test_istio_reads_and_moves_a_route_to_a_service_that_is_not_named_like_the_application() -> None:
