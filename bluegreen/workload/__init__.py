@@ -39,7 +39,7 @@ def _problems(settings: Settings) -> Iterator[Problem]:
     if found := [problem for color, workload in deployed for problem in workload.problems(color)]:
         yield from found
     elif deployed:
-        yield from services.problems(settings, deployed)
+        yield from services.problems(deployed)
 
 
 def _completed(settings: Settings) -> Settings:

@@ -75,3 +75,16 @@ def test_the_config_is_read_once_until_something_has_written_it(file: File, monk
     config_edit.change(selection.config_file, {"bluegreen:namespace": "other"})
     assert [selection.settings().namespace, selection.place().namespace] == ["other"] * 2
     assert len(reads) == 2
+
+
+def test_a_manifest_that_changes_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bluegreen.cli.project.ROOT", tmp_path)
+    (tmp_path / "Pulumi.yaml").write_text("name: bluegreen\n")
+    config, manifest = tmp_path / "Pulumi.prod.yaml", tmp_path / "blue.yaml"
+    config.write_text("config: {'bluegreen:activeColor': blue, 'blue:manifest': blue.yaml}\n")
+    selection = Selection(stack="prod", config_file=config)
+    for name in ("web", "shop"):
+        manifest.write_text(f"apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\n")
+        snapshot = selection.place().service.colors["blue"].snapshot
+        assert snapshot
+        assert [document.name for document in snapshot.documents] == [name]

@@ -7,9 +7,11 @@ from typing import Any
 import pulumi
 import pytest
 
+from bluegreen.gate.check import wanted
 from bluegreen.release import metadata
-from bluegreen.release.live import Live, LiveColor, live_color
-from bluegreen.release.traffic import Traffic
+from bluegreen.release.config_reader import read_settings
+from bluegreen.release.live import Live, live_color
+from bluegreen.workload import WORKLOADS
 from tests.unit.program import Run, run
 
 WEB = """
@@ -131,11 +133,12 @@ def test_a_wrong_manifest_is_refused_with_file_and_line(project: Path) -> None:
         ran()
 
 
-def test_the_pods_of_the_live_color_stay_as_its_manifest_was() -> None:
-    described = ran().objects()["Deployment/web-blue"].inputs["metadata"]["annotations"]
-    template, owner = described[metadata.TEMPLATE], described[metadata.OWNER]
-    color = LiveColor(image="registry.example/web:1.0", template=template, owner=owner)
-    live = Live(traffic=Traffic.to("blue"), route_owner=owner, colors={"blue": color})
-    run(BASE, ["blue:secretData"], live=live)
-    with pytest.raises(pulumi.RunError, match="LIVE_STAYS"):
-        run(BASE | {"blue:manifest": "k8s/next.yaml"}, ["blue:secretData"], live=live)
+def test_the_hash_of_the_pods_follows_the_manifest() -> None:
+    def template(**changed: str) -> str:
+        settings = read_settings({**BASE, **changed}, workloads=WORKLOADS)
+        return wanted(settings, "organization/bluegreen/prod", Live()).colors["blue"].template
+
+    written = ran().objects()["Deployment/web-blue"].inputs["metadata"]["annotations"]
+    assert template() == written[metadata.TEMPLATE]
+    assert template(**{"blue:manifest": "k8s/next.yaml"}) != template()
+    assert template(**{"blue:replicas": "3"}) == template()
