@@ -63,10 +63,11 @@ def approve(settings: Settings, live: Live, color: str, release: str | None, ima
 def expect_served(settings: Settings, color: str, served: str, meant: str) -> None:
     """Refuses what is meant for the release that users were on, if the color runs another one by now.
 
-    `served` is the tag that the color had when users were on it last, `meant` the command for who means it all the same.
+    `served` is the tag that the color had when users were on it last, or all of the image; `meant` the command for who means it
+    all the same.
     """
     present = settings.service.colors.get(color)
-    if present and served not in Image.parse(present.image).names:
+    if present and served not in (present.image, *Image.parse(present.image).names):
         before = f"users were on {color} with the tag {served}" if served else f"users were never on {color}"
         refusal = Refusal(
             rule=Rule.LAST_RELEASE,

@@ -34,7 +34,8 @@ def decommission(session: Session, color: str, expect_served: bool = False) -> N
     """
     settings = session.selection.settings()
     if expect_served:
-        config_changes.expect_served(settings, color, history.served(session.stack().history(), color), f"decommission {color}")
+        served = history.served_before(settings, session.live(), session.stack().history(), color)
+        config_changes.expect_served(settings, color, served, f"decommission {color}")
     about = About(verb="decommission", color=color)
     record = session.apply(str(about), config_changes.decommission(settings, color), about=about)
     until = time.monotonic() + TERMINATION_SECONDS

@@ -4,6 +4,7 @@ import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,7 +13,14 @@ from bluegreen.cli.options import reading
 from bluegreen.cli.progress import Progress, console
 from bluegreen.cli.selection import Selection
 from bluegreen.cli.stack import PastUpdate, Stack
+from bluegreen.release import metadata
 from bluegreen.release.colors import other
+from bluegreen.release.objects import annotation
+from bluegreen.release.served import Served, read
+
+if TYPE_CHECKING:
+    from bluegreen.release.live import Live
+    from bluegreen.release.settings import Settings
 
 _OURS = re.compile(r"bluegreen (?P<verb>.*), by (?P<who>.*)")
 
@@ -65,7 +73,7 @@ def _switch(before: PastUpdate, after: PastUpdate) -> Switch:
         seconds=(ended - after.start_time).total_seconds(),
         origin=_value(before, ACTIVE),
         target=target,
-        image=_value(after, f"{target}:imageTag"),
+        image=_value(after, f"{target}:imageTag") or _value(after, f"{target}:manifest"),
         who=ours["who"] if ours else author or "unknown",
         how=ours["verb"] if ours else f"pulumi up: {after.message}".rstrip(": "),
     )
@@ -79,6 +87,25 @@ def is_back_already(updates: Sequence[PastUpdate], active: str) -> bool:
     """Whether the newest switch was a roll-back to the color that is active: once more would be forward again."""
     newest = next(iter(switches(updates)), None)
     return bool(newest and newest.is_rollback and newest.target == active and newest.origin == other(active))
+
+
+def record(settings: "Settings", live: "Live") -> tuple[Served, ...]:
+    """Which colors have served users, by the record that the route carries; none for a route of an older version."""
+    from bluegreen.routing import find
+
+    route = live.objects.get(find(settings.routing).route(settings.service)[0])
+    return read(annotation(route or {}, metadata.SERVED))
+
+
+def served_before(settings: "Settings", live: "Live", updates: Sequence[PastUpdate], color: str) -> str:
+    """What `color` ran when users were on it last: its tag, or the image if it has a manifest; empty if they never were.
+
+    The config names the file of a manifest, and not what it held. So the route's record says whether what runs has served.
+    """
+    present = settings.service.colors.get(color)
+    if present is None or present.snapshot is None:
+        return served(updates, color)
+    return present.image if live.entry(color) in record(settings, live) else ""
 
 
 def served(updates: Sequence[PastUpdate], color: str) -> str:

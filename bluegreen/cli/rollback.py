@@ -70,7 +70,8 @@ def rollback(session: "Session", to: str | None, match_room: bool = False) -> No
             remedy="bluegreen status; to move users all the same, bluegreen activate COLOR",
         )
         raise refused(refusal, f"Nothing was changed; {live.users}.")
-    config_changes.expect_served(settings, target, history.served(updates, target), f"activate {target}")
+    served = history.served_before(settings, live, updates, target)
+    config_changes.expect_served(settings, target, served, f"activate {target}")
     if match_room:
         room.match(session, target)
     moving.move(session, session.selection.users(), About(verb="rollback", color=target))
@@ -79,13 +80,9 @@ def rollback(session: "Session", to: str | None, match_room: bool = False) -> No
 def _way_back(settings: "Settings", live: "Live", updates: "Sequence[PastUpdate]") -> "WayBack":
     """By the route's record; a route of an older version has none, so then by the history of the stack."""
     from bluegreen.cli import history
-    from bluegreen.release import metadata, served
-    from bluegreen.release.objects import annotation
     from bluegreen.release.way_back import WayBack, way_back
-    from bluegreen.routing import find
 
-    route = live.objects.get(find(settings.routing).route(settings.service)[0])
-    record = served.read(annotation(route or {}, metadata.SERVED))
+    record = history.record(settings, live)
     if not record and history.is_back_already(updates, live.active):
         return WayBack(color=live.active, is_already=True)
     return way_back(live, record)

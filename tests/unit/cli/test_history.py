@@ -3,8 +3,15 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from bluegreen.cli.history import is_back_already, served, switches
+import pytest
+
+from bluegreen.cli.history import is_back_already, served, served_before, switches
 from bluegreen.cli.stack import PastUpdate
+from bluegreen.release import metadata
+from bluegreen.release.live import Live, LiveColor
+from bluegreen.release.settings import ColorSettings, ServiceSettings, Settings
+from bluegreen.release.snapshot import Snapshot
+from bluegreen.routing import istio
 
 NOON = datetime(2026, 1, 2, 12)
 
@@ -64,3 +71,21 @@ def test_what_a_color_served_last_is_what_it_had_when_users_were_on_it() -> None
     assert served(updates, "blue") == "1.0"
     assert served(updates[2:], "green") == "tag of green"
     assert served(updates[3:], "green") == ""
+
+
+MANIFEST = Snapshot(path="k8s/blue", documents=())
+
+
+@pytest.mark.parametrize(("template", "found"), [("1", "web:1"), ("2", "")])
+def test_a_color_with_a_manifest_has_served_if_the_record_of_the_route_has_its_pods(template: str, found: str) -> None:
+    color = ColorSettings(app="shop", name="blue", image="web:1", snapshot=MANIFEST)
+    settings = Settings(service=ServiceSettings(name="shop", colors={"blue": color}), active_color="green")
+    route = {"metadata": {"annotations": {metadata.SERVED: "green:9,blue:1"}}}
+    live = Live(colors={"blue": LiveColor(image="web:1", template=template)}, objects={istio.route(settings.service)[0]: route})
+    assert served_before(settings, live, [], "blue") == found
+
+
+def test_a_color_with_an_image_tag_has_served_by_the_history_of_the_stack() -> None:
+    color = ColorSettings(app="shop", name="blue", image="web:1")
+    settings = Settings(service=ServiceSettings(name="shop", colors={"blue": color}), active_color="green")
+    assert served_before(settings, Live(), [past("blue", tags={"blue": "1"})], "blue") == "1"
