@@ -121,15 +121,17 @@ def command_page() -> str:
     """docs/reference/command.md."""
     context = click.Context(cli, info_name="bluegreen")
     commands = {name: command for name in cli.list_commands(context) if (command := cli.get_command(context, name))}
-    everywhere, changing = _shared(commands)
+    shared = _shared(commands)
     usage = _table(
         ["subcommand", "what it does"], ([f"[`{name}`](#{name})", _first_line(command)] for name, command in commands.items())
     )
     parts = [_COMMAND_PAGE, f"\n## Subcommands\n\n{usage}"]
-    parts += [_subcommand(name, command, context, {*everywhere, *changing}) for name, command in commands.items()]
-    parts += [f"\n## Options of every subcommand\n\n{_options(everywhere.values())}"]
-    excluded = " and ".join(f"`{name}`" for name, command in commands.items() if not changing.keys() <= _named(command).keys())
-    parts += [f"\n## Options of every subcommand except {excluded}\n\n{_options(changing.values())}"]
+    known = {option for options in shared for option in options}
+    parts += [_subcommand(name, command, context, known) for name, command in commands.items()]
+    for options in shared:
+        excluded = ", ".join(f"`{name}`" for name, command in commands.items() if not options.keys() <= _named(command).keys())
+        except_for = f" except {excluded}" if excluded else ""
+        parts += [f"\n## Options of every subcommand{except_for}\n\n{_options(options.values())}"]
     statuses = ([str(int(status)), status.name.lower(), meaning] for status, meaning in outcomes.MEANINGS.items())
     parts += ["\n## Exit statuses\n\nThe name is the `reason` in the JSON output.\n\n"]
     parts += [_table(["status", "name", "meaning"], statuses)]
@@ -140,16 +142,15 @@ def _named(command: click.Command) -> dict[str, click.Option]:
     return {param.opts[0]: param for param in command.params if isinstance(param, click.Option)}
 
 
-def _shared(commands: Mapping[str, click.Command]) -> tuple[dict[str, click.Option], dict[str, click.Option]]:
-    """The options of all subcommands, and those that all have which wait for the lock of the stack."""
-    every = list(commands.values())
-    changing = [command for command in every if "--wait" in _named(command)]
-    common = {name: option for name, option in _named(every[0]).items() if all(name in _named(command) for command in every)}
-    return common, {
-        name: option
-        for name, option in _named(changing[0]).items()
-        if name not in common and all(name in _named(command) for command in changing)
-    }
+def _shared(commands: Mapping[str, click.Command]) -> list[dict[str, click.Option]]:
+    """The options of all subcommands, those that all have which are about a stack, and those of all that wait for its lock."""
+    groups: list[dict[str, click.Option]] = []
+    for mark in ("--json", "--stack", "--wait"):
+        having = [_named(command) for command in commands.values() if mark in _named(command)]
+        known = {name for group in groups for name in group}
+        common = set.intersection(*map(set, having)) - known
+        groups.append({name: option for name, option in having[0].items() if name in common})
+    return groups
 
 
 def _subcommand(name: str, command: click.Command, group: click.Context, shared: set[str]) -> str:

@@ -10,7 +10,19 @@ from bluegreen.cli import outcomes
 VERSION = "0.1.0"
 
 # In the order of a release. Each one is a module of this package.
-SUBCOMMANDS = ("up", "plan", "deploy", "test", "activate", "rollback", "decommission", "release", "status", "history")
+SUBCOMMANDS = (
+    "inspect",
+    "up",
+    "plan",
+    "deploy",
+    "test",
+    "activate",
+    "rollback",
+    "decommission",
+    "release",
+    "status",
+    "history",
+)
 
 
 class _Group(click.Group):

@@ -65,6 +65,12 @@ MATCH_ROOM = click.option(
     "--match-room", is_flag=True, help="First scale the color to as many pods as serve users now, in a separate update."
 )
 
+_JSON = click.option(
+    "--json",
+    "is_json",
+    is_flag=True,
+    help="Write JSON, one object a line, to stdout; docs/reference/json.md lists the fields.",
+)
 _WHERE = (
     click.option(
         "--stack",
@@ -78,12 +84,7 @@ _WHERE = (
         type=click.Path(path_type=Path, dir_okay=False),
         help="The stack's config file; by default PULUMI_OPTION_CONFIG_FILE or Pulumi.<stack>.yaml.",
     ),
-    click.option(
-        "--json",
-        "is_json",
-        is_flag=True,
-        help="Write JSON, one object a line, to stdout; docs/reference/json.md lists the fields.",
-    ),
+    _JSON,
 )
 _REACHED = (
     click.option(
@@ -116,6 +117,11 @@ _PATIENCE = (
         help="Start from the config of the last successful update instead of the config file, which is not written.",
     ),
 )
+
+
+def alone(verb: Verb) -> Verb:
+    """For verbs that need no environment: they get a `progress`."""
+    return _with(verb, [_JSON], lambda verb, progress, arguments: verb(progress=progress, **arguments))
 
 
 def reading(verb: Verb) -> Verb:

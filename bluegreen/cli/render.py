@@ -6,12 +6,12 @@ Rendering reaches no cluster. What it prints may hold values of Secrets, so it s
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from bluegreen.cli.outcomes import Exit, ReleaseError
+from bluegreen.cli.sources import Source, Tool
 from bluegreen.release.objects import as_mapping, value_at
-from bluegreen.release.snapshot import Document, Place, SnapshotError, read_text
+from bluegreen.release.snapshot import Document, SnapshotError, read_text
 
 # A chart or a base may be downloaded first.
 LONGEST_SECONDS = 120
@@ -22,26 +22,6 @@ _MOST_LINES = 15
 _HOOK = "helm.sh/hook"
 _TESTS = frozenset({"test", "test-success", "test-failure"})
 _SUFFIXES = (".yaml", ".yml", ".json")
-
-
-class Tool(StrEnum):
-    """What renders a source."""
-
-    NONE = "manifest"
-    KUSTOMIZE = "kustomize"
-    HELM = "helm"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """Where the objects of a color come from. `target` is a path, or a chart as helm names it; `values` are for helm."""
-
-    tool: Tool
-    target: str
-    values: tuple[Path, ...] = ()
-
-    def __str__(self) -> str:
-        return " ".join([f"--{self.tool} {self.target}", *(f"-f {file}" for file in self.values)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +42,6 @@ def render(source: Source, *, app: str, namespace: str) -> Rendered:
         raise _unusable(source, "it has no object", "name another one")
     tests = [document for document in documents if _is_test(document)]
     kept = [document for document in documents if document not in tests]
-    _refuse_hooks(source, kept)
     return Rendered(documents=tuple(kept), left_out=tuple(map(str, tests)))
 
 
@@ -118,23 +97,8 @@ def _unusable(source: Source, why: str, fix: str) -> ReleaseError:
     return ReleaseError(Exit.CONFIG, f"{source} cannot be rendered, and nothing was changed.\n  why:  {why}\n  next: {fix}")
 
 
-def _hooks(document: Document) -> set[str]:
-    written = as_mapping(value_at(document.object, "metadata", "annotations")).get(_HOOK, "")
-    return {hook.strip() for hook in str(written).split(",") if hook.strip()}
-
-
 def _is_test(document: Document) -> bool:
-    hooks = _hooks(document)
+    """Whether an object is a test of a chart. Any other hook stays, and is refused with the rest of what cannot be released."""
+    written = as_mapping(value_at(document.object, "metadata", "annotations")).get(_HOOK, "")
+    hooks = {hook.strip() for hook in str(written).split(",") if hook.strip()}
     return bool(hooks) and hooks <= _TESTS
-
-
-def _refuse_hooks(source: Source, documents: Sequence[Document]) -> None:
-    """A hook runs at a moment of Helm's own, which a release here does not have."""
-    for document in documents:
-        if hooks := _hooks(document):
-            place: Place = document.place(("metadata", "annotations", _HOOK))
-            raise _unusable(
-                source,
-                f"{document} is a Helm hook ({', '.join(sorted(hooks))}; {place}), and only Helm runs hooks",
-                "turn it off in the values of the chart; the command of a database migration belongs into bluegreen:migrate",
-            )
