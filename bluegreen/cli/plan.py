@@ -16,7 +16,7 @@ from bluegreen.cli.progress import SYMBOLS, Progress
 from bluegreen.cli.pulumi_sentences import PREVIEW_PASSING
 from bluegreen.cli.session import Session
 from bluegreen.cli.updates import EngineStep, Record, UpdateError
-from bluegreen.release.colors import COLORS
+from bluegreen.release.colors import COLORS, other
 from bluegreen.release.config_keys import PROJECT
 from bluegreen.release.image import Image
 from bluegreen.release.live import Live
@@ -63,6 +63,8 @@ def plan(session: Session, as_markdown: bool) -> None:
 class Plan:
     """What an update would do. `traffic` and `testers` read "blue 1.0 -> green 2.0", or "blue 1.0" when nothing moves.
 
+    `manifest` is what differs between the manifest of the color that users are on and that of the other color.
+
     `room` reads "6 pods -> 2 pods" when users move: the ready pods that serve them now, and those that will; else it is empty.
     """
 
@@ -78,6 +80,7 @@ class Plan:
     refusals: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     diff: str = ""
+    manifest: str = ""
 
 
 def make(record: Record, settings: Settings, live: Live | None, *, project: str, stack: str) -> Plan:
@@ -100,7 +103,18 @@ def make(record: Record, settings: Settings, live: Live | None, *, project: str,
         refusals=record.errors,
         warnings=record.warnings,
         diff="\n".join(line.rstrip() for line in record.text.splitlines() if not PREVIEW_PASSING.match(line)),
+        manifest=_manifest(settings, was[0]) if steps else "",
     )
+
+
+def _manifest(settings: Settings, active: str) -> str:
+    colors = settings.service.colors
+    old, new = colors.get(active), colors.get(other(active)) if active else None
+    if old is None or new is None or old.snapshot is None or new.snapshot is None:
+        return ""
+    from bluegreen.cli.snapshot_diff import difference
+
+    return difference(old, new)
 
 
 def _moves(was: str, becomes: str, before: Mapping[str, str], after: Mapping[str, str]) -> str:
@@ -156,10 +170,10 @@ def markdown(plan: Plan) -> str:
     return head + opening + _cut(plan.diff, room) + closing
 
 
-def _cut(text: str, room: int) -> str:
+def _cut(text: str, room: int, whole: str = "pulumi preview --diff") -> str:
     if len(text) <= room:
         return text
-    notice = "\n... cut here; the whole diff: pulumi preview --diff"
+    notice = f"\n... cut here; the whole diff: {whole}"
     return text[: max(0, room - len(notice))].rpartition("\n")[0] + notice
 
 
@@ -169,6 +183,9 @@ def _summary(plan: Plan) -> Iterator[str]:
     yield ""
     yield f"`{plan.host}`: {_traffic(plan)}"
     yield ""
+    if plan.manifest:
+        yield "What differs in the manifest, from the color of the users to the other one:"
+        yield from ["", "````diff", *_cut(plan.manifest, LONGEST // 3, "bluegreen plan --json").splitlines(), "````", ""]
     for refusal in plan.refusals:
         first, _, rest = refusal.partition("\n")
         yield f"**{first}**"

@@ -4,6 +4,7 @@
 """
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from bluegreen.cli.updates import EngineStep, Record
 from bluegreen.release.config_reader import read_settings
 from bluegreen.release.live import Live, LiveColor
 from bluegreen.release.settings import Settings
+from bluegreen.release.snapshot import Snapshot, read_text
 from bluegreen.release.traffic import Traffic
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -43,6 +45,27 @@ Duration: 2s
 """
 
 
+MANIFEST = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop}
+spec:
+  selector: {matchLabels: {app: shop}}
+  template:
+    metadata: {labels: {app: shop}}
+    spec:
+      containers:
+      - name: shop
+        image: %s
+        env: [{name: THEME, value: %s}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: shop}
+spec: {selector: {app: shop}, ports: [{port: 80}]}
+"""
+
+
 def settings(active: str = "blue", test: str = "green") -> Settings:
     return read_settings(
         {
@@ -59,6 +82,16 @@ def settings(active: str = "blue", test: str = "green") -> Settings:
 
 def plan(record: Record, wanted: Settings, live: Live | None = LIVE) -> Plan:
     return make(record, wanted, live, project="bluegreen", stack="prod")
+
+
+def with_manifests(found: Settings) -> Settings:
+    """Both colors are from manifests that differ in a variable and in their image."""
+    colors = {}
+    for name, color in found.service.colors.items():
+        text = MANIFEST % (color.image, name)
+        snapshot = Snapshot(path=f"{name}.yaml", documents=read_text(f"{name}.yaml", text))
+        colors[name] = replace(color, snapshot=snapshot)
+    return replace(found, service=replace(found.service, colors=colors))
 
 
 def deployment(operation: str, name: str) -> EngineStep:
@@ -80,6 +113,7 @@ REFUSAL = (
 CASES = {
     "nothing-changes": plan(Record(text="Resources:\n    18 unchanged\n"), settings()),
     "a-switch": plan(Record(began=[ROUTE], text=DIFF), settings("green", "blue")),
+    "a-switch-between-manifests": plan(Record(began=[ROUTE], text=DIFF), with_manifests(settings("green", "blue"))),
     "a-deployment": plan(
         Record(began=[deployment("create", "shop-green")], text=DIFF),
         settings(),
