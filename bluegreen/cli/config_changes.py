@@ -1,6 +1,8 @@
 """Which values of the config each verb changes. Plain functions over settings: no Pulumi, no file, no cluster."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from bluegreen.cli.outcomes import Exit, ReleaseError, refused
 from bluegreen.release.colors import COLORS, other
@@ -10,8 +12,8 @@ from bluegreen.release.refusals import Refusal, Rule
 from bluegreen.release.settings import Settings
 from bluegreen.release.transition import is_approved, is_image_approved, unapproved
 
-Changes = dict[str, str | None]
-"""Full key -> its text, or None to remove it."""
+Changes = dict[str, str | Mapping[str, Any] | None]
+"""Full key -> its text or its object, or None to remove it."""
 
 ACTIVE, TEST, EXPECT = "bluegreen:activeColor", "bluegreen:testColor", "bluegreen:expect"
 
@@ -22,6 +24,18 @@ RELEASE_KEYS = (ACTIVE, TEST, *(f"{color}:{key}" for color in COLORS for key in 
 def deploy(color: str, image: str, release: str | None) -> Changes:
     """Gives a color an image. A release that is not named is forgotten: it was another image's."""
     return {f"{color}:imageTag": image, f"{color}:release": release}
+
+
+def deploy_manifest(
+    color: str, path: str, image_tag: str | None, release: str | None, secret_data: Mapping[str, Any] | None
+) -> Changes:
+    """Gives a color the snapshot in `path`. Without `image_tag` its image is that of the snapshot."""
+    return {
+        f"{color}:manifest": path,
+        f"{color}:imageTag": image_tag,
+        f"{color}:release": release,
+        f"{color}:secretData": secret_data or None,
+    }
 
 
 def test(color: str) -> Changes:

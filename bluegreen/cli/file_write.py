@@ -5,6 +5,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from bluegreen.release.stack_file import ConfigFileError
+
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
@@ -25,11 +27,17 @@ class Written:
 
 
 def write(file: Path, text: str) -> Written:
-    """Writes `text` into `file`, whose folder may be missing. A file that has this text already is not touched."""
-    before = text_or_none(file)
-    if before != text:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        replace(file, text)
+    """Writes `text` into `file`, whose folder may be missing. A file that has this text already is not touched.
+
+    Raises `ConfigFileError`.
+    """
+    try:
+        before = text_or_none(file)
+        if before != text:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            replace(file, text)
+    except OSError as error:
+        raise ConfigFileError(f"Could not write {file}: {error.strerror or error}. Nothing was changed.") from None
     return Written(file=file, before=before, after=text)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bluegreen.cli import engine_config, project
+from bluegreen.cli.config_changes import Changes
 from bluegreen.cli.outcomes import Exit, ReleaseError
 from bluegreen.environment import LiveEnvironment
 from bluegreen.release import stack_file
@@ -18,6 +19,7 @@ from bluegreen.release.config_keys import MANIFEST, SECRET_DATA
 from bluegreen.release.config_reader import Layers, SettingsError, Workloads, read_place, read_settings
 from bluegreen.release.endpoint import Endpoint, Given
 from bluegreen.release.settings import Settings
+from bluegreen.release.snapshot import Snapshot
 from bluegreen.release.stack_file import ConfigFileError, Contents, Misread, is_secret
 from bluegreen.routing import LAYERS
 from bluegreen.routing import find as layer_of
@@ -42,6 +44,24 @@ class Selection:
     def settings(self) -> Settings:
         """The settings as the engine hands them to the program. Raises `ReleaseError` if they cannot be used."""
         return self._read(read_settings)
+
+    def check(self, changes: Changes, unwritten: Mapping[str, Snapshot]) -> None:
+        """Raises `ReleaseError` if the settings could not be used with `changes` in the config file.
+
+        `unwritten` has manifests that are not in the project yet, by their path.
+        """
+        engine_config.refuse_overrides()
+        files = self.config_file, project.ROOT / "Pulumi.yaml"
+        try:
+            found = _contents(files, tuple(map(_version, files)))
+            config, secrets = _resolved(self.stack, self.config_file, found)
+            changed = as_engine({key: value for key, value in changes.items() if value is not None})
+            left = {key: text for key, text in config.items() if key not in changes}
+            hidden = {key for key, value in changes.items() if isinstance(value, Mapping)}
+            where = project.ROOT, found.defaults, unwritten
+            read_settings(left | changed, {*secrets, *hidden}, found.misread, LAYERS, WORKLOADS, *where)
+        except (SettingsError, ConfigFileError) as error:
+            raise ReleaseError(Exit.CONFIG, str(error)) from None
 
     def place(self) -> Settings:
         """Where the environment is, whatever else is wrong with its config; see `read_place`. Raises `ReleaseError`."""
@@ -100,14 +120,18 @@ def _settings(
 ) -> Settings:
     """Reads the settings once for each version of the files and of the manifests, however often a command needs them."""
     found = _contents(files, versions)
-    if text := engine_config.text_with_environment(files[0]):
-        resolved, secrets = engine_config.ask(stack, files[0], text)
-        # The CLI hides an object with a secret as a whole, with the names in it.
-        named = {key: text for key, text in as_engine(found.values).items() if key.endswith(f":{SECRET_DATA.name}")}
-        return read(
-            {**resolved, **named}, found.secrets.union(secrets), found.misread, LAYERS, WORKLOADS, project.ROOT, found.defaults
-        )
-    return read(as_engine(found.values), found.secrets, found.misread, LAYERS, WORKLOADS, project.ROOT, found.defaults)
+    config, secrets = _resolved(stack, files[0], found)
+    return read(config, secrets, found.misread, LAYERS, WORKLOADS, project.ROOT, found.defaults)
+
+
+def _resolved(stack: str, file: Path, found: Contents) -> tuple[Mapping[str, str], Collection[str]]:
+    """The config as the engine hands it to the program, and the keys that are secret."""
+    if not (text := engine_config.text_with_environment(file)):
+        return as_engine(found.values), found.secrets
+    resolved, secrets = engine_config.ask(stack, file, text)
+    # The CLI hides an object with a secret as a whole, with the names in it.
+    named = {key: shown for key, shown in as_engine(found.values).items() if key.endswith(f":{SECRET_DATA.name}")}
+    return {**resolved, **named}, found.secrets.union(secrets)
 
 
 @functools.lru_cache(maxsize=8)

@@ -9,11 +9,11 @@ lock of the stack keeps updates apart.
 import contextlib
 import dataclasses
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bluegreen.cli import config_edit, deployed, engine_config, lock
+from bluegreen.cli import config_edit, deployed, engine_config, file_write, lock
 from bluegreen.cli.config_changes import EXPECT, Changes
 from bluegreen.cli.config_edit import ConfigFileError
 from bluegreen.cli.outcomes import Exit, ReleaseError
@@ -60,8 +60,9 @@ class Session:
         expect: str | None = None,
         watch: Endpoint | None = None,
         route_alone: bool = False,
+        files: Mapping[Path, str] | None = None,
     ) -> Record:
-        """Makes `changes` in the config and runs the update.
+        """Makes `changes` in the config, writes `files`, and runs the update.
 
         The program refuses an update that does more than `about` covers; None may change anything.
         `expect` is what a switch approves, for this update alone; `watch` is where a terminal shows who serves. With
@@ -76,7 +77,13 @@ class Session:
             lock.turn(file, self.wait_seconds, self._show),
             _as_release_error(),
         ):
-            made = config_edit.change(file, {**changes, **({EXPECT: expect} if expect else {})})
+            # Before the config, which names them.
+            written = [file_write.write(path, text) for path, text in (files or {}).items()]
+            try:
+                made = config_edit.change(file, {**changes, **({EXPECT: expect} if expect else {})})
+            except ConfigFileError:
+                _take_back(written)
+                raise
             try:
                 if route_alone:
                     self._refuse_more_than_the_route()
@@ -85,6 +92,7 @@ class Session:
                 is_wished = isinstance(error, UpdateError) and error.record.has_changed
                 if not is_wished and not route_alone:
                     made.take_back()
+                    _take_back(written)
                 elif expect and isinstance(error, UpdateError) and error.record.is_not_served:
                     _forget(made, expect)  # users moved by the route, so the approval is used up
                 raise error.with_text(self._where_users_are_after(error)) from None
@@ -131,6 +139,11 @@ class Session:
             return self.selection.cluster().live()
         except LiveError as error:
             raise ReleaseError(Exit.ERROR, str(error)) from None
+
+
+def _take_back(written: list[file_write.Written]) -> None:
+    for file in written:
+        file.take_back()
 
 
 def _forget(made: config_edit.Change, expect: str) -> None:

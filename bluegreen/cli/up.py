@@ -1,5 +1,8 @@
 """`up`: brings the environment to what its config says."""
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import click
 
 from bluegreen.cli.config_changes import Changes
@@ -23,14 +26,16 @@ def command(session: Session) -> None:
     up(session)
 
 
-def up(session: Session, about: About | None = None, changes: Changes | None = None) -> None:
-    """Brings the environment to what its config says, with `changes`; if users moved, verifies with real requests who serves.
+def up(
+    session: Session, about: About | None = None, changes: Changes | None = None, files: Mapping[Path, str] | None = None
+) -> None:
+    """Brings the environment to what its config says, with `changes` and `files`; if users moved, verifies who serves them.
 
     With `about` the program refuses an update that does more than `about` covers; `up` from the state moves nobody.
     Raises `ReleaseError` with status 10 if users moved by the route and are not served by that color in time.
     """
     verb, before = str(about or "up"), _active(session)
-    record = session.apply(verb, changes or {}, about=about or (FROM_STATE if session.is_from_state else None))
+    record = session.apply(verb, changes or {}, about=about or (FROM_STATE if session.is_from_state else None), files=files)
     after = session.live().active
     users = session.selection.known_users()
     is_moved = bool(after) and (after != before or _is_route_written(session, record))

@@ -95,15 +95,17 @@ def read_settings(
     workloads: Workloads = NO_WORKLOADS,
     project: Path = Path(),
     defaults: Collection[str] = (),
+    unwritten: Mapping[str, Snapshot] | None = None,
 ) -> Settings:
     """The settings that `config` describes.
 
     `config` maps full keys such as `bluegreen:activeColor` to texts, as the engine passes them (an object is JSON).
     `secret_keys` are the keys whose value is, or contains, a secret; it is never shown. `misread` are the values that YAML
     changes. The manifests of the colors are in the directory `project`; `defaults` are the keys that Pulumi.yaml alone sets:
-    they override no manifest. Raises `SettingsError` with every problem found, those of `layers` and `workloads` included.
+    they override no manifest. `unwritten` has manifests that are not in the project yet, by their path. Raises `SettingsError`
+    with every problem found, those of `layers` and `workloads` included.
     """
-    return _Reader(config, secret_keys, misread, layers, workloads, project, defaults).settings()
+    return _Reader(config, secret_keys, misread, layers, workloads, project, defaults, unwritten).settings()
 
 
 def read_place(
@@ -149,12 +151,14 @@ class _Reader:
         workloads: Workloads,
         project: Path,
         defaults: Collection[str],
+        unwritten: Mapping[str, Snapshot] | None = None,
     ) -> None:
         # Half of a surrogate pair cannot be written anywhere.
         self._config = {values.writable(key): values.writable(text) for key, text in config.items()}
         self._layers = layers
         self._workloads = workloads
         self._project = project
+        self._unwritten = unwritten or {}
         self._defaults = defaults
         self._own = {key.name: key for key in layers.keys(self._config.get(f"{PROJECT}:{keys.ROUTING.name}", ""))}
         self._secret_keys = secret_keys
@@ -264,7 +268,7 @@ class _Reader:
         if not (path := self._values.get(key)):
             return None
         try:
-            found = load(self._project, path)
+            found = self._unwritten.get(path) or load(self._project, path)
         except SnapshotError as error:
             self._problems += map(problem_of, error.problems)
             return None

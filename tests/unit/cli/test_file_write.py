@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from bluegreen.cli.file_write import write
+from bluegreen.release.stack_file import ConfigFileError
 
 
 def test_a_new_file_gets_its_folder_and_is_removed_when_it_is_taken_back(tmp_path: Path) -> None:
@@ -42,6 +43,12 @@ def test_a_file_that_has_the_text_already_is_not_touched(tmp_path: Path) -> None
     inode = file.stat().st_ino
     write(file, "same\n").take_back()
     assert (file.stat().st_ino, file.read_text()) == (inode, "same\n")
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "manifests").write_text("a file in the place of the folder")
+    with pytest.raises(ConfigFileError, match=r"Could not write .*green.yaml: .*\. Nothing was changed"):
+        write(tmp_path / "manifests" / "green.yaml", "new\n")
 
 
 def test_a_link_keeps_leading_to_the_file_that_is_written(tmp_path: Path) -> None:

@@ -16,9 +16,26 @@ from tests.cluster import ROOT
     [
         ("bluegreen.cli.main, bluegreen.cli.status", ["pulumi", "pulumi_kubernetes", "rich"]),
         ("bluegreen.cli.emergency", ["pulumi", "click", "rich"]),
+        (
+            "bluegreen.cli.deploy, bluegreen.cli.inspect, bluegreen.cli.plan",
+            [
+                "pulumi",
+                "rich",
+                "bluegreen.cli.render",
+                "bluegreen.cli.secret_data",
+                "bluegreen.cli.snapshot_diff",
+                "bluegreen.release.snapshot_file",
+                "bluegreen.workload.manifest",
+            ],
+        ),
         ("bluegreen.release.live", ["http.client", "ssl", "yaml"]),
     ],
-    ids=["status and --help", "the first half of rollback --now", "the program, before it has asked for the provider"],
+    ids=[
+        "status and --help",
+        "the first half of rollback --now",
+        "subcommands that may render, without a manifest",
+        "the program, before it has asked for the provider",
+    ],
 )
 def test_what_answers_at_once_imports_little(modules: str, absent: list[str]) -> None:
     script = f"import sys, {modules}; print([name for name in {absent} if name in sys.modules])"
