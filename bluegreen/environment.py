@@ -52,6 +52,19 @@ class LiveEnvironment(Cluster):
         """The objects of the route, that of the users first; None in the place of one that does not exist."""
         return [self.get(*ref) for ref in self._layer.route(self._service)]
 
+    def route_of_another_name(self, owner: str) -> str:
+        """The name of the object that decides about the users of the stack `owner`, if the settings give it another one now.
+
+        Only a manifest names it, so it can change. Empty if there is no such object, or if it may not be looked for.
+        """
+        users = self._layer.route(self._service)[0]
+        with contextlib.suppress(LiveError):
+            for item in self.list_objects(users.api_version, users.kind, **metadata.managed_by()):
+                name = str(value_at(item, "metadata", "name"))
+                if name != users.name and annotation(item, metadata.OWNER) == owner and annotation(item, metadata.SERVED):
+                    return name
+        return ""
+
     def with_autoscalers(self, live: Live) -> Live:
         """`live` with `is_autoscaled` set for the colors with an autoscaler of the same stack.
 

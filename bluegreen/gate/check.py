@@ -93,6 +93,8 @@ class Gate:
         except LiveError as error:
             self._unread(error)
             return
+        if self._live.colors and self._live.route_owner is None:
+            await self._refuse_another_route()
         if not pulumi.runtime.is_dry_run():
             await self._refuse_endless_deletions()
         if self._about:
@@ -169,6 +171,16 @@ class Gate:
     def _read(self) -> Live:
         live = self._cluster.live()
         return replace(live, objects={**live.objects, **self._cluster.parts()})
+
+    async def _refuse_another_route(self) -> None:
+        """Raises `pulumi.RunError` if the object that serves users has another name in the settings: it would be deleted."""
+        if name := await asyncio.to_thread(self._cluster.route_of_another_name, self._owner):
+            users = self._layer.route(self._settings.service)[0]
+            raise pulumi.RunError(
+                f"Users are served by {users.kind} {name}, and the config names {users.name} in its place. An update would "
+                f"delete {name}, with its address.\n  next: name it {name} in the manifests of both colors, or: pulumi config "
+                f"set service {name}\n\nNothing was changed."
+            )
 
     async def _refuse_endless_deletions(self) -> None:
         """Raises `pulumi.RunError` if the account may delete objects that the provider then waits for without end."""

@@ -207,6 +207,7 @@ def test_a_whole_release_of_a_manifest_turns_nobody_away(team: Team) -> None:
     blue = team.uids("blue")
     with served_by(team, "blue", "green"):
         team.commit("green", second)
+        assert "green: none -> 2.0" in Operator(team).run("plan", "--markdown").out
         assert "update Deployment/myapp-blue" not in team.preview("--diff").written
         deployed = team.up()
         assert "create Deployment/myapp-green" in deployed.written
@@ -215,6 +216,8 @@ def test_a_whole_release_of_a_manifest_turns_nobody_away(team: Team) -> None:
         team.test("green")
         team.testers.wait_for("green")
         person = operator(team)
+        seen = person.run("status", "--json").lines[0]
+        assert (seen["active"], seen["test"], seen["drift"], seen["foreign"]) == ("blue", "green", [], "")
         team.activate("green")
         team.users.wait_for("green")
         person.run("rollback")

@@ -151,6 +151,9 @@ class _Cluster:
     def list_objects(self, *_: str, **__: str) -> list[object]:
         return []
 
+    def route_of_another_name(self, _: str) -> str:
+        return ""
+
     def list_everywhere(self, *_: str) -> list[object]:
         return []
 

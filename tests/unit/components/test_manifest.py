@@ -142,3 +142,23 @@ def test_the_hash_of_the_pods_follows_the_manifest() -> None:
     assert template() == written[metadata.TEMPLATE]
     assert template(**{"blue:manifest": "k8s/next.yaml"}) != template()
     assert template(**{"blue:replicas": "3"}) == template()
+
+
+AUTOSCALER = """
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: web}
+spec: {minReplicas: 3, maxReplicas: 9, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}}
+"""
+
+
+def test_an_autoscaler_of_the_team_owns_the_number_of_pods(project: Path) -> None:
+    (project / "k8s" / "blue.yaml").write_text(WEB + AUTOSCALER)
+    objects = ran().objects()
+    assert objects["HorizontalPodAutoscaler/web-blue-autoscaler"].inputs["spec"]["maxReplicas"] == 9
+    deployment = objects["Deployment/web-blue"]
+    assert deployment.inputs["spec"]["replicas"] == 3
+    assert [*deployment.request.ignoreChanges] == ["spec.replicas"]
+    settings = read_settings(BASE, workloads=WORKLOADS)
+    assert wanted(settings, "organization/bluegreen/prod", Live()).colors["blue"].is_autoscaled

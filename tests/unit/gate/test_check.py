@@ -39,7 +39,9 @@ class Cluster:
         *answers: Live | LiveError,
         found: Mapping[str, Any] | None = None,
         everywhere: Mapping[str, list[Mapping[str, Any]]] | None = None,
+        before: str = "",
     ) -> None:
+        self._before = before
         self._answers = [*answers]
         self._everywhere = everywhere or {}
         self._found = found
@@ -61,6 +63,9 @@ class Cluster:
 
     def get(self, *_: str) -> Mapping[str, Any] | None:
         return self._found
+
+    def route_of_another_name(self, _: str) -> str:
+        return self._before
 
     def list_everywhere(self, _: str, kind: str) -> list[Mapping[str, Any]]:
         return self._everywhere.get(kind, [])
@@ -255,6 +260,15 @@ def test_a_color_is_awaited_if_the_update_has_written_its_spec(
     live = replace(live, colors={name: replace(color, generation=7) for name, color in live.colors.items()})
     gate = Gate(read_settings(BOTH_COLORS), cast(Any, Cluster(live)), OWNER)
     assert waited_for(monkeypatch, gate, generation) == awaited
+
+
+def test_users_whom_a_service_of_another_name_serves_do_not_lose_it() -> None:
+    """Only the selector layer has a route that a manifest names."""
+    settings = read_settings(BOTH_COLORS | {"bluegreen:routing": "selector"})
+    gone = replace(served(), traffic=Traffic(), route_owner=None)
+    with pytest.raises(pulumi.RunError, match="served by Service web, and the config names shop") as refusal:
+        asyncio.run(Gate(settings, cast(Any, Cluster(gone, before="web")), OWNER).check())
+    assert "pulumi config set service web" in str(refusal.value)
 
 
 def ignored(live: Live, change: dict[str, str]) -> dict[str, list[str]]:

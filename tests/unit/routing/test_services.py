@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from bluegreen.environment import LiveEnvironment
 from bluegreen.release import metadata
 from bluegreen.release.manifest import Manifest
 from bluegreen.release.objects import Object
@@ -170,3 +171,34 @@ def test_istio_refuses_users_by_a_port_that_does_not_speak_http_and_selector_tak
         [f"istio, and users come in by port 80 of the Service lines, which speaks {protocol}"] if protocol else []
     )
     assert list(selector.problems(settings(users, further, routing="selector"))) == []
+
+
+class Listed(LiveEnvironment):
+    """A namespace with these Services."""
+
+    def __init__(self, *services: Object) -> None:
+        super().__init__(context="", namespace="any", service=BOTH.service, routing="selector")
+        self._listed = [*services]
+
+    def list_objects(self, *_: str, **__: str | None) -> list[Object]:
+        return self._listed
+
+
+def noted(name: str, **annotations: str) -> Object:
+    return {"metadata": {"name": name, "annotations": annotations}}
+
+
+OURS = {metadata.OWNER: "acme/bluegreen/prod", metadata.SERVED: "blue:1"}
+
+
+@pytest.mark.parametrize(
+    ("found", "name"),
+    [
+        (noted("front", **OURS), "front"),
+        (noted("web", **OURS), ""),
+        (noted("front", **OURS | {metadata.OWNER: "acme/bluegreen/dev"}), ""),
+        (noted("front-test", **{metadata.OWNER: OURS[metadata.OWNER]}), ""),
+    ],
+)
+def test_the_service_that_users_are_served_by_is_found_under_another_name(found: Object, name: str) -> None:
+    assert Listed(found).route_of_another_name("acme/bluegreen/prod") == name
