@@ -187,11 +187,13 @@ def team(request: pytest.FixtureRequest, cluster: SandboxCluster, project: Path,
 
 
 def changed(objects: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The next release of the manifest: another image in every container, another value, another port."""
+    """The next release of the manifest: another image in every container, another value, another port, another Service."""
     made: dict[str, Any] = json.loads(json.dumps(objects).replace("app:1.0", "app:2.0"))
     made["ConfigMap"]["data"]["DB_SCHEMA"] = "shop2"
     made["Deployment"]["spec"]["template"]["metadata"]["labels"]["version"] = "2"
     made["Service"]["spec"]["ports"].append({"name": "proxy", "port": 3998, "targetPort": 3998})
+    metrics = {"selector": {"team": "front"}, "ports": [{"port": 9090, "targetPort": "metrics"}]}
+    made["another Service"] = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "metrics"}, "spec": metrics}
     return made
 
 
@@ -209,8 +211,7 @@ def test_a_whole_release_of_a_manifest_turns_nobody_away(team: Team) -> None:
         team.commit("green", second)
         assert "green: none -> 2.0" in Operator(team).run("plan", "--markdown").out
         assert "update Deployment/myapp-blue" not in team.preview("--diff").written
-        deployed = team.up()
-        assert "create Deployment/myapp-green" in deployed.written
+        Operator(team).run("deploy", "green", "--image", "2.0")
         compared(team, "green", second["Deployment"])
         green = team.uids("green")
         team.test("green")
@@ -234,6 +235,8 @@ def test_a_whole_release_of_a_manifest_turns_nobody_away(team: Team) -> None:
         assert team.uids("blue") == set()
         assert team.uids("green") == green
     assert [port["port"] for port in team.get("service", "web")["spec"]["ports"]] == [80, 9090, 3998]
+    follows = {"color": "green"} if team.routing == "selector" else {}
+    assert team.get("service", "metrics")["spec"]["selector"] == {metadata.APP: "myapp", **follows}
     assert not [name for name in team.objects() if "-blue" in name and "blue-green" not in name]
     nothing_is_in_plain_text(team)
 
