@@ -200,6 +200,7 @@ def changed(objects: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 def test_a_whole_release_of_a_manifest_turns_nobody_away(team: Team) -> None:
     first = documents(WEB)
     second = changed(first)
+    team.set({"bluegreen:service": "web"})
     team.commit("blue", first)
     installed = team.up()
     assert "ServiceAccount web" in installed.text

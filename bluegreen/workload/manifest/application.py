@@ -339,7 +339,7 @@ class _Reader:
         raise UnusableError(
             Problem(
                 "bluegreen:service",
-                self._color.users_service,
+                self._color.users_service or "(not set)",
                 f"one of the Services of the pods in {self._where()}: {names}",
                 fix,
             )
