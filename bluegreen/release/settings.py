@@ -61,8 +61,10 @@ class ColorSettings:
 
     @functools.cached_property
     def secret_digest(self) -> str:
-        """A digest of the secret variables. It is part of a name that everybody may list, so guessing a value from it must be
-        expensive: scrypt takes some 50 ms and 16 MiB a guess."""
+        """A digest of the secret variables; empty if there are none. It is part of a name that everybody may list, so guessing
+        a value from it must be expensive: scrypt takes some 50 ms and 16 MiB a guess."""
+        if not self.secret_env:
+            return ""
         values = json.dumps(dict(self.secret_env), sort_keys=True).encode()
         return hashlib.scrypt(values, salt=f"{self.app}-{self.name}".encode(), n=2**14, r=8, p=1).hex()[:10]
 

@@ -1,4 +1,6 @@
-"""What the settings of an environment warn about."""
+"""What the settings of an environment warn about, and what they compute only if they need it."""
+
+import hashlib
 
 import pytest
 
@@ -20,3 +22,12 @@ def test_an_autoscaler_without_a_request_for_cpu_is_said_with_the_way(resources:
     [warning] = warnings(read_settings(AUTOSCALED | {"blue:resources": resources}))
     assert "blue:maxReplicas is 5" in warning
     assert "pulumi config set --path 'blue:resources.requests.cpu' 100m" in warning
+
+
+def test_without_secret_variables_no_expensive_digest_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(hashlib, "scrypt")
+    settings = read_settings(ONE_COLOR)
+    assert settings.service.colors["blue"].secret_digest == ""
+    of_blue = read_settings(ONE_COLOR | {"blue:secretEnv": '{"TOKEN": "1"}'}).service.colors["blue"]
+    with pytest.raises(AttributeError):
+        _ = of_blue.secret_digest
