@@ -147,6 +147,8 @@ def live_color(deployment: Object) -> LiveColor:
     seen = status["observedGeneration"] >= generation
     container = main_container(deployment)
     field = ("f:spec", "f:template", "f:spec", "f:containers", f'k:{{"name":{json.dumps(container.get("name"))}}}', "f:image")
+    # A pod that is younger than minReadySeconds is ready, and not available yet.
+    ready = status["availableReplicas" if _number(deployment, 0, "spec", "minReadySeconds") > 0 else "readyReplicas"]
     return LiveColor(
         image=str(container.get("image") or ""),
         asked=annotation(deployment, metadata.IMAGE) if is_own(deployment, *field) else "",
@@ -156,8 +158,8 @@ def live_color(deployment: Object) -> LiveColor:
         uid=str(value_at(deployment, "metadata", "uid") or ""),
         migration=annotation(deployment, metadata.MIGRATION),
         replicas=wanted,
-        # A pod that is younger than minReadySeconds is ready, and not available yet.
-        ready=status["availableReplicas" if _number(deployment, 0, "spec", "minReadySeconds") > 0 else "readyReplicas"],
+        # After a scaling down there may be more of them, which are about to stop.
+        ready=min(ready, wanted),
         generation=generation,
         labels=_labels(deployment),
         is_settled=seen and status["updatedReplicas"] == status["replicas"] == wanted,

@@ -285,6 +285,15 @@ def once(environs: Environs, answer: Callable[[Request], Response | None], metho
     environs.answers = lambda request: left.pop()(request) if left and request.method == method else None
 
 
+def test_a_color_that_was_just_scaled_to_zero_gets_no_users_although_its_pods_still_count_as_ready(
+    serve: Serve, green: Environs
+) -> None:
+    green.objects["shop-blue"]["spec"]["replicas"] = 0
+    with serve(green) as selection, pytest.raises(ReleaseError, match="0 of 0 pods of blue are ready"):
+        emergency.move(selection, None)
+    assert users(green) == "green"
+
+
 def test_a_route_that_somebody_writes_meanwhile_is_read_again(serve: Serve, green: Environs) -> None:
     def interfere(_: Request) -> Response | None:
         item = json.loads(json.dumps(green.objects[ROUTE]))
