@@ -121,8 +121,13 @@ class Live:
 
 
 def is_of_app(app: str, deployment: Object) -> bool:
-    """Whether a Deployment is that of a color of `app`, by its name, or by its label `app`."""
+    """Whether a Deployment is that of a color of `app`: by its label of the program, or by its name or its label `app`.
+
+    On a Deployment from a manifest `app` is a label of the team, and may be the name of another application.
+    """
     labels = as_mapping(value_at(deployment, "metadata", "labels"))
+    if metadata.APP in labels:
+        return bool(labels[metadata.APP] == app)
     return bool(labels.get("app") == app or value_at(deployment, "metadata", "name") == f"{app}-{labels.get('color')}")
 
 

@@ -16,8 +16,8 @@ from bluegreen.environment import LiveEnvironment
 from bluegreen.kube.client import ApiError, Client
 from bluegreen.kube.cluster import LiveError
 from bluegreen.kube.kubeconfig import ClusterConfig, KubeconfigError
-from bluegreen.release.live import LiveColor, live_color
-from bluegreen.release.metadata import TEMPLATE
+from bluegreen.release.live import LiveColor, is_of_app, live_color
+from bluegreen.release.metadata import APP, TEMPLATE
 from bluegreen.release.objects import is_terminating
 from bluegreen.routing import istio
 from tests.cluster import ROOT
@@ -114,6 +114,22 @@ def test_a_pod_that_is_ready_for_less_than_min_ready_seconds_does_not_count_as_r
     item["spec"]["minReadySeconds"] = 10
     color = live_color(item)
     assert (color.is_ready, color.ready) == (is_ready, available)
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "is_ours"),
+    [
+        ("shop-blue", {"app": "web", "color": "blue"}, True),
+        ("other", {"app": "shop", "color": "blue"}, True),
+        ("other-blue", {"app": "shop", "color": "blue", APP: "other"}, False),
+        ("shop-blue", {"app": "web", "color": "blue", APP: "shop"}, True),
+        ("other-blue", {"color": "blue"}, False),
+    ],
+)
+def test_a_deployment_is_a_color_of_the_application_by_its_name_or_its_labels(
+    name: str, labels: dict[str, str], is_ours: bool
+) -> None:
+    assert is_of_app("shop", {"metadata": {"name": name, "labels": labels}}) is is_ours
 
 
 _NONSENSE = st.recursive(
