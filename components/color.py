@@ -31,6 +31,10 @@ class Checks(Protocol):
         """Resolves when the Job has succeeded; fails with its log when it has failed."""
         ...
 
+    def worker_moved(self, color: ColorSettings, deployment: KubernetesObject, *, running: bool) -> pulumi.Output[Any]:
+        """Resolves when a worker is ready, or, unless it is `running`, when its pods are gone; at once if users do not move."""
+        ...
+
     def route_hooks(self) -> pulumi.ResourceHookBinding | None:
         """What looks at the route before it is updated."""
         ...
@@ -43,14 +47,15 @@ class Checks(Protocol):
 class Color(pulumi.ComponentResource):
     """The objects of a workload: the Deployment `<app>-<color>`, and everything that belongs to its pods.
 
-    `ready` resolves to the Deployment when the color is ready to serve: everything that needs that depends on it.
+    `ready` resolves to the Deployment when the color is ready to serve: everything that needs that depends on it. `made` are
+    all its objects.
     """
 
     def __init__(
         self, name: str, settings: ColorSettings, workload: Workload, checks: Checks, opts: pulumi.ResourceOptions
     ) -> None:
         super().__init__("bluegreen:components:Color", name, None, opts)
-        made: dict[Ref, pulumi.Input[pulumi.Resource]] = {}
+        self.made = made = dict[Ref, pulumi.Input[pulumi.Resource]]()
         for manifest in written(workload, settings):
             after = [made[ref] for ref in manifest.waits_for]
             resource = KubernetesObject(manifest, pulumi.ResourceOptions(parent=self, depends_on=after))

@@ -6,9 +6,10 @@ from typing import Any
 from bluegreen.release.manifest import Manifest
 from bluegreen.release.settings import ColorSettings
 from bluegreen.workload.base import labels_of, name_of
-from bluegreen.workload.settings import completed, notes, problems, selector, services
+from bluegreen.workload.settings import completed, notes, problems, selector, services, workers
 
-__all__ = ["completed", "main_container", "notes", "objects", "pod_template_hashes", "problems", "selector", "services"]
+# The rest of what a source offers is as for the pods of config values.
+__all__ = ["completed", "notes", "problems", "selector", "services", "workers"]
 
 _RESTRICTED = {
     "allowPrivilegeEscalation": False,

@@ -104,7 +104,7 @@ def _namespace(item: Mapping[str, Any]) -> object:
 def _of(application: "Application", app: str, notes: Sequence["Note"], refused: Sequence["Problem"]) -> Inspected:
     from bluegreen.release.objects import as_items, as_mapping
 
-    containers = as_items(application.pod.get("containers"))
+    containers = as_items(application.web.pod.get("containers"))
     ports = [(container["name"], port) for container in containers for port in as_items(container.get("ports"))]
     services = [
         (service.name, port)
@@ -113,10 +113,10 @@ def _of(application: "Application", app: str, notes: Sequence["Note"], refused: 
     ]
     return Inspected(
         app=app,
-        deployment=application.deployment.name,
-        container=str(application.main_container["name"]),
-        why=application.why_main,
-        image=str(application.main_container["image"]),
+        deployment=application.web.deployment.name,
+        container=str(application.web.main_container["name"]),
+        why=application.web.why_main,
+        image=str(application.web.main_container["image"]),
         ports=[f"{name}: {_port(port, 'containerPort')}" for name, port in ports],
         services=[f"{name}: {_port(port, 'port')} -> {port.get('targetPort', port.get('port'))}" for name, port in services],
         notes=notes,

@@ -67,7 +67,7 @@ def _with_image(
     application, _ = understand(replace(color, snapshot=Snapshot(path="", documents=documents)))
     if application is None:
         return documents, image  # the reader of the config says what is wrong
-    present = str(application.main_container["image"])
+    present = str(application.web.main_container["image"])
     if image is None:
         return documents, _tag_of(present)
     if not _is_whole(image):

@@ -42,5 +42,5 @@ def _texts(color: ColorSettings) -> Mapping[str, str] | None:
         return None
     left_out = {id(document) for document in application.left_out}
     kept = [document for document in color.snapshot.documents if id(document) not in left_out]
-    objects = with_image([document.object for document in kept], str(application.main_container["image"]), color.image)
+    objects = with_image([document.object for document in kept], str(application.web.main_container["image"]), color.image)
     return {str(document): written(item) for document, item in zip(kept, objects, strict=True)}

@@ -15,7 +15,7 @@ from bluegreen import backend
 from bluegreen.environment import LiveEnvironment
 from bluegreen.gate.hooks import Hooks, Judge
 from bluegreen.gate.migration import Migration
-from bluegreen.gate.pods import PodsOfColor
+from bluegreen.gate.pods import PodsOfColor, PodsOfWorker
 from bluegreen.gate.variables import still_used
 from bluegreen.gate.verification import Verification
 from bluegreen.kube.cluster import LiveError
@@ -237,6 +237,24 @@ class Gate:
 
         return deployment.urn.apply(lambda _: False) if pulumi.runtime.is_dry_run() else deployment.metadata.apply(wait)
 
+    def worker_moved(self, color: ColorSettings, deployment: KubernetesObject, *, running: bool) -> pulumi.Output[None]:
+        """Resolves when every pod of a worker is ready, or, unless it is `running`, when its pods are gone.
+
+        Only an update that moves users waits, and the first installation: what a worker lacks otherwise must not hold up the
+        way out.
+        """
+
+        async def wait(written: Any) -> None:
+            main = written["annotations"][metadata.CONTAINER]
+            where = (self._cluster, color, self._source(color), self._live, self._where())
+            pods = PodsOfWorker(written["name"], main, *where)
+            await (pods.until_ready(deployment) if running else pods.until_gone(deployment))
+
+        is_awaited = self._hooks and (self._transition.moves or not self._live.serving)
+        if pulumi.runtime.is_dry_run() or not is_awaited:
+            return deployment.urn.apply(lambda _: None)
+        return deployment.metadata.apply(wait)
+
     def still_used(self, color: ColorSettings, ready: pulumi.Output[bool]) -> pulumi.Output[list[Object]]:
         """The ConfigMaps and Secrets of other values that pods of the color use when it is `ready`.
 
@@ -333,7 +351,7 @@ class Gate:
         """Transformation of whatever is registered, for what holds for all objects of the cluster.
 
         1. An object is created only when it is not there yet.
-        2. A Deployment is not updated while users move.
+        2. The Deployment of a color is not updated while users move. Those of workers are, in their number of pods.
         3. A subcommand writes what it is about.
         4. The pod template of a color stays as it was deployed until the color changes, whatever this version would write. That
            of the live color stays even if somebody has changed it beside this stack; that of another one is then written anew.
@@ -345,7 +363,10 @@ class Gate:
             return _unnoted(args)
         props: Any = args.props
         ref = Ref(props["apiVersion"], props["kind"], props["metadata"]["name"])
-        is_deployment = ref.kind == "Deployment"
+        labels = props["metadata"]["labels"]
+        worker_of = labels.get(metadata.WORKER_COLOR)
+        # Workers follow the users.
+        is_deployment = ref.kind == "Deployment" and not worker_of
         subject = [self._hooks.subject] if self._about else []
         presence = [self._hooks.presence] if self._notes.is_gone(ref) else []
         nobody_moves = [self._hooks.deployment_update] if is_deployment else []
@@ -353,7 +374,9 @@ class Gate:
             before_create=[*subject, self._hooks.creation], before_update=[*subject, *presence, *nobody_moves]
         )
         added = pulumi.ResourceOptions(hooks=hooks)
-        color = props["metadata"]["labels"].get("color")
+        color = labels.get("color")
+        if ref.kind == "Deployment" and worker_of and worker_of not in self._transition.changes:
+            added.ignore_changes = ["spec.template"]
         if is_deployment and color not in self._transition.changes:
             props = _noted(props, {metadata.TEMPLATE: self._live.colors[color].template})
             if color in self._live.serving or not self._notes.is_changed(ref, _pod_template(props)):

@@ -10,7 +10,7 @@ from bluegreen.environment import LiveEnvironment
 from bluegreen.release.metadata import OWNER, RESOURCE
 from bluegreen.release.objects import Object, annotation
 from bluegreen.release.settings import ColorSettings
-from bluegreen.workload.base import Workload, has_values_name, name_of, pods_of
+from bluegreen.workload.base import Workload, has_values_name, name_of, pods_of, pods_of_workers
 from bluegreen.workload.manifest.references import references
 
 
@@ -37,6 +37,9 @@ def _templates(cluster: LiveEnvironment, workload: Workload, color: ColorSetting
     deployment = cluster.get("apps/v1", "Deployment", name_of(color))
     if deployment:
         yield deployment["spec"]["template"]
-    for item in cluster.list_objects("apps/v1", "ReplicaSet", **pods_of(workload, color)):
+    listed = [*cluster.list_objects("apps/v1", "ReplicaSet", **pods_of(workload, color))]
+    if color.workers:
+        listed += cluster.list_objects("apps/v1", "ReplicaSet", **pods_of_workers(color))
+    for item in listed:
         if item["spec"].get("replicas") or item.get("status", {}).get("replicas"):
             yield item["spec"]["template"]

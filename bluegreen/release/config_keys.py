@@ -137,6 +137,13 @@ ALLOW = Key(
     default=_NO_NAMES,
     description="Exceptions to the rules of a release, by the names in docs/reference/rules.md. Each use is a warning.",
 )
+WORKER_ORDER = Key(
+    name="workerOrder",
+    parse=values.one_of("start-first", "stop-first"),
+    default="start-first",
+    description="How workers follow when users have moved: start-first stops those of the old color when those of the new "
+    "color are ready; stop-first starts those of the new color when the pods of the old ones are gone.",
+)
 PROTECT = Key(
     name="protect",
     parse=values.boolean,
@@ -179,6 +186,7 @@ ENVIRONMENT: tuple[Key[Any], ...] = (
     URL,
     EXPECT,
     ALLOW,
+    WORKER_ORDER,
     PROTECT,
     VERIFY,
     NODE_PORT,
@@ -303,6 +311,14 @@ RESOURCES = Key(
     description="Requests and limits of the containers, such as {requests: {cpu: 100m, memory: 64Mi}}.",
 )
 
+WORKER = Key(
+    name="worker",
+    parse=values.names,
+    default=_NO_NAMES,
+    description="Deployments of the manifest, by name, that have pods only while the color is active: workers that take jobs "
+    "from a queue. A color's own list replaces the list for both.",
+)
+
 COLOR: tuple[Key[Any], ...] = (
     REPLICAS,
     MAX_REPLICAS,
@@ -322,6 +338,7 @@ COLOR: tuple[Key[Any], ...] = (
     ENV,
     SECRET_ENV,
     RESOURCES,
+    WORKER,
 )
 """Keys in `bluegreen:` for both colors, or in `blue:` or `green:` for that color alone; there they win."""
 

@@ -131,8 +131,8 @@ _HIDDEN = (keys.SECRET_ENV.name, keys.SECRET_DATA.name)
 
 # What the names of the Services follow from, as far as it can be read.
 _USEFUL = (
-    *(f"{PROJECT}:{key.name}" for key in (keys.SERVICE, keys.PORT, keys.WORKLOAD)),
-    *(f"{color}:{keys.SECRET_DATA.name}" for color in COLORS),
+    *(f"{PROJECT}:{key.name}" for key in (keys.SERVICE, keys.PORT, keys.WORKLOAD, keys.WORKER)),
+    *(f"{color}:{key.name}" for key in (keys.SECRET_DATA, keys.WORKER) for color in COLORS),
 )
 
 # Which cluster, and which objects there, an environment is.
@@ -192,6 +192,7 @@ class _Reader:
             test_node_port=self._value(keys.TEST_NODE_PORT),
             expect=self._value(keys.EXPECT),
             allow=self._value(keys.ALLOW),
+            worker_order=self._value(keys.WORKER_ORDER),
             protect=self._value(keys.PROTECT),
             verify=self._value(keys.VERIFY),
             own={name: self._value(key) for name, key in self._own.items()},
@@ -257,6 +258,7 @@ class _Reader:
             namespace=self._value(keys.NAMESPACE),
             users_service=self._value(keys.SERVICE),
             users_port=self._users_port(),
+            workers=self._value(keys.WORKER, name),
         )
 
     def _manifest(self, color: str) -> str:
@@ -384,6 +386,7 @@ class _Reader:
             users_service=self._value(keys.SERVICE),
             users_port=self._users_port(),
             allow=self._value(keys.ALLOW),
+            workers=self._workers(name),
             release=self._value(keys.RELEASE, name),
             replicas=replicas,
             max_replicas=max_replicas,
@@ -404,6 +407,16 @@ class _Reader:
             secret_env=secret_env,
             resources=self._value(keys.RESOURCES, name),
         )
+
+    def _workers(self, color: str) -> tuple[str, ...]:
+        """The workers of a color. Those for both mean nothing to one without a manifest."""
+        own = f"{color}:{keys.WORKER.name}"
+        if self._manifest(color):
+            return self._value(keys.WORKER, color)
+        if self._values.get(own):
+            fix = f"Remove it, or name the manifest: pulumi config set {color}:manifest <file or folder>"
+            self._refuse(own, self._config[own], "not set without a manifest, which has its Deployment", fix)
+        return ()
 
     def _merged(self, key: Key[Mapping[str, str]], color: str) -> Mapping[str, str]:
         """The variables for both colors and those of `color`, which win."""

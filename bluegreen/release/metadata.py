@@ -51,6 +51,14 @@ RESOURCE = f"{_DOMAIN}resource"
 # The label of the pods of a color from a manifest: the name of the application. Selectors have it, and the label `color`.
 APP = f"{_DOMAIN}app"
 
+# The labels of a worker and of its pods: the name of its Deployment in the manifest, and the application. No worker has APP, so
+# no Service selects it.
+WORKER = f"{_DOMAIN}worker"
+WORKER_OF = f"{_DOMAIN}worker-of"
+
+# The label of the objects of a worker: their color. A Deployment with the label `color` is that of the color itself.
+WORKER_COLOR = f"{_DOMAIN}worker-color"
+
 # The labels that Kubernetes recommends. No selector has them.
 _NAME = "app.kubernetes.io/name"
 _MANAGED_BY = "app.kubernetes.io/managed-by"

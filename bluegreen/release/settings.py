@@ -58,6 +58,8 @@ class ColorSettings:
     users_port: int = 0
     """`bluegreen:port`, the port of the Service that users reach; 0 if the config does not set it."""
     allow: tuple[str, ...] = keys.ALLOW.default
+    workers: tuple[str, ...] = keys.WORKER.default
+    """`worker`: the Deployments of the snapshot that run only while the color is active."""
 
     @functools.cached_property
     def secret_digest(self) -> str:
@@ -144,6 +146,7 @@ class Settings:
     test_node_port: int = keys.TEST_NODE_PORT.default
     expect: str = keys.EXPECT.default
     allow: tuple[str, ...] = keys.ALLOW.default
+    worker_order: str = keys.WORKER_ORDER.default
     protect: bool = keys.PROTECT.default
     verify: bool = keys.VERIFY.default
     own: Mapping[str, Any] = field(default_factory=dict)

@@ -74,10 +74,13 @@ def write(
     Services as far as they follow the manifests of the colors.
     """
     what = item["kind"], item["metadata"]["name"]
+    color = value_at(item, "metadata", "labels", "color") or value_at(item, "metadata", "labels", metadata.WORKER_COLOR)
     is_route = what in {(kind, name) for _, kind, name in route}
-    if about is None or not live.serving or about.may_write(value_at(item, "metadata", "labels", "color"), is_route=is_route):
+    if about is None or not live.serving or about.may_write(color, is_route=is_route):
         return
     if old is not None and _compared(old) == _compared(item):
+        return
+    if _is_move_of_worker(about, old, item):
         return
     is_further = what in {(kind, name) for _, kind, name in further}
     if _follows_manifests(about, old, item, is_further=is_further):
@@ -96,6 +99,18 @@ def _follows_manifests(about: About, old: Object | None, item: Object, *, is_fur
     if old is None or about.may_move_users:
         return is_further or (old is not None and bool(item["kind"] == "Service"))
     return bool(item["kind"] == "Service") and _without_ports(_compared(old)) == _without_ports(_compared(item))
+
+
+def _is_move_of_worker(about: About, old: Object | None, item: Object) -> bool:
+    """Whether the subcommand moves users, and with them a worker: nothing but its number of pods changes."""
+    is_worker = value_at(item, "metadata", "labels", metadata.WORKER_COLOR) is not None
+    return is_worker and about.may_move_users and old is not None and _without_replicas(old) == _without_replicas(item)
+
+
+def _without_replicas(item: Object) -> Object:
+    compared = _compared(item)
+    spec = {name: value for name, value in as_mapping(compared.get("spec")).items() if name != "replicas"}
+    return {**compared, "spec": spec}
 
 
 def _without_ports(item: Object) -> Object:

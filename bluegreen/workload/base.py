@@ -51,6 +51,13 @@ class Workload(Protocol):
         """
         ...
 
+    def workers(self, color: ColorSettings, *, running: bool) -> list[Manifest]:
+        """The Deployments that run only while the color is active, with what belongs to them: without pods unless `running`.
+
+        They are written after `objects`.
+        """
+        ...
+
     def pod_template_hashes(self, color: ColorSettings) -> Sequence[str]:
         """What distinguishes the pods of a color from those with another image or other settings.
 
@@ -97,6 +104,11 @@ def labels_of(color: ColorSettings) -> dict[str, str]:
 def pods_of(workload: Workload, color: ColorSettings) -> dict[str, str]:
     """The labels by which the pods of a color are found."""
     return {**workload.selector(color), "color": color.name}
+
+
+def pods_of_workers(color: ColorSettings) -> dict[str, str]:
+    """The labels by which the pods of all workers of a color are found."""
+    return {metadata.WORKER_OF: color.app, "color": color.name}
 
 
 def values_name(color: ColorSettings, kind: str, digest: str) -> str:

@@ -71,6 +71,11 @@ def problems(_: ColorSettings) -> Iterator[Problem]:
     yield from ()
 
 
+def workers(_: ColorSettings, *, running: bool) -> list[Manifest]:  # noqa: ARG001
+    """None: only a manifest has workers."""
+    return []
+
+
 def completed(color: ColorSettings) -> ColorSettings:
     """The same: the config says everything."""
     return color

@@ -43,7 +43,13 @@ def pod_template_hashes(color: ColorSettings) -> tuple[str, ...]:
 
 def main_container(color: ColorSettings) -> str:
     """The container that decides about readiness and images."""
-    return str(_understood(color).main_container["name"])
+    return str(_understood(color).web.main_container["name"])
+
+
+def workers(color: ColorSettings, *, running: bool) -> list[Manifest]:
+    """The workers of the color, after its `objects`: without pods unless they are `running`."""
+    application = _understood(color)
+    return colored.workers(overrides.completed(color, application), application, running=running)
 
 
 def selector(color: ColorSettings) -> Mapping[str, str]:

@@ -36,26 +36,21 @@ _GROUPS = {
     "HorizontalPodAutoscaler": ("autoscaling/v2", "autoscaling/v1"),
     "PodDisruptionBudget": ("policy/v1",),
 }
+# The longest value of a label.
+_LONGEST_LABEL = 63
+
 _REFUSED = {"StatefulSet": "apps/", "DaemonSet": "apps/"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Application:
-    """What a snapshot is understood as.
-
-    `services` begins with that of the users. `values` are the ConfigMaps and Secrets of the snapshot that the pods refer to, by
-    kind and name.
-    """
+class Pods:
+    """A Deployment of the snapshot and what belongs to its pods alone. `main` is the position of its main container."""
 
     deployment: Document
     main: int
     why_main: str
-    services: tuple[Document, ...]
-    users_port: int
-    values: Mapping[tuple[str, str], Document]
     autoscaler: Document | None
     budget: Document | None
-    left_out: tuple[Document, ...]
 
     @property
     def template(self) -> Mapping[str, Any]:
@@ -80,16 +75,41 @@ class Application:
         return as_items(self.pod["containers"])[self.main]
 
     @property
-    def claims(self) -> Iterator[tuple[Document | None, FieldPath]]:
-        """Each claim that the pods mount: its object, None if it is not in the snapshot, and the path of what names it."""
-        known = {document.name: document for document in self.left_out if is_kind(document, "PersistentVolumeClaim")}
-        for position, volume in enumerate(as_items(self.pod.get("volumes"))):
-            if name := value_at(volume, "persistentVolumeClaim", "claimName"):
-                yield known.get(name), (*POD, "volumes", position, "persistentVolumeClaim", "claimName")
-
-    @property
     def references(self) -> list[Reference]:
         return [*references(self.pod)]
+
+    @property
+    def documents(self) -> list[Document]:
+        return [document for document in (self.deployment, self.autoscaler, self.budget) if document]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Application:
+    """What a snapshot is understood as.
+
+    `web` are the pods that serve users, `workers` those that run only while their color is active. `services` begins with that
+    of the users. `values` are the ConfigMaps and Secrets of the snapshot that the pods refer to, by kind and name.
+    """
+
+    web: Pods
+    workers: tuple[Pods, ...]
+    services: tuple[Document, ...]
+    users_port: int
+    values: Mapping[tuple[str, str], Document]
+    left_out: tuple[Document, ...]
+
+    @property
+    def all_pods(self) -> tuple[Pods, ...]:
+        return (self.web, *self.workers)
+
+    @property
+    def claims(self) -> Iterator[tuple[Pods, Document | None, FieldPath]]:
+        """Each claim that pods mount: its object, None if it is not in the snapshot, and the path of what names it."""
+        known = {document.name: document for document in self.left_out if is_kind(document, "PersistentVolumeClaim")}
+        for pods in self.all_pods:
+            for position, volume in enumerate(as_items(pods.pod.get("volumes"))):
+                if name := value_at(volume, "persistentVolumeClaim", "claimName"):
+                    yield pods, known.get(name), (*POD, "volumes", position, "persistentVolumeClaim", "claimName")
 
 
 def labels_of_template(deployment: Document) -> Mapping[str, str]:
@@ -137,32 +157,51 @@ class _Reader:
         documents = self._without_hooks()
         self._check_kinds(documents)
         self._check_namespaces(documents)
-        deployment = self._deployment([document for document in documents if is_kind(document, "Deployment")])
-        main, why = self._main_container(deployment)
-        self._check_image(deployment, main)
-        services = self._services(documents, deployment)
+        deployments = [document for document in documents if is_kind(document, "Deployment")]
+        deployment = self._deployment([document for document in deployments if document.name not in self._color.workers])
+        web = self._pods(deployment, documents)
+        workers = tuple(self._pods(worker, documents) for worker in self._workers(deployments))
+        self._check_image(web)
+        services = self._services(documents, web, workers)
         named = {(document.kind, document.name): document for document in documents if is_kind(document, "ConfigMap", "Secret")}
-        pod = as_mapping(deployment.at(*POD))
-        used = {(reference.kind, reference.name) for reference in references(pod)}
+        used = {(reference.kind, reference.name) for pods in (web, *workers) for reference in pods.references}
         used |= {("ConfigMap", name) for name in self._color.config_map_refs}
         used |= {("Secret", name) for name in (*self._color.secret_refs, self._color.image_pull_secret)}
         values = {ref: document for ref, document in named.items() if ref in used and not _is_token(document)}
-        autoscaler = self._only(d for d in documents if is_kind(d, "HorizontalPodAutoscaler") and _scales(d, deployment))
-        budget = self._only(d for d in documents if is_kind(d, "PodDisruptionBudget") and _guards(d, deployment))
-        kept = [deployment, *services, *values.values(), autoscaler, budget]
+        kept = [*services, *values.values(), *(document for pods in (web, *workers) for document in pods.documents)]
         application = Application(
-            deployment=deployment,
-            main=main,
-            why_main=why,
+            web=web,
+            workers=workers,
             services=tuple(services),
             users_port=self._users_port(services[0]),
             values=values,
-            autoscaler=autoscaler,
-            budget=budget,
             left_out=tuple(document for document in self._documents if not any(document is used for used in kept)),
         )
         self._check_claims(application)
         return application
+
+    def _pods(self, deployment: Document, documents: Iterable[Document]) -> Pods:
+        """A Deployment with its own autoscaler and disruption budget."""
+        self._check_deployment(deployment)
+        main, why = self._main_container(deployment)
+        autoscalers = (found for found in documents if is_kind(found, "HorizontalPodAutoscaler") and _scales(found, deployment))
+        budgets = (found for found in documents if is_kind(found, "PodDisruptionBudget") and _guards(found, deployment))
+        return Pods(
+            deployment=deployment, main=main, why_main=why, autoscaler=self._only(autoscalers), budget=self._only(budgets)
+        )
+
+    def _workers(self, deployments: Sequence[Document]) -> list[Document]:
+        """The Deployments that `<color>:worker` names."""
+        for name in self._color.workers:
+            if name not in [deployment.name for deployment in deployments]:
+                allowed = f"Deployments of {self._where()}: {', '.join(deployment.name for deployment in deployments)}"
+                self.problems.append(Problem(f"{self._color.name}:worker", name, allowed, "Correct the name, or remove it."))
+        workers = [deployment for deployment in deployments if deployment.name in self._color.workers]
+        for worker in workers:
+            if len(worker.name) > _LONGEST_LABEL:
+                allowed = f"at most {_LONGEST_LABEL} characters: its pods have a label with this name"
+                self._refuse(worker, ("metadata", "name"), worker.name, allowed, "Shorten it.")
+        return workers
 
     def _refuse(self, document: Document, path: FieldPath, value: str, allowed: str, fix: str) -> None:
         self.problems.append(problem(self._color, document, path, value, allowed, fix))
@@ -218,6 +257,10 @@ class _Reader:
                 self._refuse(document, ("metadata", "namespace"), namespace, allowed, fix)
 
     def _deployment(self, found: Sequence[Document]) -> Document:
+        if not found and self._color.workers:
+            allowed = "some of the Deployments, and it names all of them: users reach no worker"
+            fix = f"Add the Deployment that serves users, or remove its name from {self._color.name}:worker."
+            raise UnusableError(Problem(f"{self._color.name}:worker", ", ".join(self._color.workers), allowed, fix))
         if not found:
             first = self._documents[0]
             others = ", ".join(map(str, self._documents[:5]))
@@ -227,15 +270,16 @@ class _Reader:
         if len(found) > 1 and len(named) != 1:
             names = ", ".join(deployment.name for deployment in found)
             allowed = f"one Deployment, or one with the name of the application, {self._color.app}"
-            fix = f"Name the application like its Deployment: pulumi config set app {found[0].name}, or split the manifest."
+            fix = f"Name the application like its Deployment (pulumi config set app {found[0].name}), and list workers in "
+            fix += f"{self._color.name}:worker."
             raise self._unusable(found[1], (), f"{len(found)} Deployments: {names}", allowed, fix)
         main = named[0] if len(found) > 1 else found[0]
         for deployment in found:
             if deployment is not main:
-                fix = "Remove it from this manifest, and deploy it on its own."
-                allowed = f"the only Deployment: both colors of {deployment.name} would run at once, beside {main.name}"
+                command = f"pulumi config set --path '{self._color.name}:worker[{len(self._color.workers)}]' {deployment.name}"
+                fix = f"Deploy it on its own. If it is a worker: {command}"
+                allowed = f"the only Deployment beside workers: both colors of {deployment.name} would run at once"
                 self._refuse(deployment, (), "another Deployment", allowed, fix)
-        self._check_deployment(main)
         return main
 
     def _check_deployment(self, deployment: Document) -> None:
@@ -300,17 +344,17 @@ class _Reader:
                 return names.index(name), f"it has the name of the {why}"
         return 0, "it is the only one" if len(names) == 1 else "it is the first one"
 
-    def _check_image(self, deployment: Document, main: int) -> None:
-        path = (*POD, "containers", main, "image")
-        image = as_items(deployment.at(*POD, "containers"))[main]["image"]
+    def _check_image(self, web: Pods) -> None:
+        path = (*POD, "containers", web.main, "image")
+        image = web.main_container["image"]
         repository = self._color.repository
         if repository and not Image.parse(image).is_of(repository):
             fix = f"Correct one of them: pulumi config set image {Image.parse(image).repository}"
-            self._refuse(deployment, path, image, f"an image of {repository}, as bluegreen:image says", fix)
+            self._refuse(web.deployment, path, image, f"an image of {repository}, as bluegreen:image says", fix)
 
-    def _services(self, documents: Sequence[Document], deployment: Document) -> list[Document]:
-        """The Services of the application's pods, that of the users first."""
-        labels = labels_of_template(deployment)
+    def _services(self, documents: Sequence[Document], web: Pods, workers: Sequence[Pods]) -> list[Document]:
+        """The Services of the pods that serve users, that of the users first. Those of workers alone are left out."""
+        deployment, labels = web.deployment, web.labels
         services = []
         for service in documents:
             selector = as_mapping(service.at("spec", "selector"))
@@ -318,7 +362,7 @@ class _Reader:
                 continue
             if matches({"matchLabels": selector}, labels):
                 services.append(service)
-            else:
+            elif not any(matches({"matchLabels": selector}, worker.labels) for worker in workers):
                 fix = f"Correct the selector, or remove Service {service.name} from this manifest."
                 allowed = f"a selector of the pods of Deployment {deployment.name}: {_pairs(labels)}"
                 self._refuse(service, ("spec", "selector"), _pairs(selector), allowed, fix)
@@ -370,14 +414,14 @@ class _Reader:
 
     def _check_claims(self, application: Application) -> None:
         """Refuses a claim that one node alone can mount, unless `shared-volume` is allowed."""
-        for claim, path in application.claims:
+        for pods, claim, path in application.claims:
             modes = [*(claim.at("spec", "accessModes") or ["ReadWriteOnce"])] if claim else []
             if claim and "shared-volume" not in self._color.allow and not {"ReadWriteMany", "ReadOnlyMany"} & {*modes}:
                 allowed = f"no claim that one node mounts alone ({', '.join(modes)}): both colors would mount it"
                 fix = (
                     "Use ReadWriteMany, or a store outside the pods. If it works for you: add shared-volume to bluegreen:allow."
                 )
-                self._refuse(application.deployment, path, claim.name, allowed, fix)
+                self._refuse(pods.deployment, path, claim.name, allowed, fix)
 
     def _only(self, found: Iterable[Document]) -> Document | None:
         documents = [*found]

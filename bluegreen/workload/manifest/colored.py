@@ -6,19 +6,20 @@ and the names of the ConfigMaps and Secrets of the snapshot. Nothing in the snap
 
 import hashlib
 import json
-from collections.abc import Mapping
-from copy import deepcopy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bluegreen.release.config_keys import MAX_REPLICAS, READINESS_PATH, REPLICAS, STRATEGY
 from bluegreen.release.manifest import Manifest
-from bluegreen.release.metadata import APP, labels
+from bluegreen.release.metadata import APP, CONTAINER, WORKER, WORKER_COLOR, WORKER_OF, labels
 from bluegreen.release.objects import Ref, as_items, as_mapping, as_number, value_at
 from bluegreen.release.settings import ColorSettings
+from bluegreen.release.snapshot import Document
 from bluegreen.workload import settings as from_config
 from bluegreen.workload.base import name_of
 from bluegreen.workload.manifest import overrides, values
-from bluegreen.workload.manifest.application import Application
+from bluegreen.workload.manifest.application import Application, Pods
 from bluegreen.workload.manifest.labels import annotations_of_object, divide_by_color, labels_of_object
 from bluegreen.workload.manifest.references import renamed
 from bluegreen.workload.manifest.shapes import without_nulls
@@ -36,15 +37,46 @@ def selector(color: ColorSettings) -> dict[str, str]:
 
 
 def objects(color: ColorSettings, application: Application) -> list[Manifest]:
-    """The objects of the color, in the order in which they are written."""
-    found = [values.manifest(color, document) for document in application.values.values()]
-    if color.secret_env:
-        found.append(from_config.secret_of_variables(color))
+    """The objects of the color but for its workers, in the order in which they are written."""
+    found = _values(color, application)
     migration = [_migration(color, application, found)] if color.migrate else []
-    deployment = _deployment(color, application, [*found, *migration])
-    beside = [_budget(color, application, deployment)] if application.budget else []
-    beside += [_autoscaler(color, application, deployment)] if color.max_replicas else []
+    web = application.web
+    deployment = _deployment(color, application, web, color.replicas, [*found, *migration])
+    # The autoscaler owns the number from its first decision on.
+    deployment = replace(deployment, ignored=("spec.replicas",) if color.max_replicas else ())
+    beside = [_budget(color, web, web.budget, deployment)] if web.budget else []
+    beside += [_autoscaler_of_color(color, web, deployment)] if color.max_replicas else []
     return [*found, *migration, deployment, *beside]
+
+
+def workers(color: ColorSettings, application: Application, *, running: bool) -> list[Manifest]:
+    """The workers of the color: Deployments without pods unless they are `running`, with what belongs to their pods.
+
+    They refer to ConfigMaps and Secrets of `objects`, which come before them.
+    """
+    found = [] if not application.workers else _values(color, application)
+    return [made for pods in application.workers for made in _worker(color, application, pods, found, running=running)]
+
+
+def _worker(
+    color: ColorSettings, application: Application, pods: Pods, found: list[Manifest], *, running: bool
+) -> Iterator[Manifest]:
+    holder = pods.autoscaler.at("spec", "minReplicas") if pods.autoscaler else pods.deployment.at("spec", "replicas")
+    wanted = as_number(holder)
+    # An autoscaler leaves a Deployment alone that has no pods.
+    deployment = _deployment(color, application, pods, (1 if wanted is None else wanted) if running else 0, found)
+    # The gate waits for this container.
+    yield replace(deployment, annotations={**deployment.annotations, CONTAINER: pods.main_container["name"]})
+    if pods.budget:
+        yield _budget(color, pods, pods.budget, deployment)
+    if pods.autoscaler:
+        yield _autoscaler(color, pods, pods.autoscaler, deployment, {})
+
+
+def _values(color: ColorSettings, application: Application) -> list[Manifest]:
+    """The ConfigMaps and Secrets of the color."""
+    found = [values.manifest(color, document) for document in application.values.values()]
+    return [*found, *([from_config.secret_of_variables(color)] if color.secret_env else [])]
 
 
 def pod_template_hash(color: ColorSettings, application: Application) -> str:
@@ -60,42 +92,61 @@ def pod_template_hash(color: ColorSettings, application: Application) -> str:
         given["readiness_path"] = color.readiness_path
     if color.secret_env:
         given["secret_env"] = color.secret_digest
-    if (image := overrides.image(color, application)) != application.main_container["image"]:
+    if (image := overrides.image(color, application)) != application.web.main_container["image"]:
         given["image"] = image
     content = {f"{kind} {name}": values.digest(color, document) for (kind, name), document in application.values.items()}
-    inputs = {"app": color.app, "color": color.name, "template": without_nulls(application.template), "content": content}
+    inputs = {"app": color.app, "color": color.name, "template": without_nulls(application.web.template), "content": content}
+    if application.workers:
+        inputs["workers"] = {pods.deployment.name: without_nulls(pods.template) for pods in application.workers}
     return hashlib.sha256(json.dumps(inputs | {"given": given}, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _selector(color: ColorSettings) -> dict[str, str]:
+def is_worker(color: ColorSettings, pods: Pods) -> bool:
+    return pods.deployment.name in color.workers
+
+
+def name_in_color(color: ColorSettings, pods: Pods) -> str:
+    """The name of the color's Deployment that is made of these pods: `<app>-<color>`, or that of a worker."""
+    return f"{color.app}-{pods.deployment.name}-{color.name}" if is_worker(color, pods) else name_of(color)
+
+
+def selector_of_pods(color: ColorSettings, pods: Pods) -> dict[str, str]:
+    """The labels by which the color's objects select these pods."""
+    if is_worker(color, pods):
+        return {WORKER_OF: color.app, WORKER: pods.deployment.name, "color": color.name}
     return {**selector(color), "color": color.name}
 
 
-def _labels(color: ColorSettings, metadata: Mapping[str, Any]) -> dict[str, str]:
-    """The team's labels of an object, and ours. Without a label `app` it is that of the application, by which a Service selects
-    both colors while the other one comes from config values."""
-    return {"app": color.app, **labels_of_object(metadata), **_selector(color)}
+def labels_of_pods(color: ColorSettings, pods: Pods) -> dict[str, str]:
+    """Every label of the team's template, and ours.
+
+    Without a label `app`, pods that serve users get that of the application: a Service selects both colors by it while the
+    other one comes from config values.
+    """
+    return {**({} if is_worker(color, pods) else {"app": color.app}), **pods.labels, **selector_of_pods(color, pods)}
 
 
-def labels_of_pods(color: ColorSettings, application: Application) -> dict[str, str]:
-    """Every label of the team's template, and ours."""
-    return {"app": color.app, **application.labels, **_selector(color)}
+def _labels(color: ColorSettings, pods: Pods, metadata: Mapping[str, Any]) -> dict[str, str]:
+    """The team's labels of an object, and ours. A Deployment with the label `color` is that of the color; no worker has it."""
+    found = {"app": color.app, **labels_of_object(metadata), **selector_of_pods(color, pods)}
+    if is_worker(color, pods):
+        found[WORKER_COLOR] = found.pop("color")
+    return found
 
 
-def pod(color: ColorSettings, application: Application) -> dict[str, Any]:
+def pod(color: ColorSettings, application: Application, pods: Pods) -> dict[str, Any]:
     """The pod spec of the color."""
-    spec: dict[str, Any] = without_nulls(application.pod)
-    main = spec["containers"][application.main]
+    spec: dict[str, Any] = without_nulls(pods.pod)
+    main = spec["containers"][pods.main]
     overrides.set_images(color, application, spec)
     overrides.set_variables(color, main)
-    overrides.set_pod(color, spec, main)
-    divide_by_color(spec, labels_of_pods(color, application), application.own_labels, color.name)
+    overrides.set_pod(color, spec)
+    divide_by_color(spec, labels_of_pods(color, pods), pods.own_labels, color.name)
     renamed(spec, lambda kind, name: _new_name(color, application, kind, name))
-    for container in spec["containers"]:
-        _drain(container, color.drain_seconds)
-    grace = as_number(spec.get("terminationGracePeriodSeconds"))
-    longest = max(_GRACE_SECONDS if grace is None else grace, color.drain_seconds + color.shutdown_seconds)
-    return {**spec, "terminationGracePeriodSeconds": longest}
+    if not is_worker(color, pods):
+        overrides.set_main_container(color, main)
+        _drain(color, spec)
+    return spec
 
 
 def _new_name(color: ColorSettings, application: Application, kind: str, name: str) -> str:
@@ -103,39 +154,42 @@ def _new_name(color: ColorSettings, application: Application, kind: str, name: s
     return values.name_in_color(color, document) if document else name
 
 
-def _drain(container: dict[str, Any], seconds: int) -> None:
-    """Lets a container go on serving while the proxies learn that its pod terminates, unless the team's own hook does that.
+def _drain(color: ColorSettings, spec: dict[str, Any]) -> None:
+    """Lets containers go on serving while the proxies learn that their pod terminates, unless the team's own hook does that.
 
     Every container of the pod, because the application may need the others until its last request.
     """
-    if not value_at(container, "lifecycle", "preStop"):
-        container["lifecycle"] = {**as_mapping(container.get("lifecycle")), "preStop": {"sleep": {"seconds": seconds}}}
+    for container in spec["containers"]:
+        if not value_at(container, "lifecycle", "preStop"):
+            sleep = {"preStop": {"sleep": {"seconds": color.drain_seconds}}}
+            container["lifecycle"] = {**as_mapping(container.get("lifecycle")), **sleep}
+    grace = as_number(spec.get("terminationGracePeriodSeconds"))
+    longest = max(_GRACE_SECONDS if grace is None else grace, color.drain_seconds + color.shutdown_seconds)
+    spec["terminationGracePeriodSeconds"] = longest
 
 
-def _deployment(color: ColorSettings, application: Application, after: list[Manifest]) -> Manifest:
-    written = without_nulls(application.deployment.object)
-    metadata = {
-        key: value for key, value in as_mapping(application.template.get("metadata")).items() if key in _TEMPLATE_METADATA
-    }
+def _deployment(
+    color: ColorSettings, application: Application, pods: Pods, replicas: int, after: Sequence[Manifest]
+) -> Manifest:
+    written = without_nulls(pods.deployment.object)
+    metadata = {key: value for key, value in as_mapping(pods.template.get("metadata")).items() if key in _TEMPLATE_METADATA}
     spec = {
         **written["spec"],
-        "replicas": color.replicas,
-        "selector": {"matchLabels": _selector(color)},
-        "strategy": _strategy(color, as_mapping(written["spec"].get("strategy"))),
+        "replicas": replicas,
+        "selector": {"matchLabels": selector_of_pods(color, pods)},
+        "strategy": _strategy(color, pods, as_mapping(written["spec"].get("strategy"))),
         "template": {
-            "metadata": {**without_nulls(deepcopy(metadata)), "labels": labels_of_pods(color, application)},
-            "spec": pod(color, application),
+            "metadata": {**without_nulls(metadata), "labels": labels_of_pods(color, pods)},
+            "spec": pod(color, application, pods),
         },
     }
     return Manifest(
         api_version="apps/v1",
         kind="Deployment",
-        name=name_of(color),
+        name=name_in_color(color, pods),
         body={"spec": spec},
-        labels=_labels(color, written["metadata"]),
+        labels=_labels(color, pods, written["metadata"]),
         annotations=annotations_of_object(written["metadata"]),
-        # The autoscaler owns the number from its first decision on.
-        ignored=("spec.replicas",) if color.max_replicas else (),
         waits_for=tuple(manifest.ref for manifest in after),
     )
 
@@ -143,8 +197,8 @@ def _deployment(color: ColorSettings, application: Application, after: list[Mani
 _TEMPLATE_METADATA = ("annotations", "finalizers")
 
 
-def _strategy(color: ColorSettings, written: Mapping[str, Any]) -> dict[str, Any]:
-    if overrides.is_given(color, STRATEGY):
+def _strategy(color: ColorSettings, pods: Pods, written: Mapping[str, Any]) -> dict[str, Any]:
+    if overrides.is_given(color, STRATEGY) and not is_worker(color, pods):
         return from_config.strategy(color.strategy)
     if written.get("type", "RollingUpdate") != "RollingUpdate":
         return {"type": written["type"]}
@@ -153,8 +207,8 @@ def _strategy(color: ColorSettings, written: Mapping[str, Any]) -> dict[str, Any
 
 def _migration(color: ColorSettings, application: Application, after: list[Manifest]) -> Manifest:
     """The Job of the main container: its image, variables and volumes, another command."""
-    spec = pod(color, application)
-    main = spec["containers"][application.main]
+    spec = pod(color, application, application.web)
+    main = spec["containers"][application.web.main]
     mounted = {mount.get("name") for mount in as_items(main.get("volumeMounts"))}
     container = {key: value for key, value in main.items() if key not in _NOT_IN_A_MIGRATION}
     template = {
@@ -185,30 +239,39 @@ _NOT_IN_A_MIGRATION = (
 )
 
 
-def _budget(color: ColorSettings, application: Application, deployment: Manifest) -> Manifest:
-    assert application.budget
-    written = without_nulls(application.budget.object)
-    spec = {**written["spec"], "selector": {"matchLabels": _selector(color)}}
-    resource = Ref("policy/v1", "PodDisruptionBudget", f"{name_of(color)}-budget")
-    return _beside(color, deployment, resource, spec, written["metadata"])
+def _budget(color: ColorSettings, pods: Pods, budget: Document, deployment: Manifest) -> Manifest:
+    written = without_nulls(budget.object)
+    spec = {**written["spec"], "selector": {"matchLabels": selector_of_pods(color, pods)}}
+    resource = Ref("policy/v1", "PodDisruptionBudget", f"{deployment.name}-budget")
+    return _beside(color, pods, deployment, resource, spec, written["metadata"])
 
 
-def _autoscaler(color: ColorSettings, application: Application, deployment: Manifest) -> Manifest:
-    """The team's own autoscaler, or, if only the config asks for one, that of config values."""
+def _autoscaler_of_color(color: ColorSettings, pods: Pods, deployment: Manifest) -> Manifest:
+    """The team's own autoscaler with the numbers of the config, or, if only the config asks for one, that of config values."""
+    numbers = {"minReplicas": color.replicas} if not pods.autoscaler or overrides.is_given(color, REPLICAS) else {}
+    if not pods.autoscaler or overrides.is_given(color, MAX_REPLICAS):
+        numbers["maxReplicas"] = color.max_replicas
+    return _autoscaler(color, pods, pods.autoscaler, deployment, numbers)
+
+
+def _autoscaler(
+    color: ColorSettings, pods: Pods, autoscaler: Document | None, deployment: Manifest, numbers: Mapping[str, int]
+) -> Manifest:
     target = {"apiVersion": deployment.api_version, "kind": deployment.kind, "name": deployment.name}
-    written = without_nulls(application.autoscaler.object) if application.autoscaler else {"metadata": {}}
-    spec = {**as_mapping(written.get("spec")), "scaleTargetRef": target}
-    if not application.autoscaler or overrides.is_given(color, REPLICAS):
-        spec["minReplicas"] = color.replicas
-    if not application.autoscaler or overrides.is_given(color, MAX_REPLICAS):
-        spec["maxReplicas"] = color.max_replicas
+    written = without_nulls(autoscaler.object) if autoscaler else {"metadata": {}}
+    spec = {**as_mapping(written.get("spec")), "scaleTargetRef": target, **numbers}
     version = written.get("apiVersion", "autoscaling/v2")
-    resource = Ref(version, "HorizontalPodAutoscaler", f"{name_of(color)}-autoscaler")
-    return _beside(color, deployment, resource, spec, written["metadata"])
+    resource = Ref(version, "HorizontalPodAutoscaler", f"{deployment.name}-autoscaler")
+    return _beside(color, pods, deployment, resource, spec, written["metadata"])
 
 
 def _beside(
-    color: ColorSettings, deployment: Manifest, resource: Ref, spec: Mapping[str, Any], metadata: Mapping[str, Any]
+    color: ColorSettings,
+    pods: Pods,
+    deployment: Manifest,
+    resource: Ref,
+    spec: Mapping[str, Any],
+    metadata: Mapping[str, Any],
 ) -> Manifest:
     """An object that has the name of the Deployment, and a resource name of its own."""
     return Manifest(
@@ -216,7 +279,7 @@ def _beside(
         kind=resource.kind,
         name=deployment.name,
         body={"spec": spec},
-        labels=_labels(color, metadata),
+        labels=_labels(color, pods, metadata),
         annotations=annotations_of_object(metadata),
         resource_name=resource.name,
         waits_for=(deployment.ref,),

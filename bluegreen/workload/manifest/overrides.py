@@ -33,8 +33,8 @@ def is_given(color: ColorSettings, key: Key[Any]) -> bool:
 
 def completed(color: ColorSettings, application: Application) -> ColorSettings:
     """The settings with what the manifest says where the config says nothing."""
-    scaled = as_mapping(value_at(application.autoscaler.object, "spec")) if application.autoscaler else {}
-    wanted = as_mapping(application.deployment.object["spec"])
+    scaled = as_mapping(value_at(application.web.autoscaler.object, "spec")) if application.web.autoscaler else {}
+    wanted = as_mapping(application.web.deployment.object["spec"])
     found = as_number(scaled.get("minReplicas")) if scaled else as_number(wanted.get("replicas"))
     return replace(
         color,
@@ -51,9 +51,9 @@ def problems(color: ColorSettings, application: Application) -> Iterator[Problem
         fix = "Raise it here or in the HorizontalPodAutoscaler, or set it to 0 for a fixed number of replicas."
         allowed = f"at least {complete.replicas}, the number of replicas"
         yield Problem(f"{color.name}:maxReplicas", str(complete.max_replicas), allowed, fix)
-    if is_given(color, keys.READINESS_PATH) and not value_at(application.main_container, "readinessProbe", "httpGet"):
-        container = application.main_container["name"]
-        allowed = f"not set: container {container} ({application.deployment.place()}) has no readiness probe with httpGet"
+    if is_given(color, keys.READINESS_PATH) and not value_at(application.web.main_container, "readinessProbe", "httpGet"):
+        container = application.web.main_container["name"]
+        allowed = f"not set: container {container} ({application.web.deployment.place()}) has no readiness probe with httpGet"
         fix = f"Remove it, or add the probe. For the other color alone: pulumi config set {_other(color)}:readinessPath <path>"
         yield Problem(f"{color.name}:readinessPath", color.readiness_path, allowed, fix)
 
@@ -64,7 +64,7 @@ def _other(color: ColorSettings) -> str:
 
 def image(color: ColorSettings, application: Application) -> str:
     """The image of the main container: that of the manifest, with the tag or digest of the config."""
-    return _with_tag(color, str(application.main_container["image"]))
+    return _with_tag(color, str(application.web.main_container["image"]))
 
 
 def _with_tag(color: ColorSettings, written: str) -> str:
@@ -76,7 +76,7 @@ def set_images(color: ColorSettings, application: Application, pod: Mapping[str,
 
     A sidecar or an init container of the same image must have the same version.
     """
-    repository = Image.parse(str(application.main_container["image"])).repository
+    repository = Image.parse(str(application.web.main_container["image"])).repository
     for container in [*as_items(pod.get("containers")), *as_items(pod.get("initContainers"))]:
         if Image.parse(str(container["image"])).is_of(repository):
             _write(container, image=_with_tag(color, str(container["image"])))
@@ -98,10 +98,8 @@ def set_variables(color: ColorSettings, container: Mapping[str, Any]) -> None:
         _write(container, envFrom=[*as_items(container.get("envFrom")), *sources])
 
 
-def set_pod(color: ColorSettings, pod: Mapping[str, Any], main: Mapping[str, Any]) -> None:
-    """Resources, the user, credentials of the registry, and the path of the readiness probe."""
-    if color.resources:
-        _write(main, resources=dict(color.resources))
+def set_pod(color: ColorSettings, pod: Mapping[str, Any]) -> None:
+    """The user, and credentials of the registry."""
     if color.run_as_user:
         _write(pod, securityContext={**as_mapping(pod.get("securityContext")), "runAsUser": color.run_as_user})
         for container in [*as_items(pod.get("containers")), *as_items(pod.get("initContainers"))]:
@@ -110,6 +108,12 @@ def set_pod(color: ColorSettings, pod: Mapping[str, Any], main: Mapping[str, Any
     secrets = as_items(pod.get("imagePullSecrets"))
     if color.image_pull_secret and color.image_pull_secret not in [secret.get("name") for secret in secrets]:
         _write(pod, imagePullSecrets=[*secrets, {"name": color.image_pull_secret}])
+
+
+def set_main_container(color: ColorSettings, main: Mapping[str, Any]) -> None:
+    """Resources, and the path of the readiness probe."""
+    if color.resources:
+        _write(main, resources=dict(color.resources))
     if is_given(color, keys.READINESS_PATH):
         _write(main["readinessProbe"]["httpGet"], path=color.readiness_path)
 

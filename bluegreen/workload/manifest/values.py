@@ -16,7 +16,7 @@ from bluegreen.release.objects import as_mapping
 from bluegreen.release.settings import ColorSettings
 from bluegreen.release.snapshot import PLACEHOLDER, Document
 from bluegreen.workload.base import content_name
-from bluegreen.workload.manifest.application import Application, is_kind, problem
+from bluegreen.workload.manifest.application import Application, Pods, is_kind, problem
 from bluegreen.workload.manifest.labels import annotations_of_object, labels_of_object
 
 _SECTIONS = ("data", "stringData")
@@ -33,14 +33,20 @@ def problems(color: ColorSettings, application: Application | None) -> Iterator[
                 }
                 for key, value in texts.items():
                     yield from _problems_of_value(color, document, section, key, value, is_used=id(document) in used)
-    for reference in application.references if application else ():
-        found = application.values.get((reference.kind, reference.name)) if application else None
+    if application:
+        for pods in application.all_pods:
+            yield from _problems_of_keys(color, application, pods)
+
+
+def _problems_of_keys(color: ColorSettings, application: Application, pods: Pods) -> Iterator[Problem]:
+    """References to keys that an object of the snapshot does not have."""
+    for reference in pods.references:
+        found = application.values.get((reference.kind, reference.name))
         if found and reference.key and reference.key not in _keys(found):
             path = ("spec", "template", "spec", *reference.path[:-1], "key")
             allowed = f"a key of {found} ({found.place()}): {', '.join(sorted(_keys(found))) or 'it has none'}"
             fix = "Correct it, or write optional: true beside it. Without the key no container starts."
-            assert application
-            yield problem(color, application.deployment, path, reference.key, allowed, fix)
+            yield problem(color, pods.deployment, path, reference.key, allowed, fix)
 
 
 def _problems_of_value(

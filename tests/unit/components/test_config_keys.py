@@ -64,7 +64,7 @@ OTHER_VALUES = {
 READ_BY_GATE_OR_COMMAND = ("expect", "allow", "verify", "readyTimeoutSeconds", "failFastSeconds")
 
 # They need a manifest: tests/unit/components/test_manifest.py.
-OF_MANIFESTS = ("service", "manifest", "secretData")
+OF_MANIFESTS = ("service", "manifest", "secretData", "worker", "workerOrder")
 
 KEYS = [*((key, "bluegreen") for key in ENVIRONMENT), *((key, "green") for key in (*COLOR, *ONE_COLOR))]
 KEYS = [(key, namespace) for key, namespace in KEYS if key.name not in OF_MANIFESTS]

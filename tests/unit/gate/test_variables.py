@@ -11,7 +11,7 @@ from bluegreen.kube.cluster import LiveError
 from bluegreen.release.colors import COLORS
 from bluegreen.release.config_reader import read_settings
 from bluegreen.release.live import Live
-from bluegreen.release.metadata import OWNER, RESOURCE
+from bluegreen.release.metadata import OWNER, RESOURCE, WORKER_OF
 from bluegreen.release.objects import Object
 from bluegreen.workload import source
 from bluegreen.workload.settings import config_map_name
@@ -66,6 +66,16 @@ def test_the_values_of_pods_that_are_left_are_used() -> None:
 def test_an_object_is_used_wherever_a_pod_refers_to_it() -> None:
     volume = {"spec": {"containers": [], "volumes": [{"name": "files", "configMap": {"name": OLD}}]}}
     assert used([{"spec": {"replicas": 1, "template": volume}}], variables(OLD)) == [OLD]
+
+
+def test_the_values_of_the_pods_of_a_worker_are_used() -> None:
+    class Workers(Cluster):
+        def list_objects(self, *_: str, **labels: str) -> list[Object]:
+            return self._replica_sets if labels == {WORKER_OF: "shop", "color": "blue"} else []
+
+    cluster: Any = Workers([replica_set(1, OLD)], [variables(OLD)])
+    found = [still_used(cluster, source("settings"), replace(BLUE, workers=names), STACK) for names in ((), ("jobs",))]
+    assert [len(items) for items in found] == [0, 1]
 
 
 def test_an_object_of_a_manifest_stays_with_everything_that_must_not_change(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,6 +56,7 @@ FIELDS = {
     "image": (ColorSettings, "repository"),
     "service": (ColorSettings, "users_service"),
     "manifest": (ColorSettings, "snapshot"),
+    "worker": (ColorSettings, "workers"),
 }
 
 

@@ -114,7 +114,7 @@ SHAPES_NO_PODS = {"replicas", "max_replicas", "strategy", "ready_timeout_seconds
 SHAPES_NO_PODS |= {"migrate", "migrate_timeout_seconds"}
 # Only the source `manifest` reads these.
 SHAPES_NO_PODS |= {"snapshot", "secret_data", "given", "repository", "image_tag"}
-SHAPES_NO_PODS |= {"namespace", "users_service", "users_port", "allow"}
+SHAPES_NO_PODS |= {"namespace", "users_service", "users_port", "allow", "workers"}
 
 
 def test_every_setting_either_shapes_pods_or_does_not() -> None:

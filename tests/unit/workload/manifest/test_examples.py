@@ -12,6 +12,7 @@ from tests.unit.program import ROOT
 EXAMPLES = {
     "web": ("Service web at port 80", "HTTP /ready on port app"),
     "grpc": ("Service prices at port 7000", "gRPC health on port 7000"),
+    "worker": ("Service orders at port 80", "HTTP /ready on port http"),
     "tcp": ("Service lines at port 7001", "a TCP connection to port tcp-lines"),
 }
 
@@ -19,7 +20,10 @@ EXAMPLES = {
 def example(folder: str) -> ColorSettings:
     values = {"web-database": {"password": "secret"}} if folder == "web" else {}
     snapshot = load(ROOT, f"examples/manifests/{folder}")
-    return ColorSettings(app="shop", name="blue", image="", snapshot=snapshot, secret_data=values, image_tag="2.0")
+    workers = ("jobs",) if folder == "worker" else ()
+    return ColorSettings(
+        app="shop", name="blue", image="", snapshot=snapshot, secret_data=values, image_tag="2.0", workers=workers
+    )
 
 
 @pytest.mark.parametrize(("folder", "words"), EXAMPLES.items(), ids=EXAMPLES)

@@ -74,7 +74,7 @@ def test_the_service_and_the_port_of_the_users_are_named_with_their_line() -> No
 
 REWRITTEN = [
     "Deployment web is written as shop-blue",
-    "The selector of shop-blue is pulumi-bluegreen.dev/app and color",
+    "The selector of shop-blue is pulumi-bluegreen.dev/app, color; the pods have these labels too",
     "The label selector in affinity.podAntiAffinity.required[0]",
     "The label selector in affinity.podAntiAffinity.preferred[0]",
     "ConfigMap settings is written as shop-blue-settings-",

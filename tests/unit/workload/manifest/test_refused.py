@@ -166,6 +166,7 @@ def _with(name: str, text: str) -> Any:
 def test_of_several_deployments_that_with_the_name_of_the_app_is_the_application() -> None:
     message = refused(second_deployment, app="web")
     assert "Deployment web2: another Deployment" in message
+    assert "pulumi config set --path 'blue:worker[0]' web2" in message
 
 
 def test_a_test_of_a_chart_is_left_out() -> None:
