@@ -91,6 +91,15 @@ def _mixed(color: ColorSettings, source: Workload, other: ColorSettings) -> Iter
     """Beside a color from config values, the pods of a manifest need the label by which Services select the others."""
     if not color.snapshot or other.snapshot:
         return
+    for worker in source.workers(color, running=True):
+        if value_at(as_mapping(worker.body.get("spec")), "template", "metadata", "labels", "app") == color.app:
+            yield Problem(
+                f"{color.name}:manifest",
+                f"the pods of {worker.name} have the label app: {color.app}",
+                f"another label app (bluegreen:app is {color.app}) as long as {other.name} has no manifest, because a Service "
+                "selects by this label, and users would reach the worker",
+                "Change the label in the pod template of the worker, or remove it there.",
+            )
     template = as_mapping(_deployment(source.objects(color)).get("template"))
     label = value_at(template, "metadata", "labels", "app")
     if label != color.app:

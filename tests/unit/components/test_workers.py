@@ -77,6 +77,13 @@ def test_a_worker_without_a_manifest_is_refused() -> None:
     assert settings.service.colors["blue"].workers == ()
 
 
+def test_a_worker_that_a_service_of_config_values_would_select_is_refused() -> None:
+    mixed = BASE | {"bluegreen:app": "orders", "green:manifest": "", "green:imageTag": "2.0", "bluegreen:port": "80"}
+    with pytest.raises(SettingsError) as refused:
+        read_settings(mixed | {"bluegreen:image": "bluegreen.example/app"}, workloads=WORKLOADS)
+    assert "the pods of orders-jobs-blue have the label app: orders" in str(refused.value)
+
+
 def test_an_emergency_knows_the_service_beside_workers() -> None:
     place = read_place(BASE, workloads=WORKLOADS)
     assert place.service.users.name == "orders"
