@@ -28,7 +28,7 @@ _PROJECT_DEFAULTS = {config_keys.IMAGE: "bluegreen.example/app", config_keys.ROU
 
 _GENERATED = """\
 # Generated from bluegreen/release/config_keys.py by `make docs`. docs/reference/config.md lists every key, including those that
-# have no place here: env, secretEnv and resources, which are objects, and imageTag and release, which each color has alone.
+# have no place here: env, secretEnv and resources, which are objects, and the keys that each color has alone, such as imageTag.
 """
 
 _CONFIG_PAGE = """\
