@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from bluegreen.kube.cluster import Cluster, LiveError
 from bluegreen.release import metadata
-from bluegreen.release.live import Live, LiveColor, is_of_app, live_colors
+from bluegreen.release.live import Live, LiveColor, is_of_app, live_colors, live_workers
 from bluegreen.release.objects import Object, Ref, annotation, value_at
 from bluegreen.release.settings import ServiceSettings
 from bluegreen.routing import find
@@ -23,8 +23,10 @@ class LiveEnvironment(Cluster):
         self._service = service
 
     def live(self) -> Live:
-        """The traffic that the route describes, and the Deployments of all colors, without terminating ones."""
-        deployments = self.deployments()
+        """The traffic that the route describes, and the Deployments and workers of all colors, without terminating ones."""
+        listed = self.list_objects("apps/v1", "Deployment", color=None)
+        # The labels of a Deployment are the team's own, except for `color`, so its name decides.
+        deployments = [deployment for deployment in listed if is_of_app(self._service.name, deployment)]
         colors = live_colors(self._service.name, deployments)
         route = self.route()
         reading = self._layer.read(self._service, route)
@@ -36,17 +38,10 @@ class LiveEnvironment(Cluster):
             route_owner=None if route[0] is None else annotation(route[0], metadata.OWNER),
             route_uid=str(value_at(route[0], "metadata", "uid") or ""),
             colors=colors,
+            workers=live_workers(self._service.name, listed),
             objects=dict(zip(self._layer.route(self._service), route, strict=True))
             | {Ref("apps/v1", "Deployment", str(value_at(item, "metadata", "name"))): item for item in deployments},
         )
-
-    def deployments(self) -> list[Object]:
-        """The Deployments of all colors, terminating ones included.
-
-        The labels of a Deployment are the team's own, except for `color`, so its name decides.
-        """
-        listed = self.list_objects("apps/v1", "Deployment", color=None)
-        return [deployment for deployment in listed if is_of_app(self._service.name, deployment)]
 
     def route(self) -> list[Object | None]:
         """The objects of the route, that of the users first; None in the place of one that does not exist."""

@@ -1,15 +1,16 @@
 """One color of a service: its pods and everything that belongs to them alone.
 
-Nothing here knows which color is live, so a switch cannot change a color.
+Nothing here knows which color is live, so a switch changes nothing of a color but the number of pods of its workers.
 """
 
 from typing import Any, Protocol
 
 import pulumi
 
+from bluegreen.release.manifest import Manifest
 from bluegreen.release.objects import Object, Ref
 from bluegreen.release.settings import ColorSettings
-from bluegreen.workload.base import Workload, kept, written
+from bluegreen.workload.base import Workload, kept, written, written_workers
 from components.kubernetes_object import KubernetesObject
 
 
@@ -31,8 +32,12 @@ class Checks(Protocol):
         """Resolves when the Job has succeeded; fails with its log when it has failed."""
         ...
 
-    def worker_moved(self, color: ColorSettings, deployment: KubernetesObject, *, running: bool) -> pulumi.Output[Any]:
-        """Resolves when a worker is ready, or, unless it is `running`, when its pods are gone; at once if users do not move."""
+    def worker_started(self, color: ColorSettings, manifest: Manifest, deployment: KubernetesObject) -> pulumi.Output[Any]:
+        """Resolves when every pod of a worker of the active color is ready; fails with the reason when they cannot be."""
+        ...
+
+    def worker_stopped(self, color: ColorSettings, manifest: Manifest, deployment: KubernetesObject) -> pulumi.Output[Any]:
+        """Resolves when new workers may start, as far as this worker, which has no pods any more, decides about it."""
         ...
 
     def route_hooks(self) -> pulumi.ResourceHookBinding | None:
@@ -47,19 +52,18 @@ class Checks(Protocol):
 class Color(pulumi.ComponentResource):
     """The objects of a workload: the Deployment `<app>-<color>`, and everything that belongs to its pods.
 
-    `ready` resolves to the Deployment when the color is ready to serve: everything that needs that depends on it. `made` are
-    all its objects.
+    `ready` resolves to the Deployment when the color is ready to serve: everything that needs that depends on it.
     """
 
     def __init__(
         self, name: str, settings: ColorSettings, workload: Workload, checks: Checks, opts: pulumi.ResourceOptions
     ) -> None:
         super().__init__("bluegreen:components:Color", name, None, opts)
-        self.made = made = dict[Ref, pulumi.Input[pulumi.Resource]]()
+        self._settings, self._workload, self._checks = settings, workload, checks
+        self._made: dict[Ref, pulumi.Input[pulumi.Resource]] = {}
         for manifest in written(workload, settings):
-            after = [made[ref] for ref in manifest.waits_for]
-            resource = KubernetesObject(manifest, pulumi.ResourceOptions(parent=self, depends_on=after))
-            made[manifest.ref] = _succeeded(resource, checks, settings) if manifest.kind == "Job" else resource
+            resource = self._write(manifest)
+            self._made[manifest.ref] = _succeeded(resource, checks, settings) if manifest.kind == "Job" else resource
             if manifest.kind == "Deployment":
                 deployment = resource
         ready = checks.ready(settings, deployment)
@@ -67,6 +71,20 @@ class Color(pulumi.ComponentResource):
         # Only when the color is ready is it known which objects its pods still use, so the engine cannot know them before.
         checks.still_used(settings, ready).apply(lambda used: self._keep(settings, used))
         self.register_outputs({})
+
+    def work(self, *, running: bool) -> pulumi.Output[Any]:
+        """Registers the workers of the color, with pods only when they are `running`; resolves when that is so."""
+        settled = []
+        for manifest in written_workers(self._workload, self._settings, running=running):
+            self._made[manifest.ref] = resource = self._write(manifest)
+            if manifest.kind == "Deployment":
+                wait = self._checks.worker_started if running else self._checks.worker_stopped
+                settled.append(wait(self._settings, manifest, resource))
+        return pulumi.Output.all(*settled)
+
+    def _write(self, manifest: Manifest) -> KubernetesObject:
+        after = [self._made[ref] for ref in manifest.waits_for]
+        return KubernetesObject(manifest, pulumi.ResourceOptions(parent=self, depends_on=after))
 
     def _keep(self, settings: ColorSettings, used: list[Object]) -> None:
         """Keeps `used` in the stack as they are, because the engine deletes what the program does not register."""

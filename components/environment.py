@@ -1,20 +1,23 @@
 """One environment: puts the colors and the routing together and fixes their order."""
 
-import functools
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import pulumi
 
-from bluegreen.release.settings import ColorSettings, Settings
+from bluegreen.release.settings import Settings
 from bluegreen.workload import source_of
 from components.color import Checks, Color
 from components.routing import Routing
-from components.workers import Workers
+
+T = TypeVar("T")
 
 
 class Environment(pulumi.ComponentResource):
-    """The deployed colors, and the route, which is written when every color is ready.
+    """The deployed colors, and the route, which is written when every color, and every worker of the active one, is ready.
+
+    Workers are registered when those that come before them have settled, and nothing depends on them. So the order of a switch
+    is no part of the graph, which stays the same whichever color is active.
 
     `url` says where users come in, and `test_command` what a tester types.
     """
@@ -22,33 +25,33 @@ class Environment(pulumi.ComponentResource):
     def __init__(self, name: str, settings: Settings, checks: Checks, opts: pulumi.ResourceOptions) -> None:
         super().__init__("bluegreen:components:Environment", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        colors = [
-            Color(f"{name}-{color.name}", color, source_of(settings, color), checks, child)
+        colors = {
+            color.name: Color(f"{name}-{color.name}", color, source_of(settings, color), checks, child)
             for color in settings.service.colors.values()
-        ]
-        ready = pulumi.Output.all(*(color.ready for color in colors))
+        }
+        ready = pulumi.Output.all(*(color.ready for color in colors.values()))
+        active = colors.pop(settings.active_color)
+        before: pulumi.Output[Any] = ready
+        if settings.stops_workers_first:
+            before = _after(before, lambda: pulumi.Output.all(*(color.work(running=False) for color in colors.values())))
+        started = _after(before, lambda: active.work(running=True))
+        # The output of both has the resources of both, which would be edges.
+        ready = pulumi.Output.all(ready, _unlinked(started)).apply(lambda settled: settled[0])
         routing = Routing(f"{name}-routing", settings, ready, checks.route_hooks(), child)
-        self._move_workers(name, settings, dict(zip(settings.service.colors, colors, strict=True)), routing.route, checks)
         # Nothing depends on it: the engine ends the update with its failure.
-        checks.verified(routing.route)
+        served = checks.verified(routing.route)
+        if not settings.stops_workers_first:
+            _after(served, lambda: pulumi.Output.all(*(color.work(running=False) for color in colors.values())))
         self.url: pulumi.Output[str] = routing.url
         self.test_command: pulumi.Output[str] = routing.test_command
         self.register_outputs({})
 
-    def _move_workers(
-        self, name: str, settings: Settings, colors: Mapping[str, Color], route: pulumi.Resource, checks: Checks
-    ) -> None:
-        """Starts the workers of the active color and stops the others, one color after the other, when users have moved."""
-        found = [color for color in settings.service.colors.values() if color.workers]
-        found.sort(key=lambda color: (color.name == settings.active_color) != (settings.worker_order == "start-first"))
-        done: pulumi.Output[Any] = route.urn
-        for color in found:
-            done = done.apply(functools.partial(self._workers, name, settings, color, colors[color.name], checks))
 
-    def _workers(
-        self, name: str, settings: Settings, color: ColorSettings, made: Color, checks: Checks, _: object
-    ) -> pulumi.Output[list[object]]:
-        child = pulumi.ResourceOptions(parent=self)
-        running = color.name == settings.active_color
-        source = source_of(settings, color)
-        return Workers(f"{name}-{color.name}-workers", color, source, made.made, checks, child, running=running).moved
+def _after(before: pulumi.Output[Any], register: Callable[[], pulumi.Output[Any]]) -> pulumi.Output[Any]:
+    """What `register` returns. It is called when `before` has resolved, also in a preview."""
+    return _unlinked(before).apply(lambda _: register())
+
+
+def _unlinked(output: pulumi.Output[T]) -> pulumi.Output[T | None]:
+    """The value of an output without the resources that it is of: what waits for it does not depend on them."""
+    return pulumi.Output.from_input(output.future())

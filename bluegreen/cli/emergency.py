@@ -41,7 +41,8 @@ _CONFLICTS = (409, 422)
 class Moved:
     """What the first half has done: users went from `origin` to `target`; testers go to `test`, or there are none.
 
-    `is_already`: users were on `target` before. `place` names the context and the server. `warnings` are sentences.
+    `is_already`: users were on `target` before. `has_workers`: a color has workers, which stay as they are until the stack is
+    updated. `place` names the context and the server. `warnings` are sentences.
     """
 
     origin: str
@@ -50,6 +51,7 @@ class Moved:
     place: str
     seconds: float = 0
     is_already: bool = False
+    has_workers: bool = False
     warnings: tuple[str, ...] = ()
 
 
@@ -84,6 +86,7 @@ def move(selection: Selection, color: str | None) -> Moved:
         place=emergency.place,
         seconds=time.monotonic() - began,
         is_already=not is_written,
+        has_workers=bool(live.workers),
         warnings=tuple(warnings),
     )
 
@@ -105,6 +108,7 @@ def report(progress: Progress, moved: Moved) -> None:
         return
     took = f"written and read back in {moved.seconds * 1000:.0f} ms"
     text = f"users: {moved.origin or 'unknown'} -> {moved.target}, {took} ({moved.place})"
+    text += "; workers follow with the update" if moved.has_workers else ""
     progress.event("moved", text, origin=moved.origin, target=moved.target, place=moved.place)
 
 

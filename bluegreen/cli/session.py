@@ -26,6 +26,7 @@ from bluegreen.release.about import About
 from bluegreen.release.endpoint import Endpoint
 from bluegreen.release.live import Live
 from bluegreen.routing import find
+from bluegreen.workload.base import worker_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,9 +105,13 @@ class Session:
 
     def _refuse_more_than_the_route(self) -> None:
         settings = self.selection.place()
-        route = {(ref.kind, ref.name) for ref in find(settings.routing).route(settings.service)}
+        expected = {(ref.kind, ref.name) for ref in find(settings.routing).route(settings.service)}
+        # Workers follow the users.
+        expected |= {
+            ("Deployment", worker_name(color, worker)) for color in settings.service.colors.values() for worker in color.workers
+        }
         planned = [step for step in self.stack().preview().began if step.is_object and not _is_left_over(step)]
-        if more := [str(step) for step in planned if (step.kind, step.name) not in route]:
+        if more := [str(step) for step in planned if (step.kind, step.name) not in expected]:
             raise ReleaseError(
                 Exit.UNEXPECTED_CHANGES,
                 f"The config asks for more than the route: {', '.join(more)}.\n"

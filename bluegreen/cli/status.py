@@ -48,6 +48,15 @@ def command(selection: Selection, progress: Progress, is_watching: bool) -> None
 
 
 @dataclass(frozen=True, kw_only=True)
+class Worker:
+    """A worker of a color, by the name of its Deployment in the manifest."""
+
+    name: str
+    ready: int
+    wanted: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """One color as people want to see it.
 
@@ -65,6 +74,7 @@ class Row:
     share: str
     owner: str
     autoscaler: str = ""
+    workers: tuple[Worker, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,6 +201,11 @@ def _row(settings: Settings, live: Live, name: str, color: LiveColor, since: str
         since=since,
         share=shares.get(name, ""),
         owner=color.owner,
+        workers=tuple(
+            Worker(name=worker.name, ready=worker.ready, wanted=worker.replicas)
+            for _, worker in sorted(live.workers.items())
+            if worker.color == name
+        ),
     )
 
 
@@ -201,6 +216,9 @@ def differences(settings: Settings, live: Live, stack: str) -> Iterator[str]:
             yield f"the config has {wanted or 'no color'} as {role} color, the route {present or 'none'}"
     for name in COLORS:
         yield from _of_color(name, settings, live)
+    for worker in live.workers.values():
+        if worker.replicas and worker.color != settings.active_color:
+            yield f"the worker {worker.name} of {worker.color} runs, and the config has {settings.active_color} as active color"
     owners = {color.owner.rpartition("/")[2] for color in live.colors.values()} - {stack.rpartition("/")[2]}
     for owner in sorted(owners):
         yield f"a color belongs to {f'the stack {owner}' if owner else 'no stack'}"
@@ -264,6 +282,7 @@ def _rendered(status: Status) -> "Group":
     lines: list[Any] = [Text.assemble((status.stack, "bold"), "  ", ", ".join(parts))]
     if status.rows:
         lines.append(_table(status, is_short=bool(shared)))
+    lines += [_workers(row) for row in status.rows if row.workers]
     lines += [_served(status)] if status.active else []
     lines += [
         Text(f"autoscaler: that of {row.color} cannot scale: {row.autoscaler}", style="yellow")
@@ -276,6 +295,14 @@ def _rendered(status: Status) -> "Group":
         command, colon, why = suggestion.partition(": ")
         lines.append(Text.assemble("   or: " if place else " next: ", (command, "bold"), f"{colon}{why}"))
     return Group(*lines)
+
+
+def _workers(row: Row) -> "Text":
+    from rich.text import Text
+
+    listed = ", ".join(f"{worker.name} {worker.ready}/{worker.wanted}" for worker in row.workers)
+    is_short = any(worker.ready < worker.wanted for worker in row.workers)
+    return Text(f"workers of {row.color}: {listed}", style="red" if is_short else "")
 
 
 def _served(status: Status) -> "Text":

@@ -15,14 +15,16 @@ from bluegreen import backend
 from bluegreen.environment import LiveEnvironment
 from bluegreen.gate.hooks import Hooks, Judge
 from bluegreen.gate.migration import Migration
-from bluegreen.gate.pods import PodsOfColor, PodsOfWorker
+from bluegreen.gate.pods import PodsOfColor
 from bluegreen.gate.variables import still_used
 from bluegreen.gate.verification import Verification
+from bluegreen.gate.workers import StartingWorker, StoppingWorker, starts_workers, wanted_pods
 from bluegreen.kube.cluster import LiveError
 from bluegreen.kube.rights import ROLES, deleted_without_end
 from bluegreen.release import metadata, ownership
 from bluegreen.release.about import About
 from bluegreen.release.live import Live
+from bluegreen.release.manifest import Manifest
 from bluegreen.release.notes import Notes
 from bluegreen.release.objects import Object, Ref
 from bluegreen.release.ownership import NOT_ASKED, Evidence
@@ -237,24 +239,6 @@ class Gate:
 
         return deployment.urn.apply(lambda _: False) if pulumi.runtime.is_dry_run() else deployment.metadata.apply(wait)
 
-    def worker_moved(self, color: ColorSettings, deployment: KubernetesObject, *, running: bool) -> pulumi.Output[None]:
-        """Resolves when every pod of a worker is ready, or, unless it is `running`, when its pods are gone.
-
-        Only an update that moves users waits, and the first installation: what a worker lacks otherwise must not hold up the
-        way out.
-        """
-
-        async def wait(written: Any) -> None:
-            main = written["annotations"][metadata.CONTAINER]
-            where = (self._cluster, color, self._source(color), self._live, self._where())
-            pods = PodsOfWorker(written["name"], main, *where)
-            await (pods.until_ready(deployment) if running else pods.until_gone(deployment))
-
-        is_awaited = self._hooks and (self._transition.moves or not self._live.serving)
-        if pulumi.runtime.is_dry_run() or not is_awaited:
-            return deployment.urn.apply(lambda _: None)
-        return deployment.metadata.apply(wait)
-
     def still_used(self, color: ColorSettings, ready: pulumi.Output[bool]) -> pulumi.Output[list[Object]]:
         """The ConfigMaps and Secrets of other values that pods of the color use when it is `ready`.
 
@@ -320,6 +304,44 @@ class Gate:
 
         return job.urn if pulumi.runtime.is_dry_run() else job.urn.apply(wait)
 
+    def worker_started(self, color: ColorSettings, manifest: Manifest, deployment: KubernetesObject) -> pulumi.Output[Any]:
+        """Resolves when every pod of a worker of the active color is ready; fails as `ready` does.
+
+        Waits when this update starts the worker, or moves users: the route is not written before. A worker that runs already
+        is not waited for, as the live color is not.
+        """
+
+        async def wait(metadata: Any) -> None:
+            present = self._live.workers.get(manifest.name)
+            is_written = present is None or int(metadata.get("generation", 0)) > present.generation
+            if self._hooks and (is_written or self._transition.moves or not self._live.serving):
+                started = StartingWorker(self._cluster, color, self._settings, self._live, self._where(), manifest)
+                await started.until_ready(deployment)
+
+        is_awaited = wanted_pods(manifest) and not pulumi.runtime.is_dry_run()
+        return deployment.metadata.apply(wait) if is_awaited else deployment.urn
+
+    def worker_stopped(self, color: ColorSettings, manifest: Manifest, deployment: KubernetesObject) -> pulumi.Output[Any]:
+        """Resolves when no pod of a worker runs any more, if workers of the active color start after it in this update.
+
+        Fails with the names of the pods when they stay.
+        """
+
+        async def wait(_: Any) -> None:
+            if self._hooks and self._starts_workers():
+                stopping = StoppingWorker(self._cluster, color, self._source(color), self._live, self._where())
+                await stopping.until_gone(manifest, deployment)
+
+        is_awaited = self._settings.stops_workers_first and not pulumi.runtime.is_dry_run()
+        return deployment.metadata.apply(wait) if is_awaited else deployment.urn
+
+    def _starts_workers(self) -> bool:
+        """Whether this update starts workers of the active color that do not run."""
+        active = self._settings.service.colors[self._settings.active_color]
+        workers = self._source(active).workers(active, running=True)
+        wanted = {worker.name: wanted_pods(worker) for worker in workers if worker.kind == "Deployment"}
+        return starts_workers(self._settings, self._live, wanted)
+
     def _source(self, color: ColorSettings) -> Workload:
         return source_of(self._settings, color)
 
@@ -363,10 +385,7 @@ class Gate:
             return _unnoted(args)
         props: Any = args.props
         ref = Ref(props["apiVersion"], props["kind"], props["metadata"]["name"])
-        labels = props["metadata"]["labels"]
-        worker_of = labels.get(metadata.WORKER_COLOR)
-        # Workers follow the users.
-        is_deployment = ref.kind == "Deployment" and not worker_of
+        is_deployment = ref.kind == "Deployment"
         subject = [self._hooks.subject] if self._about else []
         presence = [self._hooks.presence] if self._notes.is_gone(ref) else []
         nobody_moves = [self._hooks.deployment_update] if is_deployment else []
@@ -374,9 +393,7 @@ class Gate:
             before_create=[*subject, self._hooks.creation], before_update=[*subject, *presence, *nobody_moves]
         )
         added = pulumi.ResourceOptions(hooks=hooks)
-        color = labels.get("color")
-        if ref.kind == "Deployment" and worker_of and worker_of not in self._transition.changes:
-            added.ignore_changes = ["spec.template"]
+        color = props["metadata"]["labels"].get("color")
         if is_deployment and color not in self._transition.changes:
             props = _noted(props, {metadata.TEMPLATE: self._live.colors[color].template})
             if color in self._live.serving or not self._notes.is_changed(ref, _pod_template(props)):

@@ -18,7 +18,7 @@ from bluegreen.release.objects import Object, annotation, is_terminating
 from bluegreen.release.refusals import Refusal
 from bluegreen.release.traffic import Move
 from bluegreen.release.transition import Transition
-from bluegreen.release.writes import creation, deployment_update, route_overwrite, route_update
+from bluegreen.release.writes import creation, deployment_update, is_worker, route_overwrite, route_update
 
 POLL_SECONDS = 0.3
 
@@ -112,12 +112,12 @@ class Hooks:
 
     @cached_property
     def deployment_update(self) -> pulumi.ResourceHook:
-        """Before a Deployment is updated: that users do not move in the same update."""
+        """Before a Deployment is updated: that users do not move in the same update. Workers may be scaled then."""
 
         def moves_nobody(args: pulumi.ResourceHookArgs) -> None:
             old, new = args.old_inputs or {}, args.new_inputs or {}
-            color = new["metadata"]["labels"]["color"]
-            self._judge.stop_at(deployment_update(self._transition, color, old["spec"], new["spec"]))
+            color, specs = new["metadata"]["labels"]["color"], (old["spec"], new["spec"])
+            self._judge.stop_at(deployment_update(self._transition, color, *specs, is_of_worker=is_worker(new)))
 
         return pulumi.ResourceHook("moves-nobody", moves_nobody, _IN_PREVIEW_TOO)
 

@@ -21,7 +21,7 @@ class Wait:
     """Waiting for something of one color. `live` is what served when the update began.
 
     `where` are the options that lead kubectl to its objects. `clock` (seconds) and `pause` (waits for so many seconds) are for
-    tests.
+    tests. `main` is the name of the main container, by default that of the color.
     """
 
     def __init__(
@@ -33,6 +33,8 @@ class Wait:
         where: str,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        *,
+        main: str = "",
     ) -> None:
         self._cluster = cluster
         self._color = color
@@ -42,7 +44,7 @@ class Wait:
         self._clock = clock
         self._pause = pause
         self._watch = Watch(
-            main=workload.main_container(color), fail_fast_seconds=color.fail_fast_seconds, events=cluster.events_of
+            main=main or workload.main_container(color), fail_fast_seconds=color.fail_fast_seconds, events=cluster.events_of
         )
         self._began = clock()
         self._refused: float | None = None

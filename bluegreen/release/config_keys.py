@@ -137,12 +137,14 @@ ALLOW = Key(
     default=_NO_NAMES,
     description="Exceptions to the rules of a release, by the names in docs/reference/rules.md. Each use is a warning.",
 )
+STOP_FIRST, START_FIRST = "stop-first", "start-first"
+
 WORKER_ORDER = Key(
     name="workerOrder",
-    parse=values.one_of("start-first", "stop-first"),
-    default="start-first",
-    description="How workers follow when users have moved: start-first stops those of the old color when those of the new "
-    "color are ready; stop-first starts those of the new color when the pods of the old ones are gone.",
+    parse=values.one_of(STOP_FIRST, START_FIRST),
+    default=STOP_FIRST,
+    description="The order of the workers of both colors at a switch. stop-first: the new ones start when the pods of the old "
+    "ones are gone, so the two versions never share a queue. start-first: the old ones stop when the new ones are ready.",
 )
 PROTECT = Key(
     name="protect",

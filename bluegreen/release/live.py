@@ -75,6 +75,17 @@ class LiveColor:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LiveWorker:
+    """The Deployment of one worker of a color as it is now. `name` is that of its Deployment in the manifest."""
+
+    name: str
+    color: str
+    replicas: int
+    ready: int
+    generation: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Live:
     """What serves now.
 
@@ -89,6 +100,8 @@ class Live:
     route_owner: str | None = None
     route_uid: str = ""
     colors: Mapping[str, LiveColor] = field(default_factory=dict)
+    workers: Mapping[str, LiveWorker] = field(default_factory=dict)
+    """The workers of both colors, by the names of their Deployments."""
     objects: Mapping[Ref, Object | None] = field(default_factory=dict, repr=False, compare=False)
     """What was read: the Deployments and the objects of the route, None for one that does not exist."""
 
@@ -123,9 +136,12 @@ class Live:
 def is_of_app(app: str, deployment: Object) -> bool:
     """Whether a Deployment is that of a color of `app`: by its label of the program, or by its name or its label `app`.
 
-    On a Deployment from a manifest `app` is a label of the team, and may be the name of another application.
+    On a Deployment from a manifest `app` is a label of the team, and may be the name of another application. That of a worker
+    is not that of a color.
     """
     labels = as_mapping(value_at(deployment, "metadata", "labels"))
+    if metadata.WORKER_OF in labels:
+        return False
     if metadata.APP in labels:
         return bool(labels[metadata.APP] == app)
     return bool(labels.get("app") == app or value_at(deployment, "metadata", "name") == f"{app}-{labels.get('color')}")
@@ -142,6 +158,22 @@ def live_colors(app: str, deployments: Iterable[Object]) -> dict[str, LiveColor]
         if isinstance(color, str) and not is_terminating(deployment) and (color not in found or name == f"{app}-{color}"):
             found[color] = deployment
     return {color: live_color(deployment) for color, deployment in found.items()}
+
+
+def live_workers(app: str, deployments: Iterable[Object]) -> dict[str, LiveWorker]:
+    """The workers of `app` by the names of their Deployments. Those that are being deleted are left out."""
+    found: dict[str, LiveWorker] = {}
+    for deployment in deployments:
+        labels, read = as_mapping(value_at(deployment, "metadata", "labels")), live_color(deployment)
+        if labels.get(metadata.WORKER_OF) == app and not is_terminating(deployment):
+            found[str(value_at(deployment, "metadata", "name"))] = LiveWorker(
+                name=as_text(labels.get(metadata.WORKER)),
+                color=as_text(labels.get("color")),
+                replicas=read.replicas,
+                ready=read.ready,
+                generation=read.generation,
+            )
+    return found
 
 
 def live_color(deployment: Object) -> LiveColor:

@@ -56,9 +56,6 @@ APP = f"{_DOMAIN}app"
 WORKER = f"{_DOMAIN}worker"
 WORKER_OF = f"{_DOMAIN}worker-of"
 
-# The label of the objects of a worker: their color. A Deployment with the label `color` is that of the color itself.
-WORKER_COLOR = f"{_DOMAIN}worker-color"
-
 # The labels that Kubernetes recommends. No selector has them.
 _NAME = "app.kubernetes.io/name"
 _MANAGED_BY = "app.kubernetes.io/managed-by"

@@ -153,6 +153,11 @@ class Settings:
     """The values of the routing layer's own keys, by name; see `own_value`."""
 
     @property
+    def stops_workers_first(self) -> bool:
+        """Whether the pods of the old workers are gone before new workers start."""
+        return self.worker_order == keys.STOP_FIRST
+
+    @property
     def traffic(self) -> Traffic:
         """Who is to get which color."""
         return Traffic.to(self.active_color, self.test_color)

@@ -15,14 +15,21 @@ from bluegreen.release.traffic import Move
 from bluegreen.release.transition import Transition, less_room, never_both, unready
 
 
-def deployment_update(transition: Transition, color: str, old: Object, new: Object) -> Iterator[Refusal]:
+def is_worker(item: Object) -> bool:
+    """Whether an object belongs to the worker of a color."""
+    return value_at(item, "metadata", "labels", metadata.WORKER_OF) is not None
+
+
+def deployment_update(
+    transition: Transition, color: str, old: Object, new: Object, *, is_of_worker: bool = False
+) -> Iterator[Refusal]:
     """Refusals of an update of a color's Deployment from the spec `old` to the spec `new`, while users move.
 
     A template that the config changes is the transition's matter. One that differs all the same was changed in the cluster
-    beside this stack, and the update would put it back.
+    beside this stack, and the update would put it back. Workers start and stop when users move, so they may be scaled.
     """
     numbers = [f"{spec.get('replicas', 1):.0f}" for spec in (old, new)]
-    scaled = numbers[0] != numbers[1]
+    scaled = numbers[0] != numbers[1] and not is_of_worker
     drifted = old["template"] != new["template"] and color not in transition.changes
     if transition.moves and (scaled or drifted):
         change = f"{color} from {' to '.join(numbers)} replicas" if scaled else f"{color} back to the pods of the config"
@@ -74,13 +81,12 @@ def write(
     Services as far as they follow the manifests of the colors.
     """
     what = item["kind"], item["metadata"]["name"]
-    color = value_at(item, "metadata", "labels", "color") or value_at(item, "metadata", "labels", metadata.WORKER_COLOR)
     is_route = what in {(kind, name) for _, kind, name in route}
-    if about is None or not live.serving or about.may_write(color, is_route=is_route):
+    if about is None or not live.serving or about.may_write(value_at(item, "metadata", "labels", "color"), is_route=is_route):
         return
     if old is not None and _compared(old) == _compared(item):
         return
-    if _is_move_of_worker(about, old, item):
+    if old is not None and about.may_move_users and _is_scaled_worker(old, item):
         return
     is_further = what in {(kind, name) for _, kind, name in further}
     if _follows_manifests(about, old, item, is_further=is_further):
@@ -101,16 +107,13 @@ def _follows_manifests(about: About, old: Object | None, item: Object, *, is_fur
     return bool(item["kind"] == "Service") and _without_ports(_compared(old)) == _without_ports(_compared(item))
 
 
-def _is_move_of_worker(about: About, old: Object | None, item: Object) -> bool:
-    """Whether the subcommand moves users, and with them a worker: nothing but its number of pods changes."""
-    is_worker = value_at(item, "metadata", "labels", metadata.WORKER_COLOR) is not None
-    return is_worker and about.may_move_users and old is not None and _without_replicas(old) == _without_replicas(item)
+def _is_scaled_worker(old: Object, item: Object) -> bool:
+    """Whether a worker of either color gets another number of pods, and nothing else: workers follow the users."""
+    return is_worker(item) and item["kind"] == "Deployment" and _without_replicas(old) == _without_replicas(item)
 
 
 def _without_replicas(item: Object) -> Object:
-    compared = _compared(item)
-    spec = {name: value for name, value in as_mapping(compared.get("spec")).items() if name != "replicas"}
-    return {**compared, "spec": spec}
+    return {**_compared(item), "spec": {**as_mapping(item.get("spec")), "replicas": 0}}
 
 
 def _without_ports(item: Object) -> Object:

@@ -54,7 +54,7 @@ class Workload(Protocol):
     def workers(self, color: ColorSettings, *, running: bool) -> list[Manifest]:
         """The Deployments that run only while the color is active, with what belongs to them: without pods unless `running`.
 
-        They are written after `objects`.
+        They are written after `objects`. The annotation `metadata.CONTAINER` of each Deployment names its main container.
         """
         ...
 
@@ -94,6 +94,11 @@ class Workload(Protocol):
 def name_of(color: ColorSettings) -> str:
     """The name of the color's Deployment, `<app>-<color>`."""
     return f"{color.app}-{color.name}"
+
+
+def worker_name(color: ColorSettings, worker: str) -> str:
+    """The name of the Deployment of a worker, `<app>-<worker>-<color>`."""
+    return f"{color.app}-{worker}-{color.name}"
 
 
 def labels_of(color: ColorSettings) -> dict[str, str]:
@@ -145,6 +150,13 @@ def written(workload: Workload, color: ColorSettings) -> list[Manifest]:
         deployed[metadata.RELEASE] = color.release
     added = {"Deployment": deployed}
     return [_values(_annotated(manifest, added.get(manifest.kind, {}))) for manifest in manifests]
+
+
+def written_workers(workload: Workload, color: ColorSettings, *, running: bool) -> list[Manifest]:
+    """The workers of a color with the annotation by which their pods are recognized."""
+    manifests = workload.workers(color, running=running)
+    deployed = {metadata.TEMPLATE: workload.pod_template_hashes(color)[0]} if manifests else {}
+    return [_annotated(manifest, deployed if manifest.kind == "Deployment" else {}) for manifest in manifests]
 
 
 def kept(color: ColorSettings, found: Object) -> Manifest:

@@ -334,7 +334,7 @@ def test_workers_follow_the_users_in_the_order_of_the_config(team: Team) -> None
     for color, tag in (("blue", "1.0"), ("green", "2.0")):
         path = team.project / f"{color}.yaml"
         path.write_text(ORDERS.replace("app:1.0", f"app:{tag}").replace(service, f"{service}  type: NodePort\n"))
-    team.set({"bluegreen:worker": ["jobs"], "blue:manifest": "blue.yaml"})
+    team.set({"bluegreen:worker": ["jobs"], "bluegreen:workerOrder": "start-first", "blue:manifest": "blue.yaml"})
     team.up()
     team.users.wait_for("blue")
     assert workers(team) == {"blue": 2}
@@ -360,7 +360,7 @@ def workers(team: Team) -> dict[str, int]:
         "get", "deployments", "--namespace", team.name, f"--selector={metadata.WORKER}=jobs", "--output=json"
     )
     items = json.loads(found)["items"]
-    return {item["metadata"]["labels"][metadata.WORKER_COLOR]: item["status"].get("readyReplicas", 0) for item in items}
+    return {item["metadata"]["labels"]["color"]: item["status"].get("readyReplicas", 0) for item in items}
 
 
 def pods_of_workers(team: Team, color: str) -> list[Any]:

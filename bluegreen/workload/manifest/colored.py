@@ -12,12 +12,12 @@ from typing import Any
 
 from bluegreen.release.config_keys import MAX_REPLICAS, READINESS_PATH, REPLICAS, STRATEGY
 from bluegreen.release.manifest import Manifest
-from bluegreen.release.metadata import APP, CONTAINER, WORKER, WORKER_COLOR, WORKER_OF, labels
+from bluegreen.release.metadata import APP, CONTAINER, WORKER, WORKER_OF, labels
 from bluegreen.release.objects import Ref, as_items, as_mapping, as_number, value_at
 from bluegreen.release.settings import ColorSettings
 from bluegreen.release.snapshot import Document
 from bluegreen.workload import settings as from_config
-from bluegreen.workload.base import name_of
+from bluegreen.workload.base import name_of, worker_name
 from bluegreen.workload.manifest import overrides, values
 from bluegreen.workload.manifest.application import Application, Pods
 from bluegreen.workload.manifest.labels import annotations_of_object, divide_by_color, labels_of_object
@@ -65,8 +65,7 @@ def _worker(
     wanted = as_number(holder)
     # An autoscaler leaves a Deployment alone that has no pods.
     deployment = _deployment(color, application, pods, (1 if wanted is None else wanted) if running else 0, found)
-    # The gate waits for this container.
-    yield replace(deployment, annotations={**deployment.annotations, CONTAINER: pods.main_container["name"]})
+    yield replace(deployment, annotations={**deployment.annotations, CONTAINER: str(pods.main_container["name"])})
     if pods.budget:
         yield _budget(color, pods, pods.budget, deployment)
     if pods.autoscaler:
@@ -107,7 +106,7 @@ def is_worker(color: ColorSettings, pods: Pods) -> bool:
 
 def name_in_color(color: ColorSettings, pods: Pods) -> str:
     """The name of the color's Deployment that is made of these pods: `<app>-<color>`, or that of a worker."""
-    return f"{color.app}-{pods.deployment.name}-{color.name}" if is_worker(color, pods) else name_of(color)
+    return worker_name(color, pods.deployment.name) if is_worker(color, pods) else name_of(color)
 
 
 def selector_of_pods(color: ColorSettings, pods: Pods) -> dict[str, str]:
@@ -127,11 +126,8 @@ def labels_of_pods(color: ColorSettings, pods: Pods) -> dict[str, str]:
 
 
 def _labels(color: ColorSettings, pods: Pods, metadata: Mapping[str, Any]) -> dict[str, str]:
-    """The team's labels of an object, and ours. A Deployment with the label `color` is that of the color; no worker has it."""
-    found = {"app": color.app, **labels_of_object(metadata), **selector_of_pods(color, pods)}
-    if is_worker(color, pods):
-        found[WORKER_COLOR] = found.pop("color")
-    return found
+    """The team's labels of an object, and ours."""
+    return {"app": color.app, **labels_of_object(metadata), **selector_of_pods(color, pods)}
 
 
 def pod(color: ColorSettings, application: Application, pods: Pods) -> dict[str, Any]:

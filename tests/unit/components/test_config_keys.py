@@ -63,7 +63,7 @@ OTHER_VALUES = {
 # Keys that change nothing that is registered: the gate or the command reads them.
 READ_BY_GATE_OR_COMMAND = ("expect", "allow", "verify", "readyTimeoutSeconds", "failFastSeconds")
 
-# They need a manifest: tests/unit/components/test_manifest.py.
+# They need a manifest: tests/unit/components/test_manifest.py and test_workers.py.
 OF_MANIFESTS = ("service", "manifest", "secretData", "worker", "workerOrder")
 
 KEYS = [*((key, "bluegreen") for key in ENVIRONMENT), *((key, "green") for key in (*COLOR, *ONE_COLOR))]

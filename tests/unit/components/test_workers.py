@@ -45,28 +45,25 @@ def test_the_workers_of_the_active_color_run_and_those_of_the_other_have_no_pods
     assert replicas(ran(activeColor="green")) == {"shop-jobs-blue": 0, "shop-jobs-green": 2}
 
 
-def test_the_order_of_a_switch_is_that_of_the_config() -> None:
-    assert [*replicas(ran(activeColor="green"))] == ["shop-jobs-green", "shop-jobs-blue"]
-    assert [*replicas(ran(activeColor="green", workerOrder="stop-first"))] == ["shop-jobs-blue", "shop-jobs-green"]
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ("stop-first", ["shop-green", "shop-jobs-blue", "shop-jobs-green", "route"]),
+        ("start-first", ["shop-green", "shop-jobs-green", "route", "shop-jobs-blue"]),
+    ],
+)
+def test_workers_and_the_route_are_registered_in_the_order_of_the_config(order: str, expected: list[str]) -> None:
+    objects = ran(activeColor="green", workerOrder=order).objects().values()
+    followed = ["route" if found.kind == "VirtualService" else found.name for found in objects]
+    assert [name for name in followed if name in expected] == expected
 
 
-def test_workers_come_after_the_route() -> None:
-    names = [*ran().objects()]
-    assert names.index("VirtualService/shop-blue-green") < names.index("Deployment/shop-jobs-blue")
-
-
-def test_a_worker_is_no_deployment_of_the_color() -> None:
-    labels = ran().objects()["Deployment/shop-jobs-blue"].inputs["metadata"]["labels"]
-    assert "color" not in labels
-    assert labels[metadata.WORKER_COLOR] == "blue"
-
-
-def test_without_workers_nothing_is_registered_for_them() -> None:
-    assert not [key for key in run(BOTH_COLORS).resources if key.startswith("Workers/")]
-    assert {key for key in ran().resources if key.startswith("Workers/")} == {
-        "Workers/shop-blue-workers",
-        "Workers/shop-green-workers",
-    }
+@pytest.mark.parametrize("order", ["stop-first", "start-first"])
+def test_the_graph_is_the_same_whichever_color_is_active(order: str) -> None:
+    runs = [ran(activeColor=active, workerOrder=order) for active in ("blue", "green")]
+    graphs = [{name: found.dependencies for name, found in made.resources.items()} for made in runs]
+    assert graphs[0] == graphs[1]
+    assert not [name for name, edges in graphs[0].items() if any("shop-jobs-" in edge for edge in edges)]
 
 
 def test_a_worker_without_a_manifest_is_refused() -> None:
@@ -93,7 +90,7 @@ LIVE = Live(traffic=Traffic.to("blue", ""))
 
 
 def worker(number: int, image: str = "1", color: str = "green") -> Object:
-    labels = {metadata.WORKER_COLOR: color}
+    labels = {"color": color, metadata.WORKER_OF: "shop"}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",

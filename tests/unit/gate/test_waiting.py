@@ -10,7 +10,7 @@ import pulumi
 import pytest
 
 from bluegreen.gate.migration import SPARE_SECONDS, Migration
-from bluegreen.gate.pods import PodsOfColor, PodsOfWorker
+from bluegreen.gate.pods import PodsOfColor
 from bluegreen.kube.api_error import ApiError
 from bluegreen.kube.cluster import LiveError
 from bluegreen.release.live import Live, LiveColor
@@ -106,27 +106,6 @@ def wait(cluster: Any, color: ColorSettings = COLOR, live: Live = SERVED, kind: 
     return ""
 
 
-def wait_for_worker(cluster: Any, *, running: bool) -> str:
-    """Waits for the worker `jobs` to the end, and returns what it fails with, or nothing."""
-    waits = PodsOfWorker(
-        "shop-jobs-green",
-        "jobs",
-        cluster,
-        COLOR,
-        source("settings"),
-        SERVED,
-        "--namespace prod",
-        lambda: cluster.seconds,
-        cluster.pause,
-    )
-    until: Any = waits.until_ready if running else waits.until_gone
-    try:
-        asyncio.run(until(None))
-    except pulumi.RunError as error:
-        return str(error)
-    return ""
-
-
 def until(seconds: float, before: Object | None, after: Object | None) -> State:
     return lambda now: before if now < seconds else after
 
@@ -167,31 +146,6 @@ def test_a_crash_loop_fails_after_fail_fast_seconds_with_pod_container_exit_code
     assert "  event:  Scheduled: shop-green-uid-1\n" in failure
     assert "kubectl delete pod shop-green-uid-1 --namespace prod && pulumi up\n" in failure
     assert failure.endswith("The route was not touched: users stay on blue.")
-
-
-def test_a_worker_that_crashes_fails_with_its_own_container_and_says_where_users_are() -> None:
-    cluster = Cluster(pod=lambda _: pod(crashing(1, 3, name="jobs", started=0)))
-    failure = wait_for_worker(cluster, running=True)
-    assert failure.startswith("shop-jobs-green did not become ready")
-    assert "container jobs\n" in failure
-    assert failure.endswith(
-        "Users have moved already, and workers of both colors, or of none, may run. When this is fixed: pulumi up"
-    )
-
-
-def test_a_worker_is_waited_for_until_its_last_pod_is_gone(said: list[str]) -> None:
-    cluster = Cluster(pod=until(9, pod(), None))
-    assert wait_for_worker(cluster, running=False) == ""
-    assert cluster.seconds == 9
-    assert said == ["worker shop-jobs-green has 1 pod"]
-
-
-def test_a_worker_that_does_not_end_fails_after_ready_timeout_seconds() -> None:
-    cluster = Cluster(pod=lambda _: pod())
-    failure = wait_for_worker(cluster, running=False)
-    assert cluster.seconds == COLOR.ready_timeout_seconds
-    assert "still has 1 pod after 180 s (readyTimeoutSeconds); workerOrder is stop-first" in failure
-    assert "kubectl get pods --namespace prod" in failure
 
 
 def test_the_log_of_an_init_container_is_shown_if_that_is_what_fails() -> None:

@@ -402,3 +402,16 @@ def test_in_an_emergency_a_manifest_that_cannot_be_read_is_one_without_objects(p
     colors = read_place(config, project=project).service.colors
     assert {name: color.snapshot and len(color.snapshot.documents) for name, color in colors.items()} == {"blue": 1, "green": 0}
     assert {color.users_service for color in colors.values()} == {"web"}
+
+
+def test_workers_are_named_by_color_and_need_its_manifest(project: Path) -> None:
+    settings = read_settings(FROM_MANIFEST | {"blue:worker": '["jobs"]'}, project=project)
+    assert (settings.service.colors["blue"].workers, settings.stops_workers_first) == (("jobs",), True)
+    assert not read_settings(FROM_MANIFEST | {"bluegreen:workerOrder": "start-first"}, project=project).stops_workers_first
+    [problem] = problems(BOTH_COLORS | {"green:worker": '["jobs"]'})
+    assert (problem.key, problem.value) == ("green:worker", '["jobs"]')
+
+
+def test_workers_are_known_in_an_emergency(project: Path) -> None:
+    config = FROM_MANIFEST | {"blue:worker": '["jobs"]', "bluegreen:workerOrder": "?"}
+    assert read_place(config, project=project).service.colors["blue"].workers == ("jobs",)

@@ -1,13 +1,16 @@
 """What is decided when an object is written, as values."""
 
+from typing import Any
+
 import pytest
 
+from bluegreen.release.about import About
 from bluegreen.release.live import Live, LiveColor
-from bluegreen.release.metadata import OWNER
+from bluegreen.release.metadata import OWNER, WORKER_OF
 from bluegreen.release.refusals import Refusal, Rule
 from bluegreen.release.traffic import Move, Traffic
 from bluegreen.release.transition import Transition
-from bluegreen.release.writes import creation, deployment_update, route_update
+from bluegreen.release.writes import creation, deployment_update, route_update, write
 
 MINE = "acme/bluegreen/prod"
 MOVES = Move("blue", "green")
@@ -40,6 +43,32 @@ def test_a_deployment_is_not_written_while_users_move(
     refusals = [*deployment_update(transition, "green", old, new)]
     assert [each.asked for each in refusals] == ([f"users from blue to green, and {asked}"] if asked else [])
     assert {each.rule for each in refusals} <= {Rule.NEVER_BOTH}
+
+
+def test_a_worker_is_scaled_while_users_move_and_gets_no_other_pods() -> None:
+    assert [*deployment_update(moving(), "green", spec(replicas=0), spec(), is_of_worker=True)] == []
+    [refusal] = deployment_update(moving(), "green", spec("9"), spec(), is_of_worker=True)
+    assert "green back to the pods of the config" in refusal.asked
+
+
+def worker(color: str, replicas: int, image: str = "1", kind: str = "Deployment", label: str = WORKER_OF) -> dict[str, Any]:
+    metadata = {"name": f"shop-jobs-{color}", "labels": {"color": color, label: "shop"}}
+    return {"kind": kind, "metadata": metadata, "spec": spec(image, replicas)}
+
+
+@pytest.mark.parametrize("verb", ["activate", "rollback"])
+@pytest.mark.parametrize("color", ["blue", "green"])
+def test_a_subcommand_that_moves_users_scales_the_workers_of_both_colors(verb: str, color: str) -> None:
+    about, live = About(verb=verb, color="green"), Live(traffic=Traffic.to("blue"))
+
+    def refusals(about: About, old: dict[str, Any], new: dict[str, Any]) -> list[Refusal]:
+        return [*write(about, live, (), (), old, new)]
+
+    assert refusals(about, worker(color, 2), worker(color, 0)) == []
+    assert refusals(about, worker(color, 2), worker(color, 2, "2"))
+    assert refusals(about, worker(color, 2, label="any"), worker(color, 0, label="any"))
+    assert refusals(about, worker(color, 2, kind="Other"), worker(color, 0, kind="Other"))
+    assert refusals(About(verb="test", color="green"), worker(color, 2), worker(color, 0))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from bluegreen.release import metadata
 from bluegreen.release.colors import COLORS
+from bluegreen.release.live import is_of_app
 from bluegreen.release.manifest import Manifest
 from bluegreen.release.settings import ColorSettings
 from bluegreen.workload import manifest
@@ -80,7 +81,7 @@ def test_no_service_and_no_deployment_selects_the_pods_of_a_worker_but_its_own(n
     assert labels == {"app": "jobs", "tier": "front", **own}
     assert not matches({"matchLabels": pods_of(manifest, settings)}, labels)
     assert not matches({"matchLabels": own}, main.body["spec"]["template"]["metadata"]["labels"])
-    assert "color" not in made.labels  # it would count as the Deployment of the color
+    assert not is_of_app("shop", {"metadata": {"name": made.name, "labels": made.labels}})
 
 
 def test_blue_and_green_share_nothing() -> None:
