@@ -126,5 +126,7 @@ def _behind(moved: "Moved", error: ReleaseError) -> ReleaseError:
     status = Exit.UNEXPECTED_CHANGES if error.status in (Exit.REFUSED, Exit.CONFIG) else error.status
     text = f"{users} by the route, but this stack was not updated to say so:\n{error}"
     advice = "\n  next: bluegreen plan, then bluegreen up" if isinstance(error, UpdateError) else ""
-    workers = f"\nWorkers have not moved: the next update starts those of {moved.target}." if moved.has_workers else ""
+    workers = (
+        f"\nWorkers may not have moved with them: the next update starts those of {moved.target}." if moved.has_workers else ""
+    )
     return ReleaseError(status, text + workers + advice, error.code)

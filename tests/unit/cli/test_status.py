@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from bluegreen.cli.progress import Progress
 from bluegreen.cli.seen import Seen, counted
-from bluegreen.cli.status import Row, Status, ago, cannot_scale, differences, next_commands, show
+from bluegreen.cli.status import Row, Status, Worker, ago, cannot_scale, differences, next_commands, show
 from bluegreen.probe import Response
 from bluegreen.release.config_reader import read_settings
-from bluegreen.release.live import Live, LiveColor
+from bluegreen.release.live import Live, LiveColor, LiveWorker
 from bluegreen.release.settings import Settings
 from bluegreen.release.traffic import Traffic
 
@@ -128,6 +128,28 @@ def test_the_table_names_the_image_once_and_folds_nothing_without_a_terminal(cap
     assert " ".join(lines[4]) == "served: not asked: nothing says where users come in (--url, or bluegreen:url)"
     assert " ".join(lines[5]) == "drift: green has 3 replicas, and the config 2"
     assert lines[6][:3] == ["next:", "bluegreen", "plan,"]
+
+
+def worker(color: str, replicas: int) -> LiveWorker:
+    return LiveWorker(name="jobs", color=color, replicas=replicas, ready=replicas, generation=1)
+
+
+def test_a_worker_that_runs_beside_the_active_color_is_named() -> None:
+    workers = {"shop-jobs-blue": worker("blue", 2), "shop-jobs-green": worker("green", 0)}
+    assert list(differences(SETTINGS, dataclasses.replace(live(), workers=workers), "prod")) == []
+    workers = {"shop-jobs-green": worker("green", 1)}
+    assert list(differences(SETTINGS, dataclasses.replace(live(), workers=workers), "prod")) == [
+        "the worker jobs of green runs, and the config has blue as active color"
+    ]
+
+
+def test_the_workers_of_each_color_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    listed = (Worker(name="jobs", ready=1, wanted=2), Worker(name="mail", ready=1, wanted=1))
+    lines = shown(
+        dataclasses.replace(STATUS, rows=[dataclasses.replace(STATUS.rows[0], workers=listed), STATUS.rows[1]]), capsys
+    )
+    assert " ".join(lines[4]) == "workers of blue: jobs 1/2, mail 1/1"
+    assert lines[5][0] == "served:"
 
 
 def test_an_image_of_another_name_is_shown_whole(capsys: pytest.CaptureFixture[str]) -> None:
