@@ -5,7 +5,7 @@ one comment can be found and updated in place. When it is too long the diff is c
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import click
@@ -52,11 +52,25 @@ def plan(session: Session, as_markdown: bool) -> None:
         live = session.live()
     except ReleaseError:
         live = None  # the program has warned of that
-    show(
-        make(record, settings, live, project=PROJECT, stack=session.selection.stack), session.progress, as_markdown=as_markdown
-    )
+    made = make(record, settings, live, project=PROJECT, stack=session.selection.stack)
+    if made.steps:
+        made = replace(made, manifest="\n".join(filter(None, [made.manifest, *_differing_values(session, settings)])))
+    show(made, session.progress, as_markdown=as_markdown)
     if failure:
         raise failure
+
+
+def _differing_values(session: Session, settings: Settings) -> Iterator[str]:
+    """The keys of Secrets whose values differ between the colors: their snapshots have the same text there."""
+    if not all(name in settings.service.colors and settings.service.colors[name].secret_data for name in COLORS):
+        return
+    from bluegreen.cli.secret_data import SecretStore
+
+    try:
+        found = SecretStore(stack=session.selection.stack, file=session.selection.config_file).differing()
+    except ReleaseError:
+        return  # nothing here can decrypt them, and a plan does not need them
+    yield from (f"# {key} has another value" for key in found)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ import yaml
 from bluegreen.cli import config_edit, file_write, project
 from bluegreen.cli.outcomes import Exit, ReleaseError
 from bluegreen.cli.process import failure
-from bluegreen.release.colors import other
+from bluegreen.release.colors import COLORS, other
 from bluegreen.release.snapshot_file import Moved, SecretData
 from bluegreen.release.stack_file import is_secret
 
@@ -55,10 +55,17 @@ class SecretStore:
         encrypted = unchanged | self._encrypted(color, wanted, missing)
         return {name: {key: encrypted[name, key] for key in values} for name, values in wanted.items()}
 
+    def differing(self) -> list[str]:
+        """The keys whose values differ between the colors, as "Secret db: password". Raises `ReleaseError`."""
+        known = self._decrypted()
+        blue, green = (known.get(color, {}) for color in COLORS)
+        shared = [(name, key) for name, values in blue.items() for key in values if key in green.get(name, {})]
+        return sorted(f"Secret {name}: {key}" for name, key in shared if blue[name][key] != green[name][key])
+
     def _decrypted(self) -> Mapping[str, SecretData]:
         """The values in the config by color."""
         found = json.loads(self._run("config", "--show-secrets", "--json", file=self.file))
-        return {color: found.get(f"{color}:secretData", {}).get("objectValue") or {} for color in ("blue", "green")}
+        return {color: found.get(f"{color}:secretData", {}).get("objectValue") or {} for color in COLORS}
 
     def _encrypted(
         self, color: str, values: SecretData, wanted: Sequence[tuple[str, str]]

@@ -240,8 +240,6 @@ def test_a_kustomization_and_a_chart_reach_users_without_a_failed_request(standi
         [values] = secrets_of(environment, "green")
         assert values == {"password": GENERATED}
         assert "name: shop-db\n" in first["green.yaml"], "a digest of the values is in the name"
-        summary = standing.run("plan", "--markdown").out
-        assert "nothing changes" in summary
         standing.run("test", "green")
         standing.run("activate", "green")
         helm = [
@@ -261,6 +259,12 @@ def test_a_kustomization_and_a_chart_reach_users_without_a_failed_request(standi
         assert standing.written() == second
         assert "image: bluegreen.example/app:3.0\n" in second["blue.yaml"]
         assert environment.get("deployment", "shop-blue")["spec"]["template"]["spec"]["containers"][0]["image"].endswith(":3.0")
+        environment.set({"bluegreen:activeColor": "blue", "bluegreen:testColor": "green"})
+        summary = standing.run("plan", "--markdown").out
+        assert "users move to blue" in summary
+        assert "# Secret shop-db: password has another value" in summary
+        assert "+        image: bluegreen.example/app:3.0" in summary
+        environment.set({"bluegreen:activeColor": "green", "bluegreen:testColor": "blue"})
         standing.run("activate", "blue")
         standing.run("rollback")
     assert environment.users.served_by() == "green"

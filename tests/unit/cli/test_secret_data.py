@@ -104,6 +104,14 @@ def test_a_snapshot_without_secrets_needs_no_cli(tmp_path: Path, log: Path) -> N
 
 
 @pytest.mark.usefixtures("log")
+def test_keys_whose_values_differ_between_the_colors_are_named_without_the_values(tmp_path: Path) -> None:
+    secrets = store(tmp_path)
+    green = {"db": {"password": "n3w", "tls.key": "k3y"}, "only": {"green": "x"}}
+    config_edit.change(secrets.file, {"blue:secretData": encrypted(VALUES), "green:secretData": encrypted(green)})
+    assert secrets.differing() == ["Secret db: password"]
+
+
+@pytest.mark.usefixtures("log")
 def test_the_key_that_the_cli_has_made_for_a_stack_without_one_is_kept(tmp_path: Path) -> None:
     secrets = store(tmp_path, "config:\n  bluegreen:activeColor: blue\n")
     secrets.secret_data("green", moved(VALUES))
