@@ -23,8 +23,15 @@ if TYPE_CHECKING:
 @click.option(
     "--app", default="", metavar="NAME", help="The application (bluegreen:app); by default the name of its Deployment."
 )
+@click.option(
+    "--worker",
+    "workers",
+    multiple=True,
+    metavar="NAME",
+    help="A Deployment that <color>:worker names. Can be given several times.",
+)
 @alone
-def command(progress: Progress, path: str | None, app: str, **arguments: Any) -> None:
+def command(progress: Progress, path: str | None, app: str, workers: tuple[str, ...], **arguments: Any) -> None:
     """Show how a manifest is understood: what each color gets, what both share, what is left out, and what is refused.
 
     Needs no stack, no config and no cluster, and writes nothing. If the manifest cannot be released, the exit status is 2.
@@ -32,7 +39,7 @@ def command(progress: Progress, path: str | None, app: str, **arguments: Any) ->
     source = taken(arguments)
     if (source is None) == (path is None):
         raise click.UsageError("Give one of PATH, --manifest, --kustomize and --helm.")
-    inspect(progress, source or Source(tool=Tool.NONE, target=str(path)), app)
+    inspect(progress, source or Source(tool=Tool.NONE, target=str(path)), app, workers)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +57,9 @@ class Inspected:
     refused: Sequence["Problem"] = ()
 
 
-def inspect(progress: Progress, source: Source, app: str) -> None:
+def inspect(progress: Progress, source: Source, app: str, workers: tuple[str, ...] = ()) -> None:
     """Shows what a source is understood as. Raises `ReleaseError` if it cannot be released."""
-    found = understood(source, app)
+    found = understood(source, app, workers)
     if progress.is_json:
         progress.json_line({"event": "inspected", **_fields(found)})
     else:
@@ -64,8 +71,8 @@ def inspect(progress: Progress, source: Source, app: str) -> None:
         )
 
 
-def understood(source: Source, app: str) -> Inspected:
-    """What a source is understood as, for the application `app`; if that is empty, for its only Deployment."""
+def understood(source: Source, app: str, workers: tuple[str, ...] = ()) -> Inspected:
+    """What a source is understood as, for the application `app`; if that is empty, for its only Deployment beside `workers`."""
     from bluegreen.cli.prepare import prepare
     from bluegreen.release import config_keys
     from bluegreen.release.settings import ColorSettings
@@ -75,7 +82,8 @@ def understood(source: Source, app: str) -> Inspected:
 
     prepared = prepare(source, app=app or config_keys.APP.default, namespace=config_keys.NAMESPACE.default)
     deployments = [document for document in prepared.documents if document.kind == "Deployment"]
-    app = app or (deployments[0].name if len(deployments) == 1 else "")
+    serving = [document for document in deployments if document.name not in workers]
+    app = app or (serving[0].name if len(serving) == 1 else "")
     # The values that are in the config already are not needed: what is shown does not depend on them.
     values: dict[str, dict[str, str]] = {name: dict(found) for name, found in prepared.moved.values.items()}
     for name, key in prepared.moved.kept:
@@ -86,6 +94,7 @@ def understood(source: Source, app: str) -> Inspected:
         image="",
         snapshot=Snapshot(path=str(source), documents=prepared.documents),
         secret_data=values,
+        workers=workers,
         namespace=next((str(namespace) for found in deployments if (namespace := _namespace(found.object))), ""),
     )
     # There is no config here that a key could stand in.

@@ -40,12 +40,13 @@ def deploy_manifest(session: Session, *, source: Source, color: str, image: str 
     selection = session.selection
     place = selection.place()
     prepared = prepare(source, app=place.service.name, namespace=place.namespace)
-    documents, tag = _with_image(prepared.documents, image, ColorSettings(app=place.service.name, name=color, image=""))
     file = snapshot_file(selection.stack, color)
     path = str(file.relative_to(project.ROOT))
     store = SecretStore(stack=selection.stack, file=selection.config_file)
+    tag = None if image is None or _is_whole(image) else image
     changes = config_changes.deploy_manifest(color, path, tag, release, store.secret_data(color, prepared.moved))
-    selection.check(changes, {path: Snapshot(path=str(source), documents=documents)})
+    settings = selection.changed(changes, {path: Snapshot(path=str(source), documents=prepared.documents)})
+    documents, changes[f"{color}:imageTag"] = _with_image(settings.service.colors[color], image)
     text = text_of(document.object for document in documents)
     for what in _warnings(file, text, prepared):
         session.progress.event("warning", what, message=what)
@@ -60,14 +61,12 @@ def snapshot_file(stack: str, color: str) -> Path:
     return folder / FOLDER / stack.rpartition("/")[2] / f"{color}.yaml"
 
 
-def _with_image(
-    documents: tuple[Document, ...], image: str | None, color: ColorSettings
-) -> tuple[tuple[Document, ...], str | None]:
+def _with_image(color: ColorSettings, image: str | None) -> tuple[tuple[Document, ...], str | None]:
     """The documents with `image`, if it is a whole one, and the `imageTag`, which the history and roll-backs need."""
-    application, _ = understand(replace(color, snapshot=Snapshot(path="", documents=documents)))
-    if application is None:
-        return documents, image  # the reader of the config says what is wrong
-    present = str(application.web.main_container["image"])
+    application, _ = understand(color)
+    assert color.snapshot
+    assert application
+    documents, present = color.snapshot.documents, str(application.web.main_container["image"])
     if image is None:
         return documents, _tag_of(present)
     if not _is_whole(image):

@@ -45,8 +45,8 @@ class Selection:
         """The settings as the engine hands them to the program. Raises `ReleaseError` if they cannot be used."""
         return self._read(read_settings)
 
-    def check(self, changes: Changes, unwritten: Mapping[str, Snapshot]) -> None:
-        """Raises `ReleaseError` if the settings could not be used with `changes` in the config file.
+    def changed(self, changes: Changes, unwritten: Mapping[str, Snapshot]) -> Settings:
+        """The settings as they would be with `changes` in the config file. Raises `ReleaseError` if they could not be used.
 
         `unwritten` has manifests that are not in the project yet, by their path.
         """
@@ -59,7 +59,7 @@ class Selection:
             left = {key: text for key, text in config.items() if key not in changes}
             hidden = {key for key, value in changes.items() if isinstance(value, Mapping)}
             where = project.ROOT, found.defaults, unwritten
-            read_settings(left | changed, {*secrets, *hidden}, found.misread, LAYERS, WORKLOADS, *where)
+            return read_settings(left | changed, {*secrets, *hidden}, found.misread, LAYERS, WORKLOADS, *where)
         except (SettingsError, ConfigFileError) as error:
             raise ReleaseError(Exit.CONFIG, str(error)) from None
 

@@ -117,6 +117,14 @@ def test_of_several_deployments_the_application_names_one(folder: Path) -> None:
     assert "another Deployment" in inspect(folder, "--app", "web", status=2).output
 
 
+def test_a_worker_is_named_by_an_option(folder: Path) -> None:
+    worker = DEPLOYMENT.replace("{app: web}", "{app: jobs}").replace("name: web}\nspec", "name: jobs}\nspec")
+    (folder / "c.yaml").write_text(worker)
+    shown = inspect(folder, "--worker", "jobs").output
+    assert "application   web, Deployment web\n" in shown
+    assert "jobs-blue" in shown
+
+
 def test_an_object_of_the_namespace_of_the_deployment_is_not_refused(folder: Path) -> None:
     for file in folder.iterdir():
         file.write_text(file.read_text().replace("metadata: {name: web}", "metadata: {name: web, namespace: prod}"))
