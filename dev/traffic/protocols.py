@@ -21,7 +21,7 @@ from dev.traffic.vegeta import LoadError
 
 PROTOCOLS = ("grpc", "grpc-stream", "h2c", "websocket", "tcp")
 MAX_CONNECTIONS = 100
-_LONGEST_ANSWER_SECONDS = 30  # five attempts of five seconds each
+_LONGEST_ANSWER_SECONDS = 150  # five attempts of 30 seconds each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,8 @@ class Report:
     """How many were opened."""
     ended: int
     """How often the server ended a connection in the way of its protocol before an answer: the message was sent again."""
+    slowest: float
+    """The longest time until an answer, in seconds."""
     errors: dict[str, int]
     turns: list[list[str]]
     """For each of the connections held at a time: the colors that answered it, in their order."""

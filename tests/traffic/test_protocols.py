@@ -21,6 +21,7 @@ MANIFEST = "tests/traffic/manifests/protocols.yaml"
 PORTS = {"websocket": 80, "h2c": 81, "grpc": 82, "grpc-stream": 82, "tcp": 83}
 # Few enough for a slow host, on which other tests run at the same time.
 CONNECTIONS, PAUSE_SECONDS = 2, 0.05
+LONGEST_SECONDS = 300
 MANY = 20  # messages, and connections that reach every worker of the proxy
 
 TO_AND_FRO = ["blue", "green", "blue", "green"]
@@ -75,9 +76,12 @@ class Talks:
     def wait_for(self, color: str, *, of: Callable[[Kind], bool] = lambda _: True) -> None:
         """Wait until `color` was the last to answer on every connection, and then for some messages more."""
         chosen = {str(kind): load for kind, load in self._loads.items() if of(kind)}
-        eventually(lambda: {name: load.live().colors for name, load in chosen.items()}, {name: {color} for name in chosen})
+        wanted = {name: {color} for name in chosen}
+        eventually(lambda: {name: _seen(load.live()) for name, load in chosen.items()}, wanted, LONGEST_SECONDS)
         before = {name: load.live().requests for name, load in chosen.items()}
-        eventually(lambda: all(load.live().requests >= before[name] + MANY for name, load in chosen.items()), True)
+        eventually(
+            lambda: all(load.live().requests >= before[name] + MANY for name, load in chosen.items()), True, LONGEST_SECONDS
+        )
 
     @property
     def errors(self) -> dict[str, dict[str, int]]:
@@ -89,8 +93,17 @@ class Talks:
         return self._reports[kind]
 
     @property
+    def slowest(self) -> float:
+        return max(report.slowest for report in self._reports.values())
+
+    @property
     def total(self) -> int:
         return sum(report.requests for report in self._reports.values())
+
+
+def _seen(report: Report) -> set[str]:
+    """The colors that answered last, or what happened instead."""
+    return report.colors or set(report.errors) or {f"{report.requests} messages on {report.connections} connections"}
 
 
 def _load(client: Path, environment: SandboxEnvironment, kind: Kind, testers: bool, connections: int) -> ProtocolLoad:
@@ -168,7 +181,7 @@ def test_a_whole_release_loses_no_message(
         environment.set({"blue:manifest": None})
         environment.retire("blue")
         users.wait_for("green")
-    assert users.errors == testers.errors == {}
+    assert (users.errors, testers.errors) == ({}, {})
     for kind in kinds(*case.protocols):
         report = users.report(kind)
         assert set(testers.report(kind).served) == {"green"}, str(kind)
@@ -179,7 +192,8 @@ def test_a_whole_release_loses_no_message(
             assert report.connections <= 2 * CONNECTIONS, str(kind)
         else:
             assert report.connections >= report.requests, str(kind)
-    figures(f"a whole release of {', '.join(case.protocols)} by {case.routing}: {users.total:,} messages, 0 failed")
+    what = f"{', '.join(case.protocols)} by {case.routing}"
+    figures(f"a whole release of {what}: {users.total:,} messages, 0 failed, the slowest {users.slowest:.1f} s")
 
 
 def test_users_by_a_tcp_port_are_refused_with_istio(new_environment: Environments) -> None:

@@ -71,6 +71,8 @@ func openStream(l *load) (connection, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	tooLate := time.AfterFunc(timeout, cancel)
+	defer tooLate.Stop()
 	description := &grpc.StreamDesc{StreamName: "Talk", ServerStreams: true, ClientStreams: true}
 	opened, err := client.NewStream(withCookie(ctx, l.cookie), description, "/bluegreen.example.Echo/Talk")
 	if err != nil {

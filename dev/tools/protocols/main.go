@@ -24,7 +24,6 @@ import (
 )
 
 const (
-	timeout        = 5 * time.Second // of an answer, and of a new connection
 	reportInterval = 200 * time.Millisecond
 	// How often one message is sent before it has failed.
 	mostAttempts = 5
@@ -33,6 +32,9 @@ const (
 
 	mostConnections, mostRequests, mostSeconds = 100, 1_000_000, 600
 )
+
+// Of an answer, and of a new connection. Long, because it tells a lost message from a slow host, and not how slow it is.
+var timeout = 30 * time.Second
 
 // errEnded is the error of a connection that the server has ended in the way of the protocol.
 var errEnded = errors.New("the server has ended the connection")
@@ -62,6 +64,7 @@ type report struct {
 	Served      map[string]int `json:"served"`      // successful requests by color
 	Connections int            `json:"connections"` // opened, with those that could not be
 	Ended       int            `json:"ended"`       // by the server, in the way of the protocol, before an answer
+	Slowest     float64        `json:"slowest"`     // seconds until an answer, with the time to connect
 	Errors      map[string]int `json:"errors"`
 	Turns       [][]string     `json:"turns"` // of each connection: the colors that answered it, in their order
 	Done        bool           `json:"done"`
@@ -162,8 +165,9 @@ func (l *load) send(ctx context.Context, number int) {
 	var c connection
 	defer func() { closeIfOpen(&c) }()
 	for count := 0; ctx.Err() == nil && l.taken.Add(1) <= int64(l.requests); count++ {
+		began := time.Now()
 		answer, err := l.deliver(&c, fmt.Sprintf("message %d of connection %d", count, number))
-		l.record(number, answer, err)
+		l.record(number, answer, err, time.Since(began))
 		if err != nil || l.newConnections {
 			closeIfOpen(&c)
 		}
@@ -217,10 +221,11 @@ func closeIfOpen(c *connection) {
 	}
 }
 
-func (l *load) record(number int, answer reply, err error) {
+func (l *load) record(number int, answer reply, err error, took time.Duration) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	l.Requests++
+	l.Slowest = max(l.Slowest, took.Seconds())
 	if err != nil {
 		l.Failed++
 		if text := err.Error(); l.Errors[text] > 0 || len(l.Errors) < mostErrors {

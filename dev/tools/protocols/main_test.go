@@ -122,6 +122,17 @@ func TestAServerThatOnlyClosesIsAFailureAndSoIsNoServer(t *testing.T) {
 	}
 }
 
+func TestAServerThatNeverAnswersIsAFailure(t *testing.T) {
+	defer func(before time.Duration) { timeout = before }(timeout)
+	timeout = 100 * time.Millisecond
+	silent := listening(t, func(c *net.TCPConn, _ int) { _, _ = io.Copy(io.Discard, c) })
+	for protocol := range opens {
+		if got := sent(t, options{protocol: protocol, address: silent, requests: 1}); got.Failed != 1 || got.Slowest < timeout.Seconds() {
+			t.Errorf("%s got %+v", protocol, got)
+		}
+	}
+}
+
 func TestNewConnectionsAreOpenedForEveryRequest(t *testing.T) {
 	address := listening(t, func(c *net.TCPConn, _ int) { answer(c, bufio.NewReader(c), "blue", 1000) })
 	for isNew, want := range map[bool]int{true: 10, false: 2} {

@@ -17,6 +17,7 @@ REPORT = {
     "served": {"blue": 5, "green": 3},
     "connections": 3,
     "ended": 1,
+    "slowest": 0.5,
     "errors": {"status 503": 1},
     "turns": [["blue", "green"], ["blue"]],
     "done": False,
