@@ -19,7 +19,7 @@ class Environment(pulumi.ComponentResource):
     Workers are registered when those that come before them have settled, and nothing depends on them. So the order of a switch
     is no part of the graph, which stays the same whichever color is active.
 
-    `url` says where users come in, and `test_command` what a tester types.
+    `url` says where users come in, and `test_command` what a tester types; both are empty without a route.
     """
 
     def __init__(self, name: str, settings: Settings, checks: Checks, opts: pulumi.ResourceOptions) -> None:
@@ -29,6 +29,14 @@ class Environment(pulumi.ComponentResource):
             color.name: Color(f"{name}-{color.name}", color, source_of(settings, color), checks, child)
             for color in settings.service.colors.values()
         }
+        self.url: pulumi.Output[str] = pulumi.Output.from_input("")
+        self.test_command: pulumi.Output[str] = pulumi.Output.from_input("")
+        if settings.has_route:
+            self._route(name, settings, colors, checks)
+        self.register_outputs({})
+
+    def _route(self, name: str, settings: Settings, colors: dict[str, Color], checks: Checks) -> None:
+        """Registers the route, and the workers before and behind it."""
         ready = pulumi.Output.all(*(color.ready for color in colors.values()))
         active = colors.pop(settings.active_color)
         before: pulumi.Output[Any] = ready
@@ -37,14 +45,12 @@ class Environment(pulumi.ComponentResource):
         started = _after(before, lambda: active.work(running=True))
         # The output of both has the resources of both, which would be edges.
         ready = pulumi.Output.all(ready, _unlinked(started)).apply(lambda settled: settled[0])
-        routing = Routing(f"{name}-routing", settings, ready, checks.route_hooks(), child)
+        routing = Routing(f"{name}-routing", settings, ready, checks.route_hooks(), pulumi.ResourceOptions(parent=self))
         # Nothing depends on it: the engine ends the update with its failure.
         served = checks.verified(routing.route)
         if not settings.stops_workers_first:
             _after(served, lambda: pulumi.Output.all(*(color.work(running=False) for color in colors.values())))
-        self.url: pulumi.Output[str] = routing.url
-        self.test_command: pulumi.Output[str] = routing.test_command
-        self.register_outputs({})
+        self.url, self.test_command = routing.url, routing.test_command
 
 
 def _after(before: pulumi.Output[Any], register: Callable[[], pulumi.Output[Any]]) -> pulumi.Output[Any]:

@@ -11,6 +11,7 @@ import pulumi
 
 from bluegreen.release import metadata
 from bluegreen.release.manifest import Manifest
+from bluegreen.release.settings import Settings
 
 # Nobody else writes the objects of an environment for long: without this a preview fails at a field that somebody has changed
 # with kubectl, and an update fails at one that somebody has changed with anything else.
@@ -25,6 +26,19 @@ _NOT_AWAITED = ("Deployment", "Job", "Service")
 def owner() -> str:
     """The stack that owns the objects of this program, as organization/project/stack."""
     return f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+
+
+def adopted(settings: Settings, manifest: Manifest) -> pulumi.ResourceOptions:
+    """The options of an object that `bluegreen:adopt` names: it comes under the stack as it is, and is never deleted.
+
+    For every other object these options change nothing: to create it is refused if it exists already.
+    """
+    adoption = settings.adopt
+    if not adoption or manifest.ref not in adoption.refs:
+        return pulumi.ResourceOptions()
+    return pulumi.ResourceOptions(
+        import_=f"{settings.namespace}/{manifest.name}", ignore_changes=["metadata", "spec"], retain_on_delete=True
+    )
 
 
 class KubernetesObject(pulumi.CustomResource):

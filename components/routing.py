@@ -8,7 +8,7 @@ from bluegreen.release.objects import Object
 from bluegreen.release.settings import Settings
 from bluegreen.routing import find
 from components.gateway import Gateway
-from components.kubernetes_object import KubernetesObject
+from components.kubernetes_object import KubernetesObject, adopted
 from components.service import Service
 
 
@@ -34,14 +34,15 @@ class Routing(pulumi.ComponentResource):
         needed: list[pulumi.Resource] = []
         if objects.gateway:
             needed.append(Gateway(objects.gateway, settings.protect, child))
-        needed += [Service(service, child) for service in objects.services]
+        needed += [Service(service, adopted(settings, service), child) for service in objects.services]
         needed += [KubernetesObject(part, child) for part in objects.parts]
         after = ready.apply(lambda deployments: [*needed, *deployments])
         users, *others = objects.route
         options = pulumi.ResourceOptions(parent=self, depends_on=after)
         decides = pulumi.ResourceOptions(parent=self, depends_on=after, hooks=hooks, protect=settings.protect)
-        self.route = KubernetesObject(users, decides)
-        made = [self.route, *(KubernetesObject(other, options) for other in others)]
+        merge = pulumi.ResourceOptions.merge
+        self.route = KubernetesObject(users, merge(adopted(settings, users), decides))
+        made = [self.route, *(KubernetesObject(other, merge(adopted(settings, other), options)) for other in others)]
         self.url = _text(lambda item: layer.url(settings, item), self.route)
         self.test_command = _text(lambda item: layer.command_of_testers(settings, item), made[-1])
         self.register_outputs({})

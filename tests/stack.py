@@ -169,10 +169,10 @@ class SandboxEnvironment:
 
     @property
     def routing(self) -> str:
-        return str(self._config.get("bluegreen:routing", "istio"))
+        return str(self.config.get("bluegreen:routing", "istio"))
 
     @property
-    def _config(self) -> dict[str, Any]:
+    def config(self) -> dict[str, Any]:
         found: dict[str, Any] = yaml.safe_load(self.config_file.read_text())["config"]
         return found
 
@@ -182,7 +182,7 @@ class SandboxEnvironment:
         if self.routing == "istio":
             return Endpoint(url=self.cluster.gateway_url, host=self.host, color_header="x-color")
         if self.routing == toy_layer.__name__:
-            return Endpoint(url=self._config["bluegreen:proxyUrl"], color_header=toy_layer.HEADER)
+            return Endpoint(url=self.config["bluegreen:proxyUrl"], color_header=toy_layer.HEADER)
         return self._node_port(self.service)
 
     @property

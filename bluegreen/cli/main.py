@@ -11,6 +11,7 @@ VERSION = "0.1.0"
 
 # In the order of a release. Each one is a module of this package.
 SUBCOMMANDS = (
+    "adopt",
     "inspect",
     "up",
     "plan",

@@ -50,7 +50,7 @@ class Pulumi:
         with tempfile.TemporaryDirectory(prefix="bluegreen-") as temporary:
             log, out, err = (Path(temporary, name) for name in ("events", "out", "err"))
             log.touch()
-            followed = ["--event-log", str(log)] if arguments[0] in ("up", "preview") else []
+            followed = ["--event-log", str(log)] if arguments[0] in ("up", "preview", "destroy") else []
             with out.open("w") as stdout, err.open("w") as stderr, log.open() as events:
                 command = ["pulumi", "--non-interactive", *arguments, *followed]
                 process = _start(command, directory, variables or {}, stdout, stderr)

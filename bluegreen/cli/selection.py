@@ -57,7 +57,7 @@ class Selection:
             config, secrets = _resolved(self.stack, self.config_file, found)
             changed = as_engine({key: value for key, value in changes.items() if value is not None})
             left = {key: text for key, text in config.items() if key not in changes}
-            hidden = {key for key, value in changes.items() if isinstance(value, Mapping)}
+            hidden = {key for key in changes if key.endswith(f":{SECRET_DATA.name}")}
             where = project.ROOT, found.defaults, unwritten
             return read_settings(left | changed, {*secrets, *hidden}, found.misread, LAYERS, WORKLOADS, *where)
         except (SettingsError, ConfigFileError) as error:

@@ -82,6 +82,14 @@ class Stack:
 
         return lock.update(run, self.name, self._wait_seconds, self._show)
 
+    def destroy(self, message: str) -> Record:
+        """Runs `pulumi destroy`, waiting for its turn. Raises `ReleaseError`."""
+
+        def run() -> Record:
+            return self._run("destroy", "--yes", "--skip-preview", "--message", message, show=self._show)
+
+        return lock.update(run, self.name, self._wait_seconds, self._show)
+
     def preview(self) -> Record:
         """Runs `pulumi preview`. Raises `ReleaseError`."""
         return self._run("preview", "--diff", show=lambda _: None)

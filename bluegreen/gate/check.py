@@ -5,7 +5,7 @@ What is refused is decided in `release/`. Nothing in the cluster is changed here
 
 import asyncio
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from bluegreen.gate.verification import Verification
 from bluegreen.gate.workers import StartingWorker, StoppingWorker, starts_workers, wanted_pods
 from bluegreen.kube.cluster import LiveError
 from bluegreen.kube.rights import ROLES, deleted_without_end
+from bluegreen.release import adoption as adopting
 from bluegreen.release import metadata, ownership
 from bluegreen.release.about import About
 from bluegreen.release.live import Live
@@ -28,6 +29,7 @@ from bluegreen.release.manifest import Manifest
 from bluegreen.release.notes import Notes
 from bluegreen.release.objects import Object, Ref
 from bluegreen.release.ownership import NOT_ASKED, Evidence
+from bluegreen.release.refusals import Refusal
 from bluegreen.release.settings import ColorSettings, Settings
 from bluegreen.release.traffic import Move
 from bluegreen.release.transition import Transition, Wanted, WantedColor, transition
@@ -117,7 +119,7 @@ class Gate:
         beyond = functools.partial(write, self._about, self._live, route, self._further())
         self._hooks = Hooks(self._cluster, self._judge, self._owner, self._transition, beyond)
         claims = await asyncio.to_thread(self._claims)
-        refusals = [*self._transition.refusals, *claims.refusals]
+        refusals = [*self._transition.refusals, *claims.refusals, *self._of_adoption()]
         if refused := self._judge.refused(refusals):
             raise pulumi.RunError("\n\n".join(map(str, refused)) + "\n\n" + self._where_users_are())
         if found and ownership.is_renamed(found, self._owner, evidence):
@@ -172,7 +174,11 @@ class Gate:
 
     def _read(self) -> Live:
         live = self._cluster.live()
-        return replace(live, objects={**live.objects, **self._cluster.parts()})
+        live = replace(live, objects={**live.objects, **self._cluster.parts()})
+        adoption, service, color = self._settings.adopt, self._settings.service, self._settings.active_color
+        if adoption is None:
+            return live
+        return adopting.seen(live, adoption, color, (service.pod_labels(color), service.pod_labels()), self._owner)
 
     async def _refuse_another_route(self) -> None:
         """Raises `pulumi.RunError` if the object that serves users has another name in the settings: it would be deleted."""
@@ -205,6 +211,12 @@ class Gate:
         while kind := self._layer.next_to_list(self._settings, found):
             found.append(self._cluster.list_everywhere(*kind))
         return self._layer.claims(self._settings, found)
+
+    def _of_adoption(self) -> Iterable[Refusal]:
+        """Why the adoption that the config describes is none any more."""
+        if not (adoption := self._settings.adopt):
+            return ()
+        return adopting.ended(adoption, {ref.name: self._live.objects.get(ref) for ref in adoption.refs}, self._owner)
 
     def _unread(self, error: LiveError) -> None:
         if pulumi.runtime.is_dry_run():

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from bluegreen.release import values
+from bluegreen.release import adoption, values
 from bluegreen.release.colors import COLORS
 from bluegreen.release.refusals import EXCEPTIONS
 from bluegreen.release.values import Parser
@@ -172,6 +172,14 @@ TEST_NODE_PORT = Key(
     description="The port of the testers' Service on each node (selector), other than nodePort. 0 lets the cluster choose.",
 )
 
+ADOPT = Key(
+    name="adopt",
+    parse=values.optional(adoption.parse),
+    default=None,
+    description="What served the users before this environment, while bluegreen adopt brings it over. The command writes and "
+    "removes it.",
+)
+
 ENVIRONMENT: tuple[Key[Any], ...] = (
     ACTIVE_COLOR,
     TEST_COLOR,
@@ -193,6 +201,7 @@ ENVIRONMENT: tuple[Key[Any], ...] = (
     VERIFY,
     NODE_PORT,
     TEST_NODE_PORT,
+    ADOPT,
 )
 """Keys in `bluegreen:` alone: they describe the environment."""
 

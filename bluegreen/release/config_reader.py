@@ -195,6 +195,7 @@ class _Reader:
             worker_order=self._value(keys.WORKER_ORDER),
             protect=self._value(keys.PROTECT),
             verify=self._value(keys.VERIFY),
+            adopt=self._value(keys.ADOPT),
             own={name: self._value(key) for name, key in self._own.items()},
         )
         if not (problems := [*self._workloads.problems(settings)]):
@@ -354,6 +355,19 @@ class _Reader:
                 fix = f"Deploy it first, in an update of its own: pulumi config set {color}:imageTag <tag>"
                 unset = f"{color}:imageTag is not set (nor {color}:manifest)"
                 self._refuse(f"{PROJECT}:{role}", color, f"a deployed color, and {unset}", fix)
+
+        if self._value(keys.ADOPT):
+            self._check_adoption(active, test)
+
+    def _check_adoption(self, active: str, test: str) -> None:
+        """One color comes over; another one would get users from Services that select both."""
+        fix = "Finish the adoption first (bluegreen adopt --next), or undo it (bluegreen adopt --back)."
+        if test:
+            self._refuse(f"{PROJECT}:testColor", test, f"empty while {PROJECT}:adopt is set", fix)
+        if active and self._is_deployed(other(active)):
+            key = keys.MANIFEST if self._manifest(other(active)) else keys.IMAGE_TAG
+            allowed = f"not set while {PROJECT}:adopt is set"
+            self._refuse(f"{other(active)}:{key.name}", "a second color", allowed, fix)
 
     def _is_deployed(self, color: str) -> bool:
         return bool(self._config.get(f"{color}:{keys.IMAGE_TAG.name}") or self._manifest(color))

@@ -58,7 +58,7 @@ WORKER_OF = f"{_DOMAIN}worker-of"
 
 # The labels that Kubernetes recommends. No selector has them.
 _NAME = "app.kubernetes.io/name"
-_MANAGED_BY = "app.kubernetes.io/managed-by"
+MANAGED_BY = "app.kubernetes.io/managed-by"
 
 
 def labels(app: str) -> dict[str, str]:
@@ -71,7 +71,7 @@ def labels(app: str) -> dict[str, str]:
 
 def managed_by() -> dict[str, str]:
     """The label of the program, which replaces that of another tool."""
-    return {_MANAGED_BY: "pulumi-bluegreen"}
+    return {MANAGED_BY: "pulumi-bluegreen"}
 
 
 def read(annotations: Mapping[str, str], name: str) -> str | None:
@@ -99,7 +99,7 @@ def with_new_domain(annotations: Mapping[str, str]) -> dict[str, str]:
 
 def without_labels(labels_: Mapping[str, str]) -> dict[str, str]:
     """`labels_` without the recommended ones."""
-    return {name: value for name, value in labels_.items() if name not in (_NAME, _MANAGED_BY)}
+    return {name: value for name, value in labels_.items() if name not in (_NAME, MANAGED_BY)}
 
 
 def _earlier(name: str) -> str:

@@ -10,6 +10,8 @@ def next_steps(settings: Settings) -> dict[str, str]:
     Config alone cannot tell a color that waits for its first users from one that users have just left, so with a test
     color there are two ways: `activate` it, or `decommission` it.
     """
+    if settings.adopt:
+        return {"adopt": "bluegreen adopt --next"}
     active, idle = settings.active_color, other(settings.active_color)
     colors = settings.service.colors
     if idle not in colors:

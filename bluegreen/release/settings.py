@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bluegreen.release import config_keys as keys
+from bluegreen.release.adoption import Adoption
 from bluegreen.release.config_keys import Key, T
 from bluegreen.release.snapshot import Snapshot
 from bluegreen.release.traffic import Traffic
@@ -149,6 +150,8 @@ class Settings:
     worker_order: str = keys.WORKER_ORDER.default
     protect: bool = keys.PROTECT.default
     verify: bool = keys.VERIFY.default
+    adopt: Adoption | None = None
+    """What served the users before, as long as `bluegreen adopt` has not finished."""
     own: Mapping[str, Any] = field(default_factory=dict)
     """The values of the routing layer's own keys, by name; see `own_value`."""
 
@@ -161,6 +164,11 @@ class Settings:
     def traffic(self) -> Traffic:
         """Who is to get which color."""
         return Traffic.to(self.active_color, self.test_color)
+
+    @property
+    def has_route(self) -> bool:
+        """Whether the environment routes its users. While it is brought over, the Services of before lead them."""
+        return self.adopt is None or self.adopt.is_owned
 
     def own_value(self, key: Key[T]) -> T:
         """The value of a key of the routing layer's own."""

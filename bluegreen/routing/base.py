@@ -47,15 +47,23 @@ class Reading:
 
 @dataclass(frozen=True, kw_only=True)
 class Claims:
-    """Who else claims the host of an environment: refusals of the update, and warnings in words."""
+    """Who else claims the host of an environment: refusals of the update, and warnings in words.
+
+    `others` are the objects of its namespace that lead the host to its Services too; an adoption ends when they are gone.
+    """
 
     refusals: tuple[Refusal, ...] = ()
     warnings: tuple[str, ...] = ()
+    others: tuple[Ref, ...] = ()
 
 
 def cannot_verify(fix: str) -> Problem:
     """The problem of `verify` if the settings do not say where users enter."""
     return Problem("bluegreen:verify", "true", "false as long as nothing says where users enter", fix)
+
+
+# What the cluster assigns to a Service when it is created. A Service that came under the stack as it was has it in the state.
+_ASSIGNED = ("spec.clusterIP", "spec.clusterIPs", "spec.healthCheckNodePort", "spec.ipFamilies")
 
 
 def service_object(
@@ -70,6 +78,7 @@ def service_object(
         body={"spec": body},
         labels={"app": service.name, **shared.labels},
         annotations=shared.annotations,
+        ignored=_ASSIGNED,
     )
 
 

@@ -20,6 +20,7 @@ from bluegreen.release.config_reader import Problem
 from bluegreen.release.endpoint import NOTHING_GIVEN, Endpoint, Given
 from bluegreen.release.manifest import Manifest
 from bluegreen.release.objects import Api, Object, Ref, as_items, as_mapping, as_text
+from bluegreen.release.refusals import Refusal, Rule
 from bluegreen.release.settings import ServiceSettings, Settings, SharedService
 from bluegreen.release.traffic import Traffic
 from bluegreen.routing import hosts
@@ -288,20 +289,76 @@ def _scheme(settings: Settings) -> str:
 
 
 def next_to_list(settings: Settings, found: Sequence[Sequence[Object]]) -> tuple[str, str] | None:
-    """The Gateways, and if one of them may claim the host, the VirtualServices."""
+    """The Gateways, and if one of them may claim the host, the VirtualServices; during an adoption both."""
     if not found:
         return _NETWORKING, "Gateway"
-    if len(found) == 1 and hosts.candidates(_edge(settings), found[0]):
+    if len(found) == 1 and (settings.adopt or hosts.candidates(_edge(settings), found[0])):
         return _NETWORKING, "VirtualService"
     return None
 
 
 def claims(settings: Settings, found: Sequence[Sequence[Object]]) -> Claims:
-    """The other Gateways that lead the host elsewhere: an older one refuses the update, a younger one is a warning."""
+    """The other Gateways that lead the host elsewhere: an older one refuses the update, a younger one is a warning.
+
+    During an adoption, a VirtualService that leads the host to the Services of this environment as its own one will do does not
+    lead elsewhere. It must go before the adoption ends.
+    """
     gateways, services = [*found, [], []][:2]
     edge = _edge(settings)
+    others = [service for service in services if settings.adopt and _leads_here(settings, service)]
+    services = [service for service in services if service not in others]
     claimed = hosts.claims(edge, gateways, services) if len(found) > 1 else []
-    return Claims(refusals=tuple(hosts.refusal(edge, claimed)), warnings=tuple(hosts.warnings(edge, claimed)))
+    return Claims(
+        refusals=(*hosts.refusal(edge, claimed), *_lost(settings, services)),
+        warnings=tuple(hosts.warnings(edge, claimed)),
+        others=tuple(
+            Ref(_NETWORKING, "VirtualService", as_text(as_mapping(item.get("metadata")).get("name"))) for item in others
+        ),
+    )
+
+
+def _leads_here(settings: Settings, service: Object) -> bool:
+    """Whether a VirtualService does the same for the host as that of the environment: it sends all requests to its Services."""
+    spec = as_mapping(service.get("spec"))
+    rules = as_items(spec.get("http"))
+    return (
+        _leads_to(settings, service)
+        and spec.get("hosts") == [settings.host]
+        and all(rule.keys() <= _KEPT for rule in rules)
+        and any(not rule.get("match") for rule in rules)
+    )
+
+
+# What a rule may say to be replaced by the environment's own.
+_KEPT = {"name", "match", "route", "retries", "timeout"}
+
+
+def _leads_to(settings: Settings, service: Object) -> bool:
+    """Whether a VirtualService of the namespace, not the environment's own, sends requests from a gateway to its Services."""
+    metadata, spec = as_mapping(service.get("metadata")), as_mapping(service.get("spec"))
+    targets = [
+        as_mapping(target.get("destination")) for rule in as_items(spec.get("http")) for target in as_items(rule.get("route"))
+    ]
+    names = [shared.name for shared in settings.service.shared]
+    full = [f"{name}.{settings.namespace}{domain}" for name in names for domain in ("", ".svc", ".svc.cluster.local")]
+    is_near = metadata.get("namespace") == settings.namespace and metadata.get("name") != _name(settings.service.name)
+    return is_near and bool(spec.get("gateways")) and any(target.get("host") in (*names, *full) for target in targets)
+
+
+def _lost(settings: Settings, services: Sequence[Object]) -> Iterator[Refusal]:
+    """Refuses to adopt an application that a VirtualService leads to in another way: the next release would reach its users."""
+    for service in services:
+        if settings.adopt and _leads_to(settings, service):
+            led = ", ".join(map(str, as_mapping(service.get("spec")).get("hosts") or ()))
+            name = as_text(as_mapping(service.get("metadata")).get("name"))
+            yield Refusal(
+                rule=Rule.OWN_HOST,
+                asked=f"to adopt Service {settings.service.users.name} for the host {settings.host}",
+                live=f"VirtualService {name} leads {led} to it, or does more than to send all requests there",
+                remedy="An environment has one host and sends all its requests to one color. Set the host of that "
+                "VirtualService (pulumi config set host), and move what else it does elsewhere.",
+                exception="share-host",
+            )
 
 
 def _edge(settings: Settings) -> hosts.Edge:

@@ -108,7 +108,7 @@ def replicas(environment: SandboxEnvironment) -> dict[str, int]:
 
 
 def is_stop_first(environment: SandboxEnvironment) -> bool:
-    return bool(environment._config["bluegreen:workerOrder"] == "stop-first")
+    return bool(environment.config["bluegreen:workerOrder"] == "stop-first")
 
 
 def test_a_switch_there_and_back_moves_the_workers_in_the_order_of_the_config(environment: SandboxEnvironment) -> None:

@@ -16,6 +16,7 @@ NEEDED = {
     "verify": {"bluegreen:url": "https://shop.example"},
     "nodePort": {"bluegreen:routing": "selector"},
     "testNodePort": {"bluegreen:routing": "selector"},
+    "adopt": {"bluegreen:testColor": "", "green:imageTag": ""},
 }
 
 # Another valid value of each key. A new key needs one here.
@@ -38,6 +39,7 @@ OTHER_VALUES = {
     "verify": "true",
     "nodePort": "30080",
     "testNodePort": "30081",
+    "adopt": '{"deployment": "shop", "services": {"shop": {"app": "shop"}}, "step": "beside"}',
     "replicas": "2",
     "maxReplicas": "3",
     "strategy": "Recreate",
