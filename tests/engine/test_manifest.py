@@ -12,115 +12,36 @@ import pytest
 import yaml
 
 from bluegreen.release import metadata
+from tests.as_written import OF_EVERY_COLOR, differences, differences_beside_the_template
 from tests.cluster import ROOT, SandboxCluster
 from tests.command import Operator
 from tests.engine.onlookers import refused, same_config_afterwards, served_by, undisturbed
 from tests.stack import SandboxEnvironment
 
-# A web application with two sidecars, one of them native; a Service with two ports; a volume, a ConfigMap and a Secret.
-WEB = """
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: web-settings}
-data: {DB_SCHEMA: shop, motd.txt: welcome}
----
-apiVersion: v1
-kind: Secret
-metadata: {name: web-database}
-stringData: {DB_PASSWORD: "${secretData}"}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: web
-  labels: {team: front, app.kubernetes.io/managed-by: Helm}
-  annotations: {note: kept}
-spec:
-  replicas: 2
-  selector: {matchLabels: {team: front}}
-  template:
-    metadata:
-      labels: {team: front, version: "1"}
-      annotations: {prometheus.io/scrape: "true", kubectl.kubernetes.io/default-container: web}
-    spec:
-      serviceAccountName: web
-      securityContext: {runAsNonRoot: true, runAsUser: 65532, fsGroup: 65532, seccompProfile: {type: RuntimeDefault}}
-      affinity:
-        podAntiAffinity:
-          preferredDuringSchedulingIgnoredDuringExecution:
-          - weight: 1
-            podAffinityTerm: {labelSelector: {matchLabels: {team: front}}, topologyKey: kubernetes.io/hostname}
-      initContainers:
-      - name: proxy
-        image: bluegreen.example/app:1.0
-        restartPolicy: Always
-        env: [{name: PORT, value: "3998"}]
-        securityContext: &restricted
-          allowPrivilegeEscalation: false
-          readOnlyRootFilesystem: true
-          capabilities: {drop: [ALL]}
-      containers:
-      - name: metrics
-        image: bluegreen.example/app:1.0
-        env: [{name: PORT, value: "9090"}]
-        ports: [{name: metrics, containerPort: 9090}]
-        securityContext: *restricted
-      - name: web
-        image: bluegreen.example/app:1.0
-        ports: [{name: http, containerPort: 3000}]
-        env:
-        - {name: COLOR, valueFrom: {fieldRef: {fieldPath: "metadata.labels['color']"}}}
-        - {name: DB_PASSWORD, valueFrom: {secretKeyRef: {name: web-database, key: DB_PASSWORD}}}
-        envFrom: [{configMapRef: {name: web-settings}}]
-        readinessProbe: {httpGet: {path: /ready, port: http}, periodSeconds: 1}
-        livenessProbe: {tcpSocket: {port: http}}
-        resources: {requests: {cpu: 10m}}
-        securityContext: *restricted
-        volumeMounts: [{name: settings, mountPath: /settings}, {name: scratch, mountPath: /tmp}]
-      volumes:
-      - {name: settings, configMap: {name: web-settings, items: [{key: motd.txt, path: motd.txt}]}}
-      - {name: scratch, emptyDir: {sizeLimit: 1Mi}}
----
-apiVersion: v1
-kind: Service
-metadata: {name: web, labels: {team: front}}
-spec:
-  type: NodePort
-  selector: {team: front}
-  ports:
-  - {name: http, port: 80, targetPort: http, appProtocol: http}
-  - {name: metrics, port: 9090, targetPort: metrics}
----
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: web}
----
-apiVersion: policy/v1
-kind: PodDisruptionBudget
-metadata: {name: web}
-spec: {minAvailable: 1, selector: {matchLabels: {team: front}}}
-"""
+WEB = "\n---\n".join(file.read_text() for file in sorted((ROOT / "examples" / "manifests" / "web").glob("*.yaml")))
 
 PASSWORDS = {"blue": "hunter2-of-blue", "green": "hunter2-of-green"}
 
 # What the template of a color has that the team's does not, or has otherwise.
-OF_A_COLOR = {
+OF_A_COLOR = OF_EVERY_COLOR | {
     "metadata.labels.app",
-    "metadata.labels.color",
-    f"metadata.labels.{metadata.APP}",
     "spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].podAffinityTerm.labelSelector",
-    "spec.containers[metrics].lifecycle",
+    "spec.containers[web].env[DB_SCHEMA].valueFrom.configMapKeyRef.name",
     "spec.containers[web].env[DB_PASSWORD].valueFrom.secretKeyRef.name",
-    "spec.containers[web].envFrom[0].configMapRef.name",
     "spec.containers[web].lifecycle",
-    "spec.terminationGracePeriodSeconds",
+    "spec.topologySpreadConstraints[0].labelSelector",
+    "spec.volumes[files].projected.sources[0].configMap.name",
+    "spec.volumes[files].projected.sources[1].secret.name",
     "spec.volumes[settings].configMap.name",
 }
 
 
 def documents(text: str) -> dict[str, dict[str, Any]]:
     """The objects of a manifest by their kind."""
-    return {document["kind"]: document for document in yaml.safe_load_all(text)}
+    found = {document["kind"]: document for document in yaml.safe_load_all(text)}
+    # Users come in by a port of the node with the selector.
+    found["Service"]["spec"]["type"] = "NodePort"
+    return found
 
 
 class Team(SandboxEnvironment):
@@ -131,19 +52,13 @@ class Team(SandboxEnvironment):
         path = self.project / "k8s" / color / "web.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump_all(map(dict, objects.values())))
-        self.set_secret(f"{color}:secretData.web-database.DB_PASSWORD", PASSWORDS[color])
+        self.set_secret(f"{color}:secretData.web-database.password", PASSWORDS[color])
         self.set({f"{color}:manifest": f"k8s/{color}"})
 
     def uids(self, color: str) -> set[str]:
         """The pods of a color."""
         found = self.cluster.kubectl("get", "pods", "--namespace", self.name, f"--selector=color={color}", "--output=json")
         return {pod["metadata"]["uid"] for pod in json.loads(found)["items"] if "deletionTimestamp" not in pod["metadata"]}
-
-    def as_the_team_would_apply_it(self, deployment: Mapping[str, Any]) -> dict[str, Any]:
-        """A Deployment with what the API server adds to it; it is not created."""
-        command = ("create", "--dry-run=server", "--filename=-", "--output=json", "--namespace", self.name)
-        found: dict[str, Any] = json.loads(self.cluster.kubectl(*command, stdin=json.dumps(deployment)))
-        return found
 
 
 def operator(environment: SandboxEnvironment) -> Operator:
@@ -189,11 +104,11 @@ def team(request: pytest.FixtureRequest, cluster: SandboxCluster, project: Path,
 def changed(objects: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The next release of the manifest: another image in every container, another value, another port, another Service."""
     made: dict[str, Any] = json.loads(json.dumps(objects).replace("app:1.0", "app:2.0"))
-    made["ConfigMap"]["data"]["DB_SCHEMA"] = "shop2"
-    made["Deployment"]["spec"]["template"]["metadata"]["labels"]["version"] = "2"
-    made["Service"]["spec"]["ports"].append({"name": "proxy", "port": 3998, "targetPort": 3998})
-    metrics = {"selector": {"team": "front"}, "ports": [{"port": 9090, "targetPort": "metrics"}]}
-    made["another Service"] = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "metrics"}, "spec": metrics}
+    made["ConfigMap"]["data"]["schema"] = "shop2"
+    made["Deployment"]["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/version"] = "2.0"
+    made["Service"]["spec"]["ports"].append({"name": "agent", "port": 3900, "targetPort": 3900})
+    direct = {"selector": {"team": "front"}, "ports": [{"port": 3000, "targetPort": "app"}]}
+    made["another Service"] = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "direct"}, "spec": direct}
     return made
 
 
@@ -237,40 +152,25 @@ def test_a_whole_release_of_a_manifest_turns_nobody_away(team: Team) -> None:
         assert team.uids("green") == green
     assert [port["port"] for port in team.get("service", "web")["spec"]["ports"]] == [80, 9090, 3998]
     follows = {"color": "green"} if team.routing == "selector" else {}
-    assert team.get("service", "metrics")["spec"]["selector"] == {metadata.APP: "myapp", **follows}
+    assert team.get("service", "direct")["spec"]["selector"] == {metadata.APP: "myapp", **follows}
     assert not [name for name in team.objects() if "-blue" in name and "blue-green" not in name]
     nothing_is_in_plain_text(team)
 
 
 def compared(team: Team, color: str, written: Mapping[str, Any]) -> None:
     """A color's Deployment and its pods are what the team wrote, but for what two colors cannot share."""
-    found, expected = team.get("deployment", f"myapp-{color}"), team.as_the_team_would_apply_it(written)
-    assert paths(expected["spec"]["template"], found["spec"]["template"]) == OF_A_COLOR
-    assert paths({**expected["spec"], "template": {}}, {**found["spec"], "template": {}}) == {
-        "selector.matchLabels.color",
-        "selector.matchLabels.team",
-        f"selector.matchLabels.{metadata.APP}",
-    }
+    name, own_name = f"myapp-{color}", "selector.matchLabels.app.kubernetes.io/name"
+    assert differences(team, name, written) == OF_A_COLOR
+    selector = {"selector.matchLabels.color", f"selector.matchLabels.{metadata.APP}", own_name}
+    assert differences_beside_the_template(team, name, written) == selector
+    found = team.get("deployment", name)
     assert found["metadata"]["labels"]["team"] == "front"
-    assert found["metadata"]["annotations"]["note"] == "kept"
     command = ("get", "pods", "--namespace", team.name, f"--selector=color={color}", "--output=json")
     for pod in json.loads(team.cluster.kubectl(*command))["items"]:
         labels = {name: value for name, value in pod["metadata"]["labels"].items() if name != "pod-template-hash"}
         assert labels == found["spec"]["template"]["metadata"]["labels"]
         ready = {status["name"]: status["ready"] for status in pod["status"]["containerStatuses"]}
-        assert ready == {"metrics": True, "web": True}
-
-
-def paths(expected: Any, found: Any, path: str = "") -> set[str]:
-    """Where two objects differ. The items of a list are named by their `name`, if they have one."""
-    if isinstance(expected, Mapping) and isinstance(found, Mapping) and not path.endswith("labelSelector"):
-        keys = expected.keys() | found.keys()
-        return set().union(*(paths(expected.get(key), found.get(key), f"{path}.{key}".removeprefix(".")) for key in keys))
-    if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
-        named = [item.get("name", place) if isinstance(item, Mapping) else place for place, item in enumerate(expected)]
-        each = zip(named, expected, found, strict=True)
-        return set().union(*(paths(before, after, f"{path}[{name}]") for name, before, after in each))
-    return set() if expected == found else {path}
+        assert ready == {"front": True, "web": True}
 
 
 def nothing_is_in_plain_text(team: Team) -> None:
