@@ -150,7 +150,7 @@ def test_a_whole_release_of_a_manifest_turns_nobody_away(team: Team) -> None:
         person.run("decommission", "blue")
         assert team.uids("blue") == set()
         assert team.uids("green") == green
-    assert [port["port"] for port in team.get("service", "web")["spec"]["ports"]] == [80, 9090, 3998]
+    assert [port["port"] for port in team.get("service", "web")["spec"]["ports"]] == [80, 81, 3900]
     follows = {"color": "green"} if team.routing == "selector" else {}
     assert team.get("service", "direct")["spec"]["selector"] == {metadata.APP: "myapp", **follows}
     assert not [name for name in team.objects() if "-blue" in name and "blue-green" not in name]

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from bluegreen.release import metadata
-from tests.cluster import SandboxCluster
+from tests.as_written import OF_EVERY_COLOR, differences
+from tests.cluster import ROOT, SandboxCluster
 from tests.command import Operator
 from tests.engine.onlookers import served_by
 from tests.stack import SandboxEnvironment, environment_of_its_own
@@ -111,11 +113,26 @@ def is_stop_first(environment: SandboxEnvironment) -> bool:
     return bool(environment.config["bluegreen:workerOrder"] == "stop-first")
 
 
+def compared(environment: SandboxEnvironment) -> None:
+    """The pods of both colors, and of their workers, are what the team wrote, but for what two colors cannot share."""
+    documents = [*yaml.safe_load_all((ROOT / MANIFEST / "worker.yaml").read_text())]
+    web, jobs = [document for document in documents if document["kind"] == "Deployment"]
+    own = {"spec.containers[{}].envFrom[0].configMapRef.name"}
+    labels = {f"metadata.labels.{name}" for name in ("color", metadata.WORKER, metadata.WORKER_OF)}
+    for color, other_image in (("blue", set[str]()), ("green", {"spec.containers[{}].image"})):
+        expected = {path.format("orders") for path in own | other_image}
+        stops = {"spec.containers[orders].lifecycle", "spec.terminationGracePeriodSeconds"}
+        assert differences(environment, f"myapp-{color}", web) == expected | stops | OF_EVERY_COLOR
+        expected = {path.format("jobs") for path in own | other_image}
+        assert differences(environment, f"myapp-jobs-{color}", jobs) == expected | labels
+
+
 def test_a_switch_there_and_back_moves_the_workers_in_the_order_of_the_config(environment: SandboxEnvironment) -> None:
     environment.up()
     environment.users.wait_for("blue")
     assert replicas(environment) == {"blue": 2, "green": 0}
     assert environment.up().written == set()
+    compared(environment)
     person = Operator(environment)
     with served_by(environment, "blue", "green"), watched(environment) as seen:
         for color in ("green", "blue"):

@@ -8,15 +8,21 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import yaml
 
 from dev.sandbox import toolchain
 from dev.traffic.protocols import ProtocolLoad, Report
 from tests import work
-from tests.cluster import eventually
+from tests.as_written import OF_EVERY_COLOR, differences
+from tests.cluster import ROOT, eventually
 from tests.conftest import Environments
 from tests.stack import SandboxEnvironment
 
 MANIFEST = "tests/traffic/manifests/protocols.yaml"
+WRITTEN = next(item for item in yaml.safe_load_all((ROOT / MANIFEST).read_text()) if item["kind"] == "Deployment")
+# What the template of a color has that the manifest's does not. Green has its image from the config.
+OF_A_COLOR = OF_EVERY_COLOR | {"metadata.labels.app", "spec.containers[talk].lifecycle"}
+OTHER_IMAGE = {"blue": set[str](), "green": {"spec.containers[talk].image"}}
 # The port of the Service by protocol.
 PORTS = {"websocket": 80, "h2c": 81, "grpc": 82, "grpc-stream": 82, "tcp": 83}
 # Few enough for a slow host, on which other tests run at the same time.
@@ -169,6 +175,8 @@ def test_a_whole_release_loses_no_message(
         users.wait_for("blue")
         environment.set({"green:manifest": MANIFEST})
         environment.deploy("green", "2.0")
+        for color in ("blue", "green"):
+            assert differences(environment, f"myapp-{color}", WRITTEN) == OF_A_COLOR | OTHER_IMAGE[color]
         environment.test("green")
         testers = Talks(client, environment, kinds(*case.protocols), testers=True)
         with testers.running("green"):
