@@ -55,7 +55,7 @@ _AUTOSCALER, _BUDGET = ("autoscaling/v2", "HorizontalPodAutoscaler"), ("policy/v
 
 
 @click.command("adopt")
-@click.argument("deployment", required=False)
+@click.argument("deployment", required=False, help="The Deployment to adopt; without it, where the adoption stands is shown.")
 @click.option("--namespace", default="default", show_default=True, help="The namespace of the Deployment.")
 @click.option("--context", default="", help="The context of the kubeconfig; by default the current one.")
 @click.option("--app", help="The name of the application in the environment; by default that of the Deployment.")
