@@ -209,6 +209,7 @@ def test_a_team_moves_over_from_config_values_and_turns_nobody_away(team: Team) 
     assert team.up().written == set()
 
 
+@pytest.mark.parametrize("team", ["istio"], indirect=True)
 def test_a_manifest_that_cannot_be_two_is_refused_before_anything_is_touched(team: Team) -> None:
     team.commit("blue", documents(WEB))
     team.up()
@@ -223,61 +224,3 @@ def test_a_manifest_that_cannot_be_two_is_refused_before_anything_is_touched(tea
     with undisturbed(team):
         team.commit("blue", changed_live)
         refused(team, "another pod template for blue")
-
-
-ORDERS = (ROOT / "examples" / "manifests" / "worker" / "worker.yaml").read_text()
-
-
-def test_workers_follow_the_users_in_the_order_of_the_config(team: Team) -> None:
-    team.service = "orders"
-    service = "kind: Service\nmetadata:\n  name: orders\nspec:\n"
-    for color, tag in (("blue", "1.0"), ("green", "2.0")):
-        path = team.project / f"{color}.yaml"
-        path.write_text(ORDERS.replace("app:1.0", f"app:{tag}").replace(service, f"{service}  type: NodePort\n"))
-    team.set({"bluegreen:worker": ["jobs"], "bluegreen:workerOrder": "start-first", "blue:manifest": "blue.yaml"})
-    team.up()
-    team.users.wait_for("blue")
-    assert workers(team) == {"blue": 2}
-    assert team.up().written == set()
-    with served_by(team, "blue", "green"):
-        team.set({"green:manifest": "green.yaml"})
-        Operator(team).run("deploy", "green", "--image", "2.0")
-        assert workers(team) == {"blue": 2, "green": 0}
-        team.activate("green")
-        team.users.wait_for("green")
-        assert workers(team) == {"blue": 0, "green": 2}
-        assert max(ready_since(team, "green")) <= min(stopped(team, "blue"))
-        team.set({"bluegreen:workerOrder": "stop-first"})
-        operator(team).run("rollback")
-        team.users.wait_for("blue")
-        assert workers(team) == {"blue": 2, "green": 0}
-        assert max(stopped(team, "green")) <= min(pod["metadata"]["creationTimestamp"] for pod in pods_of_workers(team, "blue"))
-
-
-def workers(team: Team) -> dict[str, int]:
-    """How many pods each color's worker has by its Deployment."""
-    found = team.cluster.kubectl(
-        "get", "deployments", "--namespace", team.name, f"--selector={metadata.WORKER}=jobs", "--output=json"
-    )
-    items = json.loads(found)["items"]
-    return {item["metadata"]["labels"]["color"]: item["status"].get("readyReplicas", 0) for item in items}
-
-
-def pods_of_workers(team: Team, color: str) -> list[Any]:
-    selector = f"--selector={metadata.WORKER}=jobs,color={color}"
-    found: list[Any] = json.loads(team.cluster.kubectl("get", "pods", "--namespace", team.name, selector, "--output=json"))[
-        "items"
-    ]
-    return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
-
-
-def ready_since(team: Team, color: str) -> list[str]:
-    conditions = [condition for pod in pods_of_workers(team, color) for condition in pod["status"]["conditions"]]
-    return [condition["lastTransitionTime"] for condition in conditions if condition["type"] == "Ready"]
-
-
-def stopped(team: Team, color: str) -> list[str]:
-    """When pods of a worker were stopped."""
-    reason = "--field-selector=reason=SuccessfulDelete"
-    found = json.loads(team.cluster.kubectl("get", "events", "--namespace", team.name, reason, "--output=json"))["items"]
-    return [event["lastTimestamp"] for event in found if f"-jobs-{color}-" in event["involvedObject"]["name"]]
