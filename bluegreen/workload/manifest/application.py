@@ -39,6 +39,9 @@ _GROUPS = {
 # The longest value of a label.
 _LONGEST_LABEL = 63
 
+# https://kubernetes.io/docs/concepts/configuration/configmap/: a ConfigMap holds at most 1 MiB, and so does a Secret.
+LARGEST_VALUES_BYTES = 2**20
+
 _REFUSED = {"StatefulSet": "apps/", "DaemonSet": "apps/"}
 
 
@@ -178,6 +181,7 @@ class _Reader:
             left_out=tuple(document for document in self._documents if not any(document is used for used in kept)),
         )
         self._check_claims(application)
+        self._check_sizes(values.values())
         return application
 
     def _pods(self, deployment: Document, documents: Iterable[Document]) -> Pods:
@@ -269,7 +273,9 @@ class _Reader:
         named = [deployment for deployment in found if deployment.name == self._color.app]
         if len(found) > 1 and len(named) != 1:
             names = ", ".join(deployment.name for deployment in found)
-            allowed = f"one Deployment, or one with the name of the application, {self._color.app}"
+            allowed = "one Deployment, or one with the name of the application" + (
+                f", {self._color.app}" if self._color.app else ""
+            )
             fix = f"Name the application like its Deployment (pulumi config set app {found[0].name}), and list workers in "
             fix += f"{self._color.name}:worker."
             raise self._unusable(found[1], (), f"{len(found)} Deployments: {names}", allowed, fix)
@@ -412,6 +418,16 @@ class _Reader:
                     path = ("spec", "ports", position, "targetPort")
                     self._refuse(service, path, target, allowed, "Correct it, or name the container port.")
 
+    def _check_sizes(self, documents: Iterable[Document]) -> None:
+        """Refuses a ConfigMap or a Secret that the API server would refuse for its size."""
+        for document in documents:
+            sizes = {field: _bytes_of(document.at(field)) for field in ("data", "binaryData", "stringData")}
+            if (size := sum(sizes.values())) > LARGEST_VALUES_BYTES:
+                fix = "Leave large data out: a volume, an image or an object store can hold it."
+                largest = max(sizes, key=lambda field: sizes[field])
+                allowed = f"at most {LARGEST_VALUES_BYTES} bytes, the limit of Kubernetes"
+                self._refuse(document, (largest,), f"{size} bytes", allowed, fix)
+
     def _check_claims(self, application: Application) -> None:
         """Refuses a claim that one node alone can mount, unless `shared-volume` is allowed."""
         for pods, claim, path in application.claims:
@@ -462,3 +478,8 @@ def _guards(budget: Document, deployment: Document) -> bool:
 
 def _pairs(labels: Mapping[str, str]) -> str:
     return ", ".join(f"{name}={value}" for name, value in labels.items())
+
+
+def _bytes_of(values: object) -> int:
+    """How many bytes the texts of a ConfigMap or a Secret have, in the encoding in which they are written."""
+    return sum(len(str(value).encode()) for value in as_mapping(values).values())

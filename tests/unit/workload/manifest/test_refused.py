@@ -130,6 +130,11 @@ REFUSED: dict[str, tuple[Edit, str, str]] = {
         "ConfigMap settings: data.flag: null",
         "a text",
     ),
+    "more data than a ConfigMap can hold": (
+        lambda objects: objects["ConfigMap/settings"]["data"].update(large="x" * 2**20),
+        "ConfigMap settings: data: 10",
+        "at most 1048576 bytes",
+    ),
     "a list in the place of an object": (of_pod(volumes={"name": "a"}), "spec.template.spec.volumes", "a list"),
     "a text in the place of a container": (of_pod(containers=["web"]), "spec.template.spec.containers[0]", "an object"),
 }
