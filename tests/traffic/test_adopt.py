@@ -68,16 +68,24 @@ class Walk:
         return {role for found in answers for role in counted(found.between(since, until).color)}
 
 
+@pytest.mark.parametrize("routing", ["selector", "istio"])
 def test_no_request_fails_while_an_application_comes_over_goes_back_and_comes_over_again(
-    application: OrdinaryApplication, figures: Callable[[str], None]
+    application: OrdinaryApplication, routing: str, figures: Callable[[str], None]
 ) -> None:
+    """Without a Gateway and a VirtualService of its own: users stay with the Service, which the environment's own lead to."""
+    host = ("--host", application.environment.host) if routing == "istio" else ()
     walk = Walk(application, application.users, application.new_users)
     with walk.under_load():
-        walk.step("begin", lambda: application.begin("--routing", "selector"), "old")
+        walk.step("begin", lambda: application.begin("--routing", routing, *host), "old")
         walk.step("beside", application.next, "old")
         walk.step("users", application.next, "blue")
         walk.step("own", application.next, "blue")
+        if host:
+            # Users may have come in by the gateway meanwhile.
+            assert "[bluegreen:WAY_BACK]" in application.back(status=13)
+            application.environment.set({"bluegreen:allow": ["remove-live"]})
         walk.step("disown", application.back, "blue")
+        application.environment.set({"bluegreen:allow": None})
         walk.step("users back", application.back, "old")
         walk.step("remove", application.back, "old")
         walk.step("beside again", application.next, "old")
@@ -91,7 +99,7 @@ def test_no_request_fails_while_an_application_comes_over_goes_back_and_comes_ov
     assert walk.served(walk.began["begin"], walk.began["users"]) == {"old"}
     assert walk.served(walk.settled["users"], walk.began["users back"], only_new=True) == {"blue"}
     assert walk.served(walk.settled["users back"], walk.began["users again"], only_new=True) == {"old"}
-    figures(f"an adoption there, back and there: {sum(map(len, walk.answers)):,} requests, 0 failed")
+    figures(f"an adoption by {routing}, there, back and there: {sum(map(len, walk.answers)):,} requests, 0 failed")
 
 
 def routed(application: OrdinaryApplication, subset: str) -> list[dict[str, Any]]:
