@@ -80,7 +80,7 @@ PROVIDER = Tool(
     name="pulumi-resource-kubernetes",
     source="dev/tools/pulumi-resource-kubernetes",
     commands={"pulumi-resource-kubernetes": "."},
-    usual_seconds=330,
+    usual_seconds=60,
     values={f"{_PROVIDER}/pkg/version.Version": PROVIDER_VERSION},
     embeds=(
         ModuleFile(_PROVIDER, "cmd/pulumi-resource-kubernetes/schema.json"),
