@@ -3,14 +3,13 @@
 `config_reader.py` makes them from the config; each default is that of its key in `config_keys.py`. No Pulumi, no cluster.
 """
 
-import functools
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from bluegreen.release import config_keys as keys
+from bluegreen.release import digest
 from bluegreen.release.adoption import Adoption
 from bluegreen.release.config_keys import Key, T
 from bluegreen.release.snapshot import Snapshot
@@ -62,14 +61,12 @@ class ColorSettings:
     workers: tuple[str, ...] = keys.WORKER.default
     """`worker`: the Deployments of the snapshot that run only while the color is active."""
 
-    @functools.cached_property
+    @property
     def secret_digest(self) -> str:
-        """A digest of the secret variables; empty if there are none. It is part of a name that everybody may list, so guessing
-        a value from it must be expensive: scrypt takes some 50 ms and 16 MiB a guess."""
+        """A digest of the secret variables, empty without any. It is part of a name that everybody may list."""
         if not self.secret_env:
             return ""
-        values = json.dumps(dict(self.secret_env), sort_keys=True).encode()
-        return hashlib.scrypt(values, salt=f"{self.app}-{self.name}".encode(), n=2**14, r=8, p=1).hex()[:10]
+        return digest.of_secret(json.dumps(dict(self.secret_env), sort_keys=True), f"{self.app}-{self.name}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import functools
 import hashlib
 import json
 import re
@@ -10,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bluegreen.release.config_reader import Problem
+from bluegreen.release.digest import of_secret
 from bluegreen.release.manifest import Manifest
 from bluegreen.release.metadata import APP
 from bluegreen.release.objects import as_mapping
@@ -28,6 +28,7 @@ def problems(color: ColorSettings, application: Application | None) -> Iterator[
     for document in color.snapshot.documents if color.snapshot else ():
         if is_kind(document, "Secret"):
             for section in _SECTIONS:
+                # Another problem names a value that is no text.
                 texts = {
                     key: value for key, value in as_mapping(document.object.get(section)).items() if isinstance(value, str)
                 }
@@ -50,11 +51,9 @@ def _problems_of_keys(color: ColorSettings, application: Application, pods: Pods
 
 
 def _problems_of_value(
-    color: ColorSettings, secret: Document, section: str, key: str, value: object, *, is_used: bool
+    color: ColorSettings, secret: Document, section: str, key: str, value: str, *, is_used: bool
 ) -> Iterator[Problem]:
     command = f"pulumi config set --secret --path '{_config_path(color, secret, key)}' <value>"
-    if not isinstance(value, str):
-        return  # another problem names it
     if value != PLACEHOLDER:
         path = color.snapshot.path if color.snapshot else ""
         fix = f"bluegreen deploy {color.name} --manifest {path} moves it into the config. By hand: {command}"
@@ -120,13 +119,8 @@ def digest(color: ColorSettings, document: Document) -> str:
     """A digest of what a ConfigMap or a Secret holds. It is part of a name, so that of a Secret is expensive to guess from."""
     text = json.dumps(content(color, document), sort_keys=True)
     if document.kind == "Secret":
-        return _expensive(text, f"{color.app}-{color.name}-{document.name}")
+        return of_secret(text, f"{color.app}-{color.name}-{document.name}")
     return hashlib.sha256(text.encode()).hexdigest()[:10]
-
-
-@functools.lru_cache(maxsize=32)
-def _expensive(text: str, salt: str) -> str:
-    return hashlib.scrypt(text.encode(), salt=salt.encode(), n=2**14, r=8, p=1).hex()[:10]
 
 
 def name_in_color(color: ColorSettings, document: Document) -> str:

@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 
+from bluegreen.release import digest
 from bluegreen.release.config_reader import read_settings
 from bluegreen.release.settings import warnings
 from tests.unit.program import ONE_COLOR
@@ -25,6 +26,7 @@ def test_an_autoscaler_without_a_request_for_cpu_is_said_with_the_way(resources:
 
 
 def test_without_secret_variables_no_expensive_digest_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    digest.of_secret.cache_clear()
     monkeypatch.delattr(hashlib, "scrypt")
     settings = read_settings(ONE_COLOR)
     assert settings.service.colors["blue"].secret_digest == ""

@@ -11,6 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from bluegreen.release import digest
 from bluegreen.release.colors import COLORS
 from bluegreen.release.manifest import Manifest
 from bluegreen.release.metadata import APP
@@ -26,7 +27,9 @@ def cheap_digests() -> Iterator[None]:
     """A digest that is expensive to guess from takes 50 ms."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hashlib, "scrypt", lambda text, salt, **_: hashlib.sha256(salt + text).digest())
+        digest.of_secret.cache_clear()
         yield
+    digest.of_secret.cache_clear()
 
 
 NAMES = ("settings", "files", "keys", "token", "outside", "web")
