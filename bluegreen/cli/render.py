@@ -10,18 +10,14 @@ from pathlib import Path
 
 from bluegreen.cli.outcomes import Exit, ReleaseError
 from bluegreen.cli.sources import Source, Tool
-from bluegreen.release.objects import as_mapping, value_at
-from bluegreen.release.snapshot import Document, SnapshotError, read_text
+from bluegreen.release.helm import is_test
+from bluegreen.release.snapshot import Document, SnapshotError, files_of, read_text
 
 # A chart or a base may be downloaded first.
 LONGEST_SECONDS = 120
 
 # No line of an error of kubectl or helm is longer in what a person needs of it.
 _MOST_LINES = 15
-
-_HOOK = "helm.sh/hook"
-_TESTS = frozenset({"test", "test-success", "test-failure"})
-_SUFFIXES = (".yaml", ".yml", ".json")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +36,7 @@ def render(source: Source, *, app: str, namespace: str) -> Rendered:
         raise ReleaseError(Exit.CONFIG, f"The manifest cannot be used, and nothing was changed.\n\n{error}") from None
     if not documents:
         raise _unusable(source, "it has no object", "name another one")
-    tests = [document for document in documents if _is_test(document)]
+    tests = [document for document in documents if is_test(document.object)]
     kept = [document for document in documents if document not in tests]
     return Rendered(documents=tuple(kept), left_out=tuple(map(str, tests)))
 
@@ -64,8 +60,7 @@ def _files(source: Source) -> Iterator[tuple[str, str]]:
     for name, tool in (("kustomization.yaml", Tool.KUSTOMIZE), ("Chart.yaml", Tool.HELM)):
         if path.is_dir() and (path / name).exists():
             raise _unusable(source, f"it has a {name}, so it must be rendered", f"--{tool} {source.target}")
-    files = [path] if path.is_file() else sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES and file.is_file())
-    for file in files:
+    for file in files_of(path):
         try:
             yield str(file), file.read_bytes().decode("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
@@ -95,10 +90,3 @@ def _run(source: Source, command: Sequence[str]) -> str:
 
 def _unusable(source: Source, why: str, fix: str) -> ReleaseError:
     return ReleaseError(Exit.CONFIG, f"{source} cannot be rendered, and nothing was changed.\n  why:  {why}\n  next: {fix}")
-
-
-def _is_test(document: Document) -> bool:
-    """Whether an object is a test of a chart. Any other hook stays, and is refused with the rest of what cannot be released."""
-    written = as_mapping(value_at(document.object, "metadata", "annotations")).get(_HOOK, "")
-    hooks = {hook.strip() for hook in str(written).split(",") if hook.strip()}
-    return bool(hooks) and hooks <= _TESTS

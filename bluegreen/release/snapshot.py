@@ -176,7 +176,7 @@ def _texts(project: Path, path: str) -> dict[str, str]:
     try:
         given = (root / path).resolve()
         inside = given.is_relative_to(root) and given != root and not Path(path).is_absolute()
-        files = _files(given) if inside else []
+        files = files_of(given) if inside else []
         if not inside or not all(file.resolve().is_relative_to(root) for file in files):
             fix = "Copy it into the project, and name it relative to Pulumi.yaml."
             raise _refusal(place, "", "outside the project", "a file or a folder of the project", fix)
@@ -192,7 +192,8 @@ def _texts(project: Path, path: str) -> dict[str, str]:
         raise _refusal(place, "", why, "a file or a folder that can be read", "Correct the path or its permissions.") from None
 
 
-def _files(given: Path) -> list[Path]:
+def files_of(given: Path) -> list[Path]:
+    """The files of a manifest: `given`, or those with YAML in the folder `given`, in the order of their names; not below it."""
     if not given.is_dir():
         return [given] if given.is_file() else []
     return sorted(file for file in given.iterdir() if file.suffix in _SUFFIXES and file.is_file())

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bluegreen.release.config_reader import Problem
+from bluegreen.release.helm import HOOK, hooks, is_test
 from bluegreen.release.image import Image
 from bluegreen.release.objects import as_items, as_mapping, value_at
 from bluegreen.release.settings import ColorSettings
@@ -24,7 +25,6 @@ TEMPLATE: FieldPath = ("spec", "template")
 POD: FieldPath = (*TEMPLATE, "spec")
 
 _DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
-_HOOK = "helm.sh/hook"
 
 # The API groups of the kinds that belong to a color or are shared. A kind of this name in another group is somebody else's.
 _GROUPS = {
@@ -232,11 +232,11 @@ class _Reader:
         """The objects that are no hooks of Helm. Tests of a chart are left out, other hooks are refused."""
         documents = []
         for document in self._documents:
-            hook = as_mapping(document.at("metadata", "annotations")).get(_HOOK)
-            if not hook:
+            if not hooks(document.object):
                 documents.append(document)
-            elif not {name.strip() for name in hook.split(",")} <= {"test", "test-success", "test-failure"}:
-                path = ("metadata", "annotations", _HOOK)
+            elif not is_test(document.object):
+                path = ("metadata", "annotations", HOOK)
+                hook = document.at(*path)
                 fix = f"Remove it, and write its command into {self._color.name}:migrate: it runs before the pods of the color."
                 self._refuse(document, path, hook, "an object without hooks of Helm: nothing would run them", fix)
         return documents
