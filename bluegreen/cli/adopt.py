@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from bluegreen.cli import config_changes, config_edit, file_write, project
+from bluegreen.cli.json_patch import annotated, unchanged, without_annotation
 from bluegreen.cli.new_snapshot import snapshot_file
 from bluegreen.cli.options import changing
 from bluegreen.cli.outcomes import Exit, ReleaseError, refused
@@ -386,12 +387,8 @@ class _Adopting:
         deployed = _read(lambda: self.cluster.get(*_DEPLOYMENT, f"{self.settings.service.name}-{self.color}"))
         owner = annotation(deployed or {}, metadata.OWNER)
         for name, service in self.services().items():
-            present = value_at(service, "metadata", "annotations")
-            made = [] if present else [{"op": "add", "path": "/metadata/annotations", "value": {}}]
-            owned = {"op": "add", "path": _annotation_path(metadata.OWNER), "value": owner}
-            self._patch(Ref("v1", "Service", name), service, [*made, owned])
-        owned_adoption = self.adoption.own(is_owned=True)
-        self.session.apply("adopt: own the Services", {ADOPT: owned_adoption.config})
+            self._patch(Ref("v1", "Service", name), service, annotated(service, metadata.OWNER, owner))
+        self.session.apply("adopt: own the Services", {ADOPT: self.adoption.own(is_owned=True).config})
         self._say("owned", f"the stack owns {self._named()}, as they are")
 
     def _finish(self) -> None:
@@ -405,7 +402,7 @@ class _Adopting:
         self.session.apply("adopt: disown the Services", {ADOPT: self.adoption.own(is_owned=False).config})
         for name, service in self.services().items():
             if annotation(service, metadata.OWNER):
-                self._patch(Ref("v1", "Service", name), service, [{"op": "remove", "path": _annotation_path(metadata.OWNER)}])
+                self._patch(Ref("v1", "Service", name), service, [without_annotation(metadata.OWNER)])
         self._say("disowned", f"the stack does not own {self._named()} any more; users stay on {self.color}")
 
     def _users_back(self) -> None:
@@ -485,9 +482,8 @@ class _Adopting:
 
     def _patch(self, ref: Ref, item: Object, operations: Sequence[Mapping[str, Any]]) -> None:
         """Writes an object if nobody else has written it since it was read."""
-        expected = {"op": "test", "path": "/metadata/resourceVersion", "value": value_at(item, "metadata", "resourceVersion")}
         try:
-            self.cluster.client.patch(*ref, [expected, *operations], MANAGER)
+            self.cluster.client.patch(*ref, [unchanged(item), *operations], MANAGER)
         except (ApiError, KubeconfigError) as error:
             raise ReleaseError(
                 Exit.RESOURCE,
@@ -573,10 +569,6 @@ class _Adopting:
 
 def _removal_of(ref: Ref, where: str) -> str:
     return f"kubectl delete {ref.kind.lower()}.{ref.api_version.partition('/')[0]} {ref.name} {where}"
-
-
-def _annotation_path(name: str) -> str:
-    return f"/metadata/annotations/{name.replace('/', '~1')}"
 
 
 def _read(look: Callable[[], T]) -> T:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bluegreen import backend
+from bluegreen.cli.json_patch import annotated, unchanged
 from bluegreen.cli.outcomes import Exit, ReleaseError, refused
 from bluegreen.cli.progress import Progress
 from bluegreen.cli.project import project_name
@@ -184,9 +185,8 @@ class _Emergency:
 
     def write(self, live: Live, ref: Ref, operations: Operations) -> ApiError | None:
         """Writes an object if nobody else has written it since it was read. Returns why it failed, None if it did not."""
-        expected = {"op": "test", "path": "/metadata/resourceVersion", "value": _version(live, ref)}
         try:
-            self.cluster.client.patch(*ref, [expected, *operations], metadata.EMERGENCY_MANAGER)
+            self.cluster.client.patch(*ref, [unchanged(live.objects.get(ref)), *operations], metadata.EMERGENCY_MANAGER)
         except ApiError as error:
             return error
         except KubeconfigError as error:  # a login that has expired meanwhile
@@ -233,9 +233,7 @@ class _Emergency:
         text = served.written(served.after_move(known, origin, arrives, running)) if arrives else ""
         if not text or text == self._record(live):
             return []
-        annotations = value_at(live.objects.get(self.route[0]), "metadata", "annotations")
-        made: Operations = [] if annotations else [{"op": "add", "path": "/metadata/annotations", "value": {}}]
-        return [*made, {"op": "add", "path": f"/metadata/annotations/{metadata.SERVED.replace('/', '~1')}", "value": text}]
+        return annotated(live.objects.get(self.route[0]), metadata.SERVED, text)
 
     def _refuse_others(self, live: Live, color: str) -> None:
         """Refuses to touch what belongs to another stack, or to nobody, or a route that does not exist."""
