@@ -7,8 +7,9 @@ from bluegreen.kube.cluster import Cluster, LiveError
 from bluegreen.release import metadata
 from bluegreen.release.live import Live, LiveColor, is_of_app, live_colors, live_workers
 from bluegreen.release.objects import Object, Ref, annotation, value_at
-from bluegreen.release.settings import ServiceSettings
+from bluegreen.release.settings import ServiceSettings, Settings
 from bluegreen.routing import find
+from bluegreen.routing.base import Claims
 
 
 class LiveEnvironment(Cluster):
@@ -85,3 +86,11 @@ class LiveEnvironment(Cluster):
             with contextlib.suppress(LiveError):
                 objects[ref] = self.get(*ref)
         return objects
+
+
+def claims(cluster: Cluster, settings: Settings) -> Claims:
+    """Who else claims the host of an environment, as far as the account may list the objects that say it."""
+    layer, found = find(settings.routing), list[list[Object]]()
+    while kind := layer.next_to_list(settings, found):
+        found.append(cluster.list_everywhere(*kind))
+    return layer.claims(settings, found)

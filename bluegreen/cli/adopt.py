@@ -19,7 +19,7 @@ from bluegreen.cli.new_snapshot import snapshot_file
 from bluegreen.cli.options import changing
 from bluegreen.cli.outcomes import Exit, ReleaseError, refused
 from bluegreen.cli.session import Session
-from bluegreen.environment import LiveEnvironment
+from bluegreen.environment import LiveEnvironment, claims
 from bluegreen.kube.api_error import ApiError
 from bluegreen.kube.cluster import Cluster, LiveError
 from bluegreen.kube.kubeconfig import KubeconfigError
@@ -514,10 +514,7 @@ class _Adopting:
 
     def _claims(self) -> Claims:
         """Who else claims the host, and what leads it to the application beside the route of the environment."""
-        layer, listed = find(self.settings.routing), list[list[Object]]()
-        while kind := layer.next_to_list(self.settings, listed):
-            listed.append(self.cluster.list_everywhere(*kind))
-        return layer.claims(self.settings, listed)
+        return claims(self.cluster, self.settings)
 
     def _refuse(self, refusals: Iterator[Refusal]) -> None:
         for refusal in refusals:

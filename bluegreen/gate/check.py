@@ -12,7 +12,7 @@ from typing import Any
 import pulumi
 
 from bluegreen import backend
-from bluegreen.environment import LiveEnvironment
+from bluegreen.environment import LiveEnvironment, claims
 from bluegreen.gate.hooks import Hooks, Judge
 from bluegreen.gate.migration import Migration
 from bluegreen.gate.pods import PodsOfColor
@@ -118,13 +118,13 @@ class Gate:
         )
         beyond = functools.partial(write, self._about, self._live, route, self._further())
         self._hooks = Hooks(self._cluster, self._judge, self._owner, self._transition, beyond)
-        claims = await asyncio.to_thread(self._claims)
-        refusals = [*self._transition.refusals, *claims.refusals, *self._of_adoption()]
+        claimed = await asyncio.to_thread(self._claims)
+        refusals = [*self._transition.refusals, *claimed.refusals, *self._of_adoption()]
         if refused := self._judge.refused(refusals):
             raise pulumi.RunError("\n\n".join(map(str, refused)) + "\n\n" + self._where_users_are())
         if found and ownership.is_renamed(found, self._owner, evidence):
             self._warn_of_rename(ownership.names(found))
-        self._say_what_is_live(claims)
+        self._say_what_is_live(claimed)
         self._say_what_manifests_hold()
 
     def _warn_of_rename(self, before: Sequence[str]) -> None:
@@ -133,11 +133,11 @@ class Gate:
             "there is no stack of the old name. An update writes the new name to them and restarts no pods."
         )
 
-    def _say_what_is_live(self, claims: Claims) -> None:
+    def _say_what_is_live(self, claimed: Claims) -> None:
         """Whether users move, and what somebody else has done to the host, to the route, or to the live color."""
         if moves := self._transition.moves:
             pulumi.info(f"Users move from {moves.origin} to {moves.target}.")
-        for text in claims.warnings:
+        for text in claimed.warnings:
             pulumi.warn(text)
         if self._live.foreign:
             pulumi.warn(
@@ -205,12 +205,7 @@ class Gate:
 
     def _claims(self) -> Claims:
         """Who else claims the host. An update that moves users does not look: the host stays as it is."""
-        found: list[list[Object]] = []
-        if self._transition.moves:
-            return Claims()
-        while kind := self._layer.next_to_list(self._settings, found):
-            found.append(self._cluster.list_everywhere(*kind))
-        return self._layer.claims(self._settings, found)
+        return Claims() if self._transition.moves else claims(self._cluster, self._settings)
 
     def _of_adoption(self) -> Iterable[Refusal]:
         """Why the adoption that the config describes is none any more."""
