@@ -167,8 +167,7 @@ class _Beginning:
         return [{"apiVersion": api_version, "kind": kind, **item} for item in listed if not is_terminating(item)]
 
     def _changes(self, color: str, path: str, documents: Sequence[Document]) -> config_changes.Changes:
-        parsed = Image.parse(self._image(documents))
-        image_tag = parsed.digest or parsed.tag or None
+        image_tag = Image.parse(self._image(documents)).tag_or_digest or None
         services = {str(value_at(item, "metadata", "name")): rules.selector_of(item) for item in self._services}
         given = {"context": self.context, "routing": self.routing, "host": self.host, "service": self.service}
         return {

@@ -95,7 +95,7 @@ def understood(source: Source, app: str, workers: tuple[str, ...] = ()) -> Inspe
         snapshot=Snapshot(path=str(source), documents=prepared.documents),
         secret_data=values,
         workers=workers,
-        namespace=next((str(namespace) for found in deployments if (namespace := _namespace(found.object))), ""),
+        namespace=next((str(namespace) for found in deployments if (namespace := found.at("metadata", "namespace"))), ""),
     )
     # There is no config here that a key could stand in.
     refused = [replace(found, key=found.key.removeprefix("blue:manifest: ")) for found in manifest.problems(color)]
@@ -103,11 +103,6 @@ def understood(source: Source, app: str, workers: tuple[str, ...] = ()) -> Inspe
     if application is None:
         return Inspected(app=app, refused=refused)
     return _of(application, app, notes=() if refused else manifest.notes(color), refused=refused)
-
-
-def _namespace(item: Mapping[str, Any]) -> object:
-    metadata: Mapping[str, Any] = item["metadata"]
-    return metadata.get("namespace")
 
 
 def _of(application: "Application", app: str, notes: Sequence["Note"], refused: Sequence["Problem"]) -> Inspected:

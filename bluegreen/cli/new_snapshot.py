@@ -82,8 +82,7 @@ def _is_whole(image: str) -> bool:
 
 
 def _tag_of(image: str) -> str | None:
-    parsed = Image.parse(image)
-    return parsed.digest or parsed.tag or None
+    return Image.parse(image).tag_or_digest or None
 
 
 def _warnings(file: Path, text: str, prepared: Prepared) -> Iterator[str]:

@@ -13,12 +13,9 @@ from bluegreen.kube.cluster import LiveError
 from bluegreen.release import metadata
 from bluegreen.release.live import Live
 from bluegreen.release.manifest import Manifest
-from bluegreen.release.objects import Object, annotation, as_number, as_text, value_at
+from bluegreen.release.objects import Object, annotation, as_mapping, as_number, as_text, grace_seconds, value_at
 from bluegreen.release.settings import ColorSettings, Settings
 from bluegreen.workload import source_of
-
-# What Kubernetes assumes.
-_GRACE_SECONDS = 30
 
 
 class StartingWorker(PodsOfColor):
@@ -74,9 +71,8 @@ class StoppingWorker(Wait):
 
         Raises `pulumi.RunError` when that takes longer than their own grace period and `readyTimeoutSeconds` together.
         """
-        spec = value_at(worker.body, "spec", "template", "spec")
-        grace = as_number(value_at(spec, "terminationGracePeriodSeconds"))
-        limit = (_GRACE_SECONDS if grace is None else grace) + self._color.ready_timeout_seconds
+        pod = as_mapping(value_at(worker.body, "spec", "template", "spec"))
+        limit = grace_seconds(pod) + self._color.ready_timeout_seconds
         while found := await asyncio.to_thread(self._found, worker):
             if self._clock() - self._began >= limit:
                 raise pulumi.RunError(self._failure(worker, found, limit))

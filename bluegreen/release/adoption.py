@@ -26,7 +26,7 @@ from bluegreen.release.traffic import NOBODY, Traffic
 from bluegreen.release.values import InvalidValueError
 
 HASH = "pod-template-hash"
-"""The label that tells the pods of one ReplicaSet from all others. Kubernetes writes it."""
+"""The label by which the pods of one ReplicaSet differ from all others. Kubernetes writes it."""
 
 SELECTOR_PATH = "/spec/selector"
 _SELECTOR = tuple(SELECTOR_PATH.split("/")[1:])
@@ -132,12 +132,8 @@ def own_labels(deployment: Object) -> dict[str, str]:
 
 def pod_template_hash(deployment: Object, replica_sets: Iterable[Object]) -> str:
     """The hash of the old pods; empty as long as pods of several templates are there, or as none are."""
-    uid = value_at(deployment, "metadata", "uid")
     present = [
-        replica_set
-        for replica_set in replica_sets
-        if any(owner.get("uid") == uid for owner in as_items(value_at(replica_set, "metadata", "ownerReferences")))
-        and value_at(replica_set, "status", "replicas")
+        found for found in replica_sets if _is_owned(found, {_uid(deployment)}) and value_at(found, "status", "replicas")
     ]
     return str(value_at(present[0], "metadata", "labels", HASH) or "") if len(present) == 1 and is_processed(deployment) else ""
 
@@ -290,17 +286,17 @@ _WRITTEN = "pulumi.com/patchFieldManager"
 
 def foreign_pods(pods: Iterable[Object], deployment: Object, replica_sets: Iterable[Object]) -> list[str]:
     """The names of those of `pods` that do not belong to a Deployment with these ReplicaSets."""
-    uid = value_at(deployment, "metadata", "uid")
-    own = {
-        value_at(replica_set, "metadata", "uid")
-        for replica_set in replica_sets
-        if any(owner.get("uid") == uid for owner in as_items(value_at(replica_set, "metadata", "ownerReferences")))
-    }
-    return [
-        str(value_at(pod, "metadata", "name"))
-        for pod in pods
-        if not any(owner.get("uid") in own for owner in as_items(value_at(pod, "metadata", "ownerReferences")))
-    ]
+    own = {_uid(found) for found in replica_sets if _is_owned(found, {_uid(deployment)})}
+    return [str(value_at(pod, "metadata", "name")) for pod in pods if not _is_owned(pod, own)]
+
+
+def _uid(item: Object) -> object:
+    return value_at(item, "metadata", "uid")
+
+
+def _is_owned(item: Object, uids: set[object]) -> bool:
+    """Whether one of the objects `uids` owns an object."""
+    return any(owner.get("uid") in uids for owner in as_items(value_at(item, "metadata", "ownerReferences")))
 
 
 def users_to(color: str, target: LiveColor | None, reached: int, old: LiveColor) -> Iterator[Refusal]:

@@ -34,6 +34,11 @@ class Image:
             return cls(repository=repository, digest=tag_or_digest)
         return cls(repository=repository, tag=tag_or_digest)
 
+    @property
+    def tag_or_digest(self) -> str:
+        """What an `imageTag` in the config says of it: its digest, else its tag; empty without both."""
+        return self.digest or self.tag
+
     def __str__(self) -> str:
         return self.repository + (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" if self.digest else "")
 

@@ -71,3 +71,14 @@ def as_text(value: object) -> str:
 def as_number(value: object) -> int | None:
     """`value` if it is a whole number, otherwise None."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def containers_of(pod: Object) -> list[Mapping[str, Any]]:
+    """The containers of a pod spec, then its init containers: native sidecars serve as well."""
+    return [*as_items(pod.get("containers")), *as_items(pod.get("initContainers"))]
+
+
+def grace_seconds(pod: Object) -> int:
+    """How long a pod may take to stop; 30 s if its spec does not say it, as Kubernetes assumes."""
+    written = as_number(pod.get("terminationGracePeriodSeconds"))
+    return 30 if written is None else written

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bluegreen.release.image import Image
-from bluegreen.release.objects import Object, as_items, as_mapping, value_at
+from bluegreen.release.objects import Object, as_mapping, containers_of, value_at
 from bluegreen.release.snapshot import OF_THE_SERVER, PLACEHOLDER, TRACKING, resolved
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def with_image(objects: Iterable[Object], replaced: str, image: str) -> list[Obj
     repository = Image.parse(replaced).repository
     for item in copies:
         spec = as_mapping(value_at(item, "spec", "template", "spec")) if item.get("kind") == "Deployment" else {}
-        for container in (*as_items(spec.get("initContainers")), *as_items(spec.get("containers"))):
+        for container in containers_of(spec):
             if isinstance(container, dict) and Image.parse(str(container.get("image"))).repository == repository:
                 container["image"] = image
     return copies

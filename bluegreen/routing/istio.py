@@ -67,7 +67,7 @@ def problems(settings: Settings) -> Iterator[Problem]:
 
     Envoy could carry plain TCP, but not through a switch: a switch replaces the listener's filter chain, and 45 seconds later
     (the gateway's drain time) Envoy closes its connections, in the middle of whatever they carry. Each application would also
-    need a port of its own at the gateway, and nothing in a connection tells testers from users.
+    need a port of its own at the gateway, and testers do not differ from users in a connection.
     """
     if settings.verify and not _url(settings):
         yield cannot_verify("Set bluegreen:url, or a bluegreen:host that is no wildcard.")

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from bluegreen.release.config_reader import Problem
-from bluegreen.release.objects import Object, as_items, as_mapping, value_at
+from bluegreen.release.objects import Object, as_items, as_mapping, containers_of, value_at
 from bluegreen.release.settings import ColorSettings, SharedService
 from bluegreen.workload.base import Workload
 
@@ -166,6 +166,5 @@ def _deployment(objects: Sequence[Any]) -> Object:
 def _container_ports(objects: Sequence[Any]) -> dict[str, int]:
     """The named ports of the pods."""
     pod = as_mapping(value_at(_deployment(objects), "template", "spec"))
-    containers = [*as_items(pod.get("containers")), *as_items(pod.get("initContainers"))]
-    ports = (found for container in containers for found in as_items(container.get("ports")))
+    ports = (found for container in containers_of(pod) for found in as_items(container.get("ports")))
     return {found["name"]: found["containerPort"] for found in ports if "name" in found}

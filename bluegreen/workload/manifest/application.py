@@ -14,7 +14,7 @@ from typing import Any
 from bluegreen.release.config_reader import Problem
 from bluegreen.release.helm import HOOK, hooks, is_test
 from bluegreen.release.image import Image
-from bluegreen.release.objects import as_items, as_mapping, value_at
+from bluegreen.release.objects import as_items, as_mapping, containers_of, value_at
 from bluegreen.release.settings import ColorSettings
 from bluegreen.release.snapshot import Document, FieldPath, field_text
 from bluegreen.workload.manifest.labels import matches
@@ -456,9 +456,10 @@ def is_kind(document: Document, *kinds: str) -> bool:
 
 
 def port_names(pod: Mapping[str, Any]) -> set[str]:
-    """The names of the container ports of a pod; native sidecars may serve as well."""
-    containers = [*as_items(pod.get("containers")), *as_items(pod.get("initContainers"))]
-    return {str(port["name"]) for container in containers for port in as_items(container.get("ports")) if port.get("name")}
+    """The names of the container ports of a pod."""
+    return {
+        str(port["name"]) for container in containers_of(pod) for port in as_items(container.get("ports")) if port.get("name")
+    }
 
 
 def _is_token(secret: Document) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from bluegreen.release.config_keys import MAX_REPLICAS, READINESS_PATH, REPLICAS, STRATEGY
 from bluegreen.release.manifest import Manifest
 from bluegreen.release.metadata import APP, CONTAINER, WORKER, WORKER_OF, labels
-from bluegreen.release.objects import Ref, as_items, as_mapping, as_number, value_at
+from bluegreen.release.objects import Ref, as_items, as_mapping, as_number, grace_seconds, value_at
 from bluegreen.release.settings import ColorSettings
 from bluegreen.release.snapshot import Document
 from bluegreen.workload import settings as from_config
@@ -27,7 +27,6 @@ from bluegreen.workload.manifest.shapes import without_nulls
 # What Kubernetes assumes. Written out, because a default that the cluster fills in belongs to nobody and stays when the kind
 # changes, and the cluster refuses a Recreate with the numbers of a RollingUpdate.
 _ROLLING = {"maxSurge": "25%", "maxUnavailable": "25%"}
-_GRACE_SECONDS = 30
 
 
 def selector(color: ColorSettings) -> dict[str, str]:
@@ -159,9 +158,7 @@ def _drain(color: ColorSettings, spec: dict[str, Any]) -> None:
         if not value_at(container, "lifecycle", "preStop"):
             sleep = {"preStop": {"sleep": {"seconds": color.drain_seconds}}}
             container["lifecycle"] = {**as_mapping(container.get("lifecycle")), **sleep}
-    grace = as_number(spec.get("terminationGracePeriodSeconds"))
-    longest = max(_GRACE_SECONDS if grace is None else grace, color.drain_seconds + color.shutdown_seconds)
-    spec["terminationGracePeriodSeconds"] = longest
+    spec["terminationGracePeriodSeconds"] = max(grace_seconds(spec), color.drain_seconds + color.shutdown_seconds)
 
 
 def _deployment(

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bluegreen.release.image import Image
-from bluegreen.release.objects import as_items, as_mapping, value_at
+from bluegreen.release.objects import as_items, as_mapping, grace_seconds, value_at
 from bluegreen.release.settings import ColorSettings
 from bluegreen.release.snapshot import Document, FieldPath
 from bluegreen.workload.base import Note, NoteKind
-from bluegreen.workload.manifest import colored, values
+from bluegreen.workload.manifest import colored, overrides, values
 from bluegreen.workload.manifest.application import POD, Application, Pods
 from bluegreen.workload.manifest.labels import divide_by_color, stripped
 from bluegreen.workload.manifest.shapes import without_nulls
@@ -88,19 +88,16 @@ def _rewritten_end(color: ColorSettings, web: Pods) -> Iterator[Note]:
         if not value_at(container, "lifecycle", "preStop"):
             text = f"Container {container['name']} sleeps {color.drain_seconds} s before it stops: it has no preStop of its own"
             yield _note(NoteKind.REWRITTEN, text, web.deployment, (*POD, "containers", position))
-    grace = web.pod.get("terminationGracePeriodSeconds")
-    if (30 if grace is None else grace) < (needed := color.drain_seconds + color.shutdown_seconds):
+    if grace_seconds(web.pod) < (needed := color.drain_seconds + color.shutdown_seconds):
         text = f"terminationGracePeriodSeconds is {needed}: drainSeconds and shutdownSeconds"
         yield _note(NoteKind.REWRITTEN, text, web.deployment, (*POD, "terminationGracePeriodSeconds"))
 
 
 def _rewritten_images(color: ColorSettings, application: Application, pods: Pods) -> Iterator[Note]:
-    if not color.image_tag:
-        return
     repository = Image.parse(application.web.main_container["image"]).repository
     for group, position, container in _containers(pods):
         image = Image.parse(container["image"])
-        if image.is_of(repository) and (new := str(Image.of(image.repository, color.image_tag))) != str(image):
+        if image.is_of(repository) and (new := overrides.with_tag(color, str(image))) != str(image):
             text = f"The image of container {container['name']} is {new}, as {color.name}:imageTag says"
             yield _note(NoteKind.REWRITTEN, text, pods.deployment, (*POD, group, position, "image"))
 

@@ -5,10 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 from bluegreen.release import config_keys as keys
+from bluegreen.release.colors import other
 from bluegreen.release.config_keys import Key
 from bluegreen.release.config_reader import Problem
 from bluegreen.release.image import Image
-from bluegreen.release.objects import as_items, as_mapping, as_number, value_at
+from bluegreen.release.objects import as_items, as_mapping, as_number, containers_of, value_at
 from bluegreen.release.settings import ColorSettings
 from bluegreen.workload.manifest.application import Application
 from bluegreen.workload.settings import secret_name
@@ -54,20 +55,18 @@ def problems(color: ColorSettings, application: Application) -> Iterator[Problem
     if is_given(color, keys.READINESS_PATH) and not value_at(application.web.main_container, "readinessProbe", "httpGet"):
         container = application.web.main_container["name"]
         allowed = f"not set: container {container} ({application.web.deployment.place()}) has no readiness probe with httpGet"
-        fix = f"Remove it, or add the probe. For the other color alone: pulumi config set {_other(color)}:readinessPath <path>"
+        command = f"pulumi config set {other(color.name)}:readinessPath <path>"
+        fix = f"Remove it, or add the probe. For the other color alone: {command}"
         yield Problem(f"{color.name}:readinessPath", color.readiness_path, allowed, fix)
-
-
-def _other(color: ColorSettings) -> str:
-    return "green" if color.name == "blue" else "blue"
 
 
 def image(color: ColorSettings, application: Application) -> str:
     """The image of the main container: that of the manifest, with the tag or digest of the config."""
-    return _with_tag(color, str(application.web.main_container["image"]))
+    return with_tag(color, str(application.web.main_container["image"]))
 
 
-def _with_tag(color: ColorSettings, written: str) -> str:
+def with_tag(color: ColorSettings, written: str) -> str:
+    """An image of the main container's repository, with the tag or digest of the config if there is one."""
     return str(Image.of(Image.parse(written).repository, color.image_tag)) if color.image_tag else written
 
 
@@ -77,9 +76,9 @@ def set_images(color: ColorSettings, application: Application, pod: Mapping[str,
     A sidecar or an init container of the same image must have the same version.
     """
     repository = Image.parse(str(application.web.main_container["image"])).repository
-    for container in [*as_items(pod.get("containers")), *as_items(pod.get("initContainers"))]:
+    for container in containers_of(pod):
         if Image.parse(str(container["image"])).is_of(repository):
-            _write(container, image=_with_tag(color, str(container["image"])))
+            _write(container, image=with_tag(color, str(container["image"])))
 
 
 def set_variables(color: ColorSettings, container: Mapping[str, Any]) -> None:
@@ -102,7 +101,7 @@ def set_pod(color: ColorSettings, pod: Mapping[str, Any]) -> None:
     """The user, and credentials of the registry."""
     if color.run_as_user:
         _write(pod, securityContext={**as_mapping(pod.get("securityContext")), "runAsUser": color.run_as_user})
-        for container in [*as_items(pod.get("containers")), *as_items(pod.get("initContainers"))]:
+        for container in containers_of(pod):
             if "runAsUser" in as_mapping(container.get("securityContext")):
                 _write(container["securityContext"], runAsUser=color.run_as_user)
     secrets = as_items(pod.get("imagePullSecrets"))

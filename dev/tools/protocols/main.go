@@ -33,7 +33,7 @@ const (
 	mostConnections, mostRequests, mostSeconds = 100, 1_000_000, 600
 )
 
-// Of an answer, and of a new connection. Long, because it tells a lost message from a slow host, and not how slow it is.
+// The timeout of a response and of a new connection. It is long, because a slow host must not count as a lost message.
 var timeout = 30 * time.Second
 
 // errEnded is the error of a connection that the server has ended in the way of the protocol.
