@@ -72,6 +72,11 @@ def refused(refusal: Refusal, outcome: str) -> ReleaseError:
     return ReleaseError(status_of(refusal.rule), f"{refusal}\n\n{outcome}", refusal.rule)
 
 
+def no_pulumi() -> ReleaseError:
+    """The error for a machine without the Pulumi CLI."""
+    return ReleaseError(Exit.ERROR, "There is no pulumi on PATH. Install the Pulumi CLI; on the sandbox: . .sandbox/env")
+
+
 def table() -> str:
     """The exit statuses as `--help` shows them."""
     return "\n".join(f"  {status:>2}  {meaning}" for status, meaning in MEANINGS.items())

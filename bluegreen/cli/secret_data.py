@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from bluegreen.cli import config_edit, file_write, project
-from bluegreen.cli.outcomes import Exit, ReleaseError
+from bluegreen.cli.outcomes import Exit, ReleaseError, no_pulumi
 from bluegreen.cli.process import failure
 from bluegreen.release.colors import COLORS, other
 from bluegreen.release.snapshot_file import Moved, SecretData
@@ -103,9 +103,7 @@ class SecretStore:
                 check=False,
             )
         except FileNotFoundError:
-            raise ReleaseError(
-                Exit.ERROR, "There is no pulumi on PATH. Install the Pulumi CLI; on the sandbox: . .sandbox/env"
-            ) from None
+            raise no_pulumi() from None
         except subprocess.TimeoutExpired:
             raise ReleaseError(
                 Exit.TIMEOUT, f"'pulumi config' did not end in {LONGEST_SECONDS} s. Nothing was changed.\n  next: run it again."

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from bluegreen.cli import engine_config, project
 from bluegreen.cli.config_changes import Changes
-from bluegreen.cli.outcomes import Exit, ReleaseError
+from bluegreen.cli.outcomes import Exit, ReleaseError, no_pulumi
 from bluegreen.environment import LiveEnvironment
 from bluegreen.release import stack_file
 from bluegreen.release.colors import COLORS
@@ -185,9 +185,7 @@ def _selected() -> str:
             check=False,
         )
     except FileNotFoundError:
-        raise ReleaseError(
-            Exit.ERROR, "There is no pulumi on PATH. Install the Pulumi CLI; on the sandbox: . .sandbox/env"
-        ) from None
+        raise no_pulumi() from None
     if ran.returncode:
         raise ReleaseError(
             Exit.STACK_NOT_FOUND,

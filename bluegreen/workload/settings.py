@@ -6,7 +6,7 @@ new pods of this color alone.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bluegreen.release import config_keys as keys
@@ -31,7 +31,7 @@ def objects(color: ColorSettings) -> list[Manifest]:
 
 # The settings that shape pods, besides those that every color has. The others are about how many pods there are, how an update
 # waits for them, and about the migration.
-_SHAPES_PODS = (
+SHAPES_PODS = (
     "port",
     "readiness_path",
     "drain_seconds",
@@ -52,13 +52,16 @@ def pod_template_hashes(color: ColorSettings) -> tuple[str, ...]:
     and must not restart the pods of every color for that. A setting with its default value does not count: a new version may
     add one.
     """
-    defaults = ColorSettings(app=color.app, name=color.name, image=color.image)
-    inputs = {name: getattr(color, name) for name in _SHAPES_PODS if getattr(color, name) != getattr(defaults, name)}
-    inputs |= {"app": color.app, "color": color.name, "image": str(color.image)}
-    if color.secret_env:
-        inputs["secret_env"] = color.secret_digest
+    inputs = shaping(color, SHAPES_PODS) | {"app": color.app, "color": color.name, "image": str(color.image)}
     digest = hashlib.sha256(_canonical(inputs)).hexdigest()[:16]
     return digest, earlier.pod_template_hash(color, config_map_name(color), secret_name(color))
+
+
+def shaping(color: ColorSettings, names: Iterable[str]) -> dict[str, Any]:
+    """The settings `names` that do not have their default, and a digest of the secret variables if there are any."""
+    defaults = ColorSettings(app=color.app, name=color.name, image=color.image)
+    found = {name: getattr(color, name) for name in names if getattr(color, name) != getattr(defaults, name)}
+    return found | ({"secret_env": color.secret_digest} if color.secret_env else {})
 
 
 def main_container(color: ColorSettings) -> str:
@@ -177,7 +180,8 @@ def _disruption_budget(color: ColorSettings, deployment: Manifest) -> Manifest:
         "unhealthyPodEvictionPolicy": "AlwaysAllow",
         "selector": {"matchLabels": labels_of(color)},
     }
-    return _beside(color, deployment, Ref("policy/v1", "PodDisruptionBudget", f"{name_of(color)}-budget"), spec)
+    resource = Ref("policy/v1", "PodDisruptionBudget", f"{name_of(color)}-budget")
+    return beside(deployment, resource, spec, labels_of(color))
 
 
 def _autoscaler(color: ColorSettings, deployment: Manifest) -> Manifest:
@@ -187,17 +191,25 @@ def _autoscaler(color: ColorSettings, deployment: Manifest) -> Manifest:
         "minReplicas": color.replicas,
         "maxReplicas": color.max_replicas,
     }
-    return _beside(color, deployment, Ref("autoscaling/v2", "HorizontalPodAutoscaler", f"{name_of(color)}-autoscaler"), spec)
+    resource = Ref("autoscaling/v2", "HorizontalPodAutoscaler", f"{name_of(color)}-autoscaler")
+    return beside(deployment, resource, spec, labels_of(color))
 
 
-def _beside(color: ColorSettings, deployment: Manifest, resource: Ref, spec: Mapping[str, Any]) -> Manifest:
+def beside(
+    deployment: Manifest,
+    resource: Ref,
+    spec: Mapping[str, Any],
+    labels: Mapping[str, str],
+    annotations: Mapping[str, str] | None = None,
+) -> Manifest:
     """An object that has the name of the Deployment, and a resource name of its own."""
     return Manifest(
         api_version=resource.api_version,
         kind=resource.kind,
         name=deployment.name,
         body={"spec": spec},
-        labels=labels_of(color),
+        labels=labels,
+        annotations=annotations or {},
         resource_name=resource.name,
         waits_for=(deployment.ref,),
     )

@@ -84,12 +84,9 @@ def pod_template_hash(color: ColorSettings, application: Application) -> str:
     It is one of what goes in and not of the derived template, because a new version may derive another one, and must not
     restart the pods of every color for that.
     """
-    defaults = ColorSettings(app=color.app, name=color.name, image=color.image)
-    given = {name: getattr(color, name) for name in overrides.SHAPES_PODS if getattr(color, name) != getattr(defaults, name)}
+    given = from_config.shaping(color, overrides.SHAPES_PODS)
     if overrides.is_given(color, READINESS_PATH):
         given["readiness_path"] = color.readiness_path
-    if color.secret_env:
-        given["secret_env"] = color.secret_digest
     if (image := overrides.image(color, application)) != application.web.main_container["image"]:
         given["image"] = image
     content = {f"{kind} {name}": values.digest(color, document) for (kind, name), document in application.values.items()}
@@ -236,7 +233,8 @@ def _budget(color: ColorSettings, pods: Pods, budget: Document, deployment: Mani
     written = without_nulls(budget.object)
     spec = {**written["spec"], "selector": {"matchLabels": selector_of_pods(color, pods)}}
     resource = Ref("policy/v1", "PodDisruptionBudget", f"{deployment.name}-budget")
-    return _beside(color, pods, deployment, resource, spec, written["metadata"])
+    described = written["metadata"]
+    return from_config.beside(deployment, resource, spec, _labels(color, pods, described), annotations_of_object(described))
 
 
 def _autoscaler_of_color(color: ColorSettings, pods: Pods, deployment: Manifest) -> Manifest:
@@ -255,25 +253,5 @@ def _autoscaler(
     spec = {**as_mapping(written.get("spec")), "scaleTargetRef": target, **numbers}
     version = written.get("apiVersion", "autoscaling/v2")
     resource = Ref(version, "HorizontalPodAutoscaler", f"{deployment.name}-autoscaler")
-    return _beside(color, pods, deployment, resource, spec, written["metadata"])
-
-
-def _beside(
-    color: ColorSettings,
-    pods: Pods,
-    deployment: Manifest,
-    resource: Ref,
-    spec: Mapping[str, Any],
-    metadata: Mapping[str, Any],
-) -> Manifest:
-    """An object that has the name of the Deployment, and a resource name of its own."""
-    return Manifest(
-        api_version=resource.api_version,
-        kind=resource.kind,
-        name=deployment.name,
-        body={"spec": spec},
-        labels=_labels(color, pods, metadata),
-        annotations=annotations_of_object(metadata),
-        resource_name=resource.name,
-        waits_for=(deployment.ref,),
-    )
+    described = written["metadata"]
+    return from_config.beside(deployment, resource, spec, _labels(color, pods, described), annotations_of_object(described))

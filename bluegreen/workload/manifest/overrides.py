@@ -11,20 +11,11 @@ from bluegreen.release.config_reader import Problem
 from bluegreen.release.image import Image
 from bluegreen.release.objects import as_items, as_mapping, as_number, containers_of, value_at
 from bluegreen.release.settings import ColorSettings
+from bluegreen.workload import settings as from_config
 from bluegreen.workload.manifest.application import Application
-from bluegreen.workload.settings import secret_name
 
 # The settings that shape pods and have a default that means "as the team wrote it".
-SHAPES_PODS = (
-    "drain_seconds",
-    "shutdown_seconds",
-    "env",
-    "config_map_refs",
-    "secret_refs",
-    "resources",
-    "image_pull_secret",
-    "run_as_user",
-)
+SHAPES_PODS = tuple(name for name in from_config.SHAPES_PODS if name not in ("port", "readiness_path"))
 
 
 def is_given(color: ColorSettings, key: Key[Any]) -> bool:
@@ -85,7 +76,7 @@ def set_variables(color: ColorSettings, container: Mapping[str, Any]) -> None:
     """Adds the variables of the config to the container's own `env`, which wins over every `envFrom`."""
     # Kubernetes expands $(NAME) in a value, and reads $$ as $.
     variables: dict[str, Any] = {name: {"value": value.replace("$", "$$")} for name, value in color.env.items()}
-    secret = secret_name(color) if color.secret_env else ""
+    secret = from_config.secret_name(color) if color.secret_env else ""
     variables |= {name: {"valueFrom": {"secretKeyRef": {"name": secret, "key": name}}} for name in color.secret_env}
     written = [variable for variable in as_items(container.get("env")) if variable.get("name") not in variables]
     added = [{"name": name, **source} for name, source in variables.items()]
